@@ -1,0 +1,74 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen
+
+.PHONY: help setup demo test check lint types layers proto generate fresh stubs format lock bench
+
+help: ## What there is to do
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.done ## Install everything into .venv from the lock
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/pip install --quiet 'uv==0.13.9'
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## A nested workflow across two agents, from start to clean stop
+	$(BIN)/python examples/demo.py
+
+test: setup stubs ## Every test
+	$(BIN)/pytest
+
+check: lint types layers proto fresh ## Everything but the tests
+
+lint: setup ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Types
+	$(BIN)/mypy agentfield gateway/agentfield_gateway cli/agentfield_cli sdk/python/agentfield_sdk tests bench examples scripts
+
+layers: setup ## Rooms import downwards only
+	$(BIN)/lint-imports
+
+proto: setup ## The contract's style, and that it breaks nobody
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	@base=$$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD); \
+		test "$$base" != "$$(git rev-parse HEAD)" || base=$$(git rev-parse HEAD~1); \
+		echo "buf breaking against $$base"; \
+		$(BIN)/buf breaking --against ".git#ref=$$base"
+
+generate: setup sdk/typescript/node_modules/.done ## All stubs, in every language
+	rm -rf $(STUBS)
+	$(BIN)/buf generate
+
+fresh: generate ## The committed stubs are what the contract says
+	@test -z "$$(git status --porcelain -- $(STUBS))" || \
+		{ git status --short -- $(STUBS); echo "run 'make generate' and commit"; exit 1; }
+
+stubs: sdk/typescript/node_modules/.done ## The TypeScript and Go stubs compile
+	cd sdk/typescript && npm run --silent build
+	cd sdk/go && go vet ./...
+
+sdk/typescript/node_modules/.done: sdk/typescript/package-lock.json
+	cd sdk/typescript && npm ci --silent
+	@touch $@
+
+format: setup ## Rewrite style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format -w
+
+lock: ## Choose new versions within the ranges of pyproject.toml
+	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
+		--custom-compile-command "make lock" -o requirements.lock
+
+bench: setup ## Measure, side by side
+	$(BIN)/python bench/run.py

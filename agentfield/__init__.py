@@ -1,0 +1,22 @@
+"""AgentField: build agents with ``from agentfield import Agent``.
+
+The names below come from the SDK on first use, so that importing this package stays cheap and the
+control plane, which lives here too, never loads the SDK.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["Agent", "AgentFieldError", "Client"]
+
+if TYPE_CHECKING:
+    from agentfield_sdk import Agent, AgentFieldError, Client
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'agentfield' has no attribute '{name}'")
+    import agentfield_sdk
+
+    return getattr(agentfield_sdk, name)

@@ -1,0 +1,270 @@
+"""Messages as the JSON that REST and the CLI speak, and back.
+
+Names are the proto field names; times are RFC 3339 in UTC; durations are seconds with an ``s``;
+64-bit integers are numbers; enum values are lower-case words (``queued``), but for error reasons,
+which stay as ``google.rpc.ErrorInfo`` spells them; ``json`` fields are spliced byte for byte.
+What is unset, an empty string and an empty JSON field are left out.
+"""
+
+from __future__ import annotations
+
+__all__ = ["dump", "enum_text", "load", "set_text", "to_plain"]
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+import orjson
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from agentfield.contract.jsonslice import MalformedJson, members
+from agentfield.v1 import error_reason_pb2, errors, options_pb2
+
+M = TypeVar("M", bound=Message)
+Writer = Callable[[Any], Any]
+
+_TIMESTAMP = "google.protobuf.Timestamp"
+_DURATION = "google.protobuf.Duration"
+_INTEGERS = frozenset(
+    {
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_UINT64,
+    }
+)
+
+
+def dump(message: Message, *, indent: bool = False) -> bytes:
+    """Return the message as JSON."""
+    return orjson.dumps(to_plain(message), option=orjson.OPT_INDENT_2 if indent else 0)
+
+
+def to_plain(message: Message) -> dict[str, Any]:
+    """Return the message as a dict for ``orjson.dumps``; JSON fields are ``orjson.Fragment``."""
+    plain: dict[str, Any] = _object_writer(message.DESCRIPTOR)(message)
+    return plain
+
+
+@cache
+def _enum_names(enum: EnumDescriptor) -> dict[int, str]:
+    words = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper()
+    names = {v.number: v.name.removeprefix(f"{words}_") for v in enum.values}
+    if enum is error_reason_pb2.ErrorReason.DESCRIPTOR:
+        return names
+    return {number: name.lower() for number, name in names.items()}
+
+
+def enum_text(enum: EnumDescriptor, number: int) -> str:
+    """Return the word for an enum value; a value this version does not know is its number."""
+    return _enum_names(enum).get(number, str(number))
+
+
+@cache
+def _object_writer(descriptor: Descriptor) -> Writer:
+    fields = [(field.name, _presence(field), _field_writer(field)) for field in descriptor.fields]
+
+    def write(message: Any) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for name, present, writer in fields:
+            value = getattr(message, name)
+            if present(message, value):
+                out[name] = writer(value)
+        return out
+
+    return write
+
+
+def _presence(field: FieldDescriptor) -> Callable[[Any, Any], bool]:
+    if field.is_repeated:
+        return lambda _message, _value: True
+    if field.has_presence:
+        name = field.name
+        return lambda message, _value: bool(message.HasField(name))
+    if field.cpp_type in {FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM}:
+        return lambda _message, value: bool(value)
+    return lambda _message, _value: True
+
+
+def _field_writer(field: FieldDescriptor) -> Writer:
+    if field.is_repeated and field.message_type and field.message_type.GetOptions().map_entry:
+        of_value = _value_writer(field.message_type.fields_by_name["value"])
+        return lambda value: {str(key): of_value(value[key]) for key in value}
+    of_item = _value_writer(field)
+    if field.is_repeated:
+        return lambda value: [of_item(item) for item in value]
+    return of_item
+
+
+def _value_writer(field: FieldDescriptor) -> Writer:
+    if field.message_type is not None:
+        name = field.message_type.full_name
+        if name in {_TIMESTAMP, _DURATION}:
+            return lambda value: value.ToJsonString()
+        nested = field.message_type
+        return lambda value: _object_writer(nested)(value)
+    if field.enum_type is not None:
+        enum = field.enum_type
+        return lambda value: enum_text(enum, value)
+    if is_json(field):
+        return orjson.Fragment
+    return lambda value: value
+
+
+def is_json(field: FieldDescriptor) -> bool:
+    """Return whether the field's bytes are JSON."""
+    return bool(field.GetOptions().Extensions[options_pb2.json])
+
+
+def load(into: M, data: bytes) -> M:
+    """Read a JSON object into a message and return it.
+
+    Raises InvalidArgument that names what is wrong: malformed JSON, an unknown field, a value of
+    the wrong kind. ``null`` leaves a field unset.
+    """
+    try:
+        found = members(data)
+    except MalformedJson as error:
+        raise errors.InvalidArgument(f"The body is not valid JSON: {error}.") from None
+    for name, text in found.items():
+        _load_field(into, name, text)
+    return into
+
+
+def _load_field(message: Message, name: str, text: str) -> None:
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if field is None:
+        known = ", ".join(message.DESCRIPTOR.fields_by_name)
+        raise errors.InvalidArgument(
+            f"Unknown field '{name}'; {message.DESCRIPTOR.name} has: {known}.",
+            metadata={"field": name},
+        )
+    if is_json(field):
+        # An explicit null is a value here; only where an object is needed is it refused, later.
+        setattr(message, name, text.encode())
+        return
+    if text == "null":
+        return
+    if field.message_type is not None and not _is_scalar_message(field):
+        if field.is_repeated:
+            for item in _items(field, text):
+                load(getattr(message, name).add(), item)
+        else:
+            load(getattr(message, name), text.encode())
+        return
+    value = json.loads(text)
+    if field.is_repeated:
+        if not isinstance(value, list):
+            raise _wrong(field, "a list")
+        getattr(message, name).extend(_scalar(field, item) for item in value)
+    else:
+        _set(message, field, value)
+
+
+def _items(field: FieldDescriptor, text: str) -> list[bytes]:
+    if not text.startswith("["):
+        raise _wrong(field, "a list")
+    # A list has no names to slice by; give its items names, and slice those.
+    decoder, at, items = json.JSONDecoder(), 1, []
+    while (at := _skip_separators(text, at)) < len(text) - 1:
+        end = decoder.raw_decode(text, at)[1]
+        items.append(text[at:end].encode())
+        at = end
+    return items
+
+
+def _skip_separators(text: str, at: int) -> int:
+    while text[at] in " \t\n\r,":
+        at += 1
+    return at
+
+
+def _is_scalar_message(field: FieldDescriptor) -> bool:
+    return field.message_type.full_name in {_TIMESTAMP, _DURATION}
+
+
+def set_text(message: Message, name: str, text: str) -> None:
+    """Set a field from plain text: a path segment, a query parameter, a flag.
+
+    Raises InvalidArgument for an unknown name or a text that does not fit the field.
+    """
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if field is None:
+        known = ", ".join(message.DESCRIPTOR.fields_by_name)
+        raise errors.InvalidArgument(
+            f"Unknown parameter '{name}'; known are: {known}.", metadata={"field": name}
+        )
+    value: Any = text
+    if field.cpp_type in _INTEGERS:
+        try:
+            value = int(text)
+        except ValueError:
+            raise _wrong(field, "an integer") from None
+    elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        if text not in {"true", "false"}:
+            raise _wrong(field, "true or false")
+        value = text == "true"
+    if field.is_repeated:
+        getattr(message, name).append(_scalar(field, value))
+    else:
+        _set(message, field, value)
+
+
+def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
+    if field.message_type is None:
+        try:
+            setattr(message, field.name, _scalar(field, value))
+        except ValueError:
+            raise _wrong(field, "an integer within its range") from None
+        return
+    try:
+        if field.message_type.full_name == _DURATION and isinstance(value, int | float):
+            getattr(message, field.name).FromNanoseconds(round(value * 1e9))
+        elif isinstance(value, str):
+            getattr(message, field.name).FromJsonString(value)
+        else:
+            raise _wrong(field, _shape(field))
+    except ValueError:
+        raise _wrong(field, _shape(field)) from None
+
+
+def _shape(field: FieldDescriptor) -> str:
+    if field.message_type.full_name == _DURATION:
+        return "a duration like '90s', or a number of seconds"
+    return "a time like '2026-01-31T12:00:00Z'"
+
+
+def _scalar(field: FieldDescriptor, value: Any) -> Any:
+    if field.enum_type is not None:
+        return _enum_number(field, value)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        if not isinstance(value, str):
+            raise _wrong(field, "a string")
+        return value
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        if not isinstance(value, bool):
+            raise _wrong(field, "true or false")
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?\d+", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(field, "an integer")
+    return value
+
+
+def _enum_number(field: FieldDescriptor, value: Any) -> int:
+    names = _enum_names(field.enum_type)
+    for number, name in names.items():
+        if number and value in {name, name.upper(), field.enum_type.values_by_number[number].name}:
+            return number
+    allowed = ", ".join(name for number, name in names.items() if number)
+    raise _wrong(field, f"one of: {allowed}")
+
+
+def _wrong(field: FieldDescriptor, expected: str) -> errors.InvalidArgument:
+    return errors.InvalidArgument(
+        f"Field '{field.name}' must be {expected}.", metadata={"field": field.name}
+    )
