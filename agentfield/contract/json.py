@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -105,7 +105,8 @@ def _value_writer(field: FieldDescriptor) -> Writer:
         if name in {_TIMESTAMP, _DURATION}:
             return lambda value: value.ToJsonString()
         nested = field.message_type
-        return lambda value: _object_writer(nested)(value)
+        # Compiled on first use: messages may nest themselves.
+        return lambda value: _object_writer(nested)(value)  # noqa: PLW0108
     if field.enum_type is not None:
         enum = field.enum_type
         return lambda value: enum_text(enum, value)
@@ -135,7 +136,7 @@ def load(into: M, data: bytes) -> M:
 
 
 def _load_field(message: Message, name: str, text: str) -> None:
-    field = message.DESCRIPTOR.fields_by_name.get(name)
+    field = _find(message, name)
     if field is None:
         known = ", ".join(message.DESCRIPTOR.fields_by_name)
         raise errors.InvalidArgument(
@@ -164,6 +165,11 @@ def _load_field(message: Message, name: str, text: str) -> None:
         _set(message, field, value)
 
 
+def _find(message: Message, name: str) -> FieldDescriptor | None:
+    # The stubs give the C implementation's class beside the public one.
+    return cast("FieldDescriptor | None", message.DESCRIPTOR.fields_by_name.get(name))
+
+
 def _items(field: FieldDescriptor, text: str) -> list[bytes]:
     if not text.startswith("["):
         raise _wrong(field, "a list")
@@ -182,8 +188,12 @@ def _skip_separators(text: str, at: int) -> int:
     return at
 
 
+def _message_name(field: FieldDescriptor) -> str:
+    return field.message_type.full_name if field.message_type else ""
+
+
 def _is_scalar_message(field: FieldDescriptor) -> bool:
-    return field.message_type.full_name in {_TIMESTAMP, _DURATION}
+    return _message_name(field) in {_TIMESTAMP, _DURATION}
 
 
 def set_text(message: Message, name: str, text: str) -> None:
@@ -191,7 +201,7 @@ def set_text(message: Message, name: str, text: str) -> None:
 
     Raises InvalidArgument for an unknown name or a text that does not fit the field.
     """
-    field = message.DESCRIPTOR.fields_by_name.get(name)
+    field = _find(message, name)
     if field is None:
         known = ", ".join(message.DESCRIPTOR.fields_by_name)
         raise errors.InvalidArgument(
@@ -221,7 +231,7 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
             raise _wrong(field, "an integer within its range") from None
         return
     try:
-        if field.message_type.full_name == _DURATION and isinstance(value, int | float):
+        if _message_name(field) == _DURATION and isinstance(value, int | float):
             getattr(message, field.name).FromNanoseconds(round(value * 1e9))
         elif isinstance(value, str):
             getattr(message, field.name).FromJsonString(value)
@@ -232,14 +242,14 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
 
 
 def _shape(field: FieldDescriptor) -> str:
-    if field.message_type.full_name == _DURATION:
+    if _message_name(field) == _DURATION:
         return "a duration like '90s', or a number of seconds"
     return "a time like '2026-01-31T12:00:00Z'"
 
 
 def _scalar(field: FieldDescriptor, value: Any) -> Any:
     if field.enum_type is not None:
-        return _enum_number(field, value)
+        return _enum_number(field, field.enum_type, value)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         if not isinstance(value, str):
             raise _wrong(field, "a string")
@@ -255,10 +265,10 @@ def _scalar(field: FieldDescriptor, value: Any) -> Any:
     return value
 
 
-def _enum_number(field: FieldDescriptor, value: Any) -> int:
-    names = _enum_names(field.enum_type)
+def _enum_number(field: FieldDescriptor, enum: EnumDescriptor, value: Any) -> int:
+    names = _enum_names(enum)
     for number, name in names.items():
-        if number and value in {name, name.upper(), field.enum_type.values_by_number[number].name}:
+        if number and value in {name, name.upper(), enum.values_by_number[number].name}:
             return number
     allowed = ", ".join(name for number, name in names.items() if number)
     raise _wrong(field, f"one of: {allowed}")

@@ -1,0 +1,138 @@
+"""Builds everything, runs it, drains it and takes it down. The only place that knows all rooms."""
+
+from __future__ import annotations
+
+__all__ = ["App", "running"]
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
+from agentfield.bus import InProcessBus
+from agentfield.config import Config
+from agentfield.dispatch.dispatcher import Dispatcher
+from agentfield.dispatch.sweeper import Sweeper
+from agentfield.executions.engine import Engine
+from agentfield.executions.workflows import Workflows
+from agentfield.nodes.engine import Nodes
+from agentfield.rpc.agent_service import AgentService
+from agentfield.rpc.execution_service import ExecutionService
+from agentfield.rpc.interceptors import interceptors
+from agentfield.rpc.local import LocalTransport
+from agentfield.rpc.node_service import NodeService
+from agentfield.rpc.server import build_server, services
+from agentfield.rpc.server_service import ServerService
+from agentfield.rpc.workflow_service import WorkflowService
+from agentfield.store.database import Database
+from agentfield.store.executions import SqliteExecutions
+from agentfield.store.nodes import SqliteNodes
+from agentfield.store.work import SqliteWork
+from agentfield.store.workflows import SqliteWorkflows
+
+log = logging.getLogger("agentfield.app")
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A running server."""
+
+    grpc_address: str
+    http_address: str | None
+    transport: LocalTransport
+    """The way to it from this process."""
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[App]:
+    """Run a server until the block is left, then drain it and take it down.
+
+    Raises OSError when an address cannot be listened on.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(config.data_dir))
+        hints = InProcessBus()
+        executions, work = SqliteExecutions(database), SqliteWork(database)
+        node_store = SqliteNodes(database)
+        engine = Engine(store=executions, nodes=node_store, hints=hints, limits=config.limits)
+        dispatcher = Dispatcher(store=work, hints=hints)
+        sweeper = Sweeper(
+            executions=executions,
+            work=work,
+            hints=hints,
+            agent_grace=config.agent_grace,
+            registration_lease=config.registration_lease,
+        )
+        await work.start_over()
+        await stack.enter_async_context(_background(dispatcher, sweeper))
+
+        nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
+        workflows = Workflows(store=SqliteWorkflows(database), nodes=node_store)
+        health = health_aio.HealthServicer()
+        chain = interceptors(config.keyring)
+        served = services(
+            [
+                ExecutionService(engine),
+                WorkflowService(workflows),
+                NodeService(nodes, dispatcher, lease=config.registration_lease),
+                AgentService(dispatcher, config),
+                ServerService(config),
+            ],
+            health,
+        )
+        server = build_server(served, chain, max_payload_bytes=config.limits.max_payload_bytes)
+        grpc_address = _listen(server, config.grpc_bind)
+        await server.start()
+        stack.push_async_callback(server.stop, STOP_SECONDS)
+        transport = LocalTransport(served, chain)
+        http_address = await _gateway(stack, transport, config)
+        await health.set("", health_pb2.HealthCheckResponse.SERVING)
+        stack.push_async_callback(_drain, health, engine, dispatcher)
+        yield App(grpc_address=grpc_address, http_address=http_address, transport=transport)
+
+
+@asynccontextmanager
+async def _background(dispatcher: Dispatcher, sweeper: Sweeper) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(dispatcher.run(), name="dispatcher"),
+            tasks.create_task(sweeper.run(), name="sweeper"),
+        ]
+        yield
+        for task in running:
+            task.cancel()
+
+
+async def _drain(health: health_aio.HealthServicer, engine: Engine, dispatcher: Dispatcher) -> None:
+    log.info("draining")
+    await health.enter_graceful_shutdown()
+    engine.drain()
+    await dispatcher.shut_down()
+
+
+def _listen(server: grpc.aio.Server, bind: str) -> str:
+    try:
+        port = server.add_insecure_port(bind)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {bind}: {error}") from None
+    return f"{bind.rpartition(':')[0]}:{port}"
+
+
+async def _gateway(stack: AsyncExitStack, transport: LocalTransport, config: Config) -> str | None:
+    if config.http_bind is None:
+        return None
+    from agentfield_gateway import GatewayConfig, serve
+
+    gateway = GatewayConfig(
+        http_bind=config.http_bind,
+        allowed_hosts=config.allowed_hosts,
+        cors_origins=config.cors_origins,
+        max_body_bytes=config.limits.max_payload_bytes + 64 * 1024,
+    )
+    return await stack.enter_async_context(serve(transport, gateway))

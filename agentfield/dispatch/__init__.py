@@ -1,0 +1,1 @@
+"""Which workers are connected, and how an execution reaches one."""

@@ -1,0 +1,160 @@
+"""One connected worker: what it is owed, and what is on its way to it."""
+
+from __future__ import annotations
+
+__all__ = ["Down", "Drained", "Link", "Run", "Stop", "Welcome"]
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agentfield.executions.model import Execution
+from agentfield.executions.work import Offer, Running
+
+MAX_OUTBOX = 100_000
+"""Executions in it are bounded by credit; this bounds the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The worker is taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run this execution."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop or forget this execution."""
+
+    running: Running
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Nothing more will be sent."""
+
+
+Down = Welcome | Run | Stop | Drained
+
+
+class Link:
+    """The control plane's end of one worker's stream."""
+
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        node_id: str,
+        instance_id: str,
+        functions: tuple[str, ...],
+        max_executions: int,
+        running: Iterable[Running],
+    ) -> None:
+        self.worker_id = worker_id
+        self.node_id = node_id
+        self._instance_id = instance_id
+        self._functions = functions
+        self._max = max_executions
+        self._waiting: dict[str, int] = {}
+        """Attempts in the outbox, by execution. What is not in here any more is not sent."""
+        self._sent = {one.execution_id: one.attempt for one in running}
+        self._credit = max_executions - len(self._sent)
+        self._outbox: asyncio.Queue[Down | None] = asyncio.Queue(MAX_OUTBOX)
+        self._draining = False
+        self.closed = False
+        self.for_good = False
+        """The worker said goodbye."""
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether executions may still be sent to it."""
+        return not (self.closed or self._draining)
+
+    @property
+    def may_take(self) -> bool:
+        """Whether it is worth asking the store for work: it has credit, or slots to lend."""
+        usable = self.may_receive and bool(self._functions)
+        return usable and (self._credit > 0 or bool(self._sent))
+
+    def offer(self) -> Offer:
+        """Return what it can take now."""
+        return Offer(
+            worker_id=self.worker_id,
+            node_id=self.node_id,
+            instance_id=self._instance_id,
+            functions=self._functions,
+            credit=self._credit,
+        )
+
+    def run(self, execution: Execution) -> None:
+        """Send an execution that is claimed for this worker."""
+        self._credit -= 1
+        self._waiting[execution.execution_id] = execution.attempt
+        self.send(Run(execution))
+
+    def stop(self, execution_id: str) -> None:
+        """Send a stop for an execution if the worker has it; keep it here if it was not sent."""
+        if self._waiting.pop(execution_id, None) is not None:
+            self._credit += 1
+        attempt = self._sent.pop(execution_id, None)
+        if attempt is not None:
+            self.send(Stop(Running(execution_id=execution_id, attempt=attempt)))
+
+    def done(self, execution_id: str) -> None:
+        """Note that the worker has reported the end of an execution."""
+        self._sent.pop(execution_id, None)
+
+    def credit(self, executions: int) -> None:
+        """Note that the worker is ready for more, never beyond what it said it works on."""
+        self._credit = min(self._credit + max(executions, 0), self._max)
+
+    def drain(self) -> list[Running]:
+        """Send no more executions; return those that had not been sent yet."""
+        self._draining = True
+        unsent = self.take_unsent()
+        self.send(Drained())
+        return unsent
+
+    def take_unsent(self) -> list[Running]:
+        """Return the executions that never left, and let go of them."""
+        unsent = [Running(execution_id=i, attempt=a) for i, a in self._waiting.items()]
+        self._waiting.clear()
+        return unsent
+
+    def close(self, *, for_good: bool = False) -> None:
+        """End the stream from this side."""
+        if not self.closed:
+            self.closed = True
+            self.for_good = for_good
+            if self._outbox.full():
+                self._outbox.get_nowait()
+            self._outbox.put_nowait(None)
+
+    def finish(self) -> None:
+        """End the stream once what is queued has been written."""
+        self.send(None)
+
+    def send(self, message: Down | None) -> None:
+        """Queue a message; a worker that does not read for so long is closed."""
+        try:
+            self._outbox.put_nowait(message)
+        except asyncio.QueueFull:
+            self.close()
+
+    async def next(self) -> Down | None:
+        """Return the next message to write; None when the stream is over."""
+        while not self.closed:
+            message = await self._outbox.get()
+            if not isinstance(message, Run):
+                return message
+            attempt = self._waiting.pop(message.execution.execution_id, None)
+            if attempt is not None:
+                # From here on it may have reached the worker, even if the write fails.
+                self._sent[message.execution.execution_id] = attempt
+                return message
+        return None

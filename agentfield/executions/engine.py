@@ -1,0 +1,244 @@
+"""What callers and workers can do with executions."""
+
+from __future__ import annotations
+
+__all__ = ["Engine", "Topic", "announce"]
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from agentfield.config import Limits
+from agentfield.contract.jsonslice import MalformedJson, check_json
+from agentfield.executions.model import Execution, Failure, Report, Status, reported
+from agentfield.executions.ports import Filter, Hints, Nodes, Page, Store, scope_of
+from agentfield.executions.submission import Submission
+from agentfield.identity import Caller
+from agentfield.telemetry import EXECUTIONS
+from agentfield.v1 import errors
+
+MAX_BATCH = 500
+RECHECK_SECONDS = 5.0
+"""How long a waiter trusts that no hint was lost."""
+
+_REPORTABLE = {
+    errors.ExecutionFailed.reason,
+    errors.InvalidInput.reason,
+    errors.PayloadTooLarge.reason,
+    errors.AgentLost.reason,
+}
+
+
+class Topic:
+    """What hints are about; the key is an execution's or a node's id."""
+
+    EXECUTION = "execution"
+    """It changed."""
+    QUEUE = "queue"
+    """The node may have work to hand out."""
+    STOPPED = "stopped"
+    """It was cancelled or timed out: its worker is to stop."""
+    DONE = "done"
+    """Its worker reported the end."""
+    DRAIN = "drain"
+    """The server is going down; the key is empty."""
+
+
+class Engine:
+    """Executions, from submission to result."""
+
+    def __init__(self, *, store: Store, nodes: Nodes, hints: Hints, limits: Limits) -> None:
+        self._store = store
+        self._nodes = nodes
+        self._hints = hints
+        self.limits = limits
+        self._draining = False
+
+    def drain(self) -> None:
+        """Take no more work, and send those who wait to another server or to this one's next start."""
+        self._draining = True
+        self._hints.publish(Topic.DRAIN, "")
+
+    async def submit(self, submission: Submission) -> Execution:
+        """Store an execution and let it be dispatched; a repeat returns the first one."""
+        self._refuse_while_draining()
+        # Hinted before the commit as well: the claim then joins the very same transaction.
+        adding = self._store.add(submission, self.limits)
+        self._hints.publish(Topic.QUEUE, submission.node_id)
+        added = await adding
+        if added.created:
+            self._hints.publish(Topic.QUEUE, submission.node_id)
+        if added.parent_node_id:
+            # The parent waits from now on, and its slot is lent to nested work of its node.
+            self._hints.publish(Topic.QUEUE, added.parent_node_id)
+        return added.execution
+
+    async def outcome(self, execution_id: str) -> Execution:
+        """Wait for the end of an execution and return it, or raise what became of it."""
+        async for execution in self._follow(execution_id, Topic.DONE, Topic.STOPPED):
+            if execution.status is Status.SUCCEEDED:
+                return execution
+            if not execution.is_active:
+                raise failure_of(execution)
+        raise errors.Internal("unreachable")
+
+    async def get(self, execution_id: str, caller: Caller) -> Execution:
+        """Return one execution with payloads."""
+        return _visible(await self._store.get(execution_id), execution_id, caller)
+
+    async def batch(self, execution_ids: Sequence[str], caller: Caller) -> list[Execution]:
+        """Return those of the executions that the caller may see, with payloads."""
+        if len(execution_ids) > MAX_BATCH:
+            raise errors.InvalidArgument(
+                f"At most {MAX_BATCH} executions at once, not {len(execution_ids)}.",
+                metadata={"field": "execution_ids"},
+            )
+        found = [e for e in await self._store.get_many(execution_ids) if _sees(caller, e)]
+        size = sum(len(e.input or b"") + len(e.result or b"") for e in found)
+        if size > 2 * self.limits.max_payload_bytes:
+            raise errors.PayloadTooLarge(
+                f"These executions carry {size} bytes; ask for fewer at once.",
+                metadata={"limit": str(2 * self.limits.max_payload_bytes)},
+            )
+        return found
+
+    async def page(
+        self, where: Filter, caller: Caller, *, before_seq: int | None, limit: int
+    ) -> Page:
+        """Return a page of executions without payloads, the newest first."""
+        scope = scope_of(caller, [] if caller.is_admin else await self._nodes.ids())
+        return await self._store.page(where, scope, before_seq=before_seq, limit=limit)
+
+    async def cancel(self, execution_id: str, reason: str, caller: Caller) -> tuple[Execution, int]:
+        """Cancel an execution and its unfinished descendants; return it and how many changed."""
+        if len(reason) > 1000:
+            raise errors.InvalidArgument(
+                "A reason has at most 1000 characters.", metadata={"field": "reason"}
+            )
+        await self.get(execution_id, caller)
+        changed = await self._store.cancel_tree(execution_id, reason)
+        announce(self._hints, changed)
+        return await self.get(execution_id, caller), len(changed)
+
+    async def watch(self, execution_id: str, caller: Caller) -> AsyncIterator[Execution]:
+        """Yield the execution now and after each change, until it has ended."""
+        await self.get(execution_id, caller)
+        async for execution in self._follow(execution_id, Topic.EXECUTION):
+            yield execution
+
+    async def report(self, execution_id: str, report: Report, caller: Caller) -> Execution:
+        """Store what a worker says of an execution; return it without payloads."""
+        self._check(report)
+
+        def apply(execution: Execution, now: int) -> Execution:
+            if not caller.may_serve(execution.node_id):
+                raise errors.PermissionDenied(
+                    f"This key does not serve node '{execution.node_id}' and cannot report for it.",
+                    metadata={"node_id": execution.node_id},
+                )
+            return reported(execution, report, now=now)
+
+        changed = await self._store.change(execution_id, apply)
+        if changed is None:
+            raise _not_found(execution_id)
+        before, after = changed
+        if after is not before:
+            self._hints.publish(Topic.EXECUTION, execution_id)
+        if before.is_active and not after.is_active:
+            EXECUTIONS.labels(after.status).inc()
+            self._hints.publish(Topic.DONE, execution_id)
+        return after
+
+    def _refuse_while_draining(self) -> None:
+        if self._draining:
+            raise errors.ServerDraining(
+                "This server is going down; ask again, with the same request_id.", retry_after=0.5
+            )
+
+    def _check(self, report: Report) -> None:
+        size = len(report.result or b"")
+        if size > self.limits.max_payload_bytes:
+            raise errors.PayloadTooLarge(
+                f"The result has {size} bytes; this server accepts "
+                f"{self.limits.max_payload_bytes}. Nothing was stored.",
+                metadata={"limit": str(self.limits.max_payload_bytes)},
+            )
+        failure = report.failure
+        for name, data in (
+            ("result", report.result),
+            ("error_details", failure.details if failure else None),
+        ):
+            if data is not None:
+                _check_is_json(name, data)
+        if failure and failure.reason not in _REPORTABLE:
+            raise errors.InvalidArgument(
+                f"A report's error_reason is one of {', '.join(sorted(_REPORTABLE))}, "
+                f"not {failure.reason}.",
+                metadata={"field": "error_reason"},
+            )
+
+    async def _follow(self, execution_id: str, *topics: str) -> AsyncIterator[Execution]:
+        last: Execution | None = None
+        subjects = [(topic, execution_id) for topic in topics]
+        with self._hints.listen(*subjects, (Topic.DRAIN, "")) as listener:
+            while True:
+                self._refuse_while_draining()
+                execution = await self._store.get(execution_id)
+                if execution is None:
+                    raise _not_found(execution_id)
+                if execution != last:
+                    yield execution
+                if not execution.is_active:
+                    return
+                last = execution
+                await listener.wait(RECHECK_SECONDS)
+
+
+def announce(hints: Hints, changed: Iterable[Execution]) -> None:
+    """Tell everybody of executions that were ended, lost or queued again."""
+    for execution in changed:
+        hints.publish(Topic.EXECUTION, execution.execution_id)
+        if not execution.is_active:
+            EXECUTIONS.labels(execution.status).inc()
+            hints.publish(Topic.STOPPED, execution.execution_id)
+        elif execution.worker_id is None:
+            hints.publish(Topic.QUEUE, execution.node_id)
+
+
+def failure_of(execution: Execution) -> errors.AgentFieldError:
+    """Return the error that an execution which did not succeed stands for."""
+    failure = execution.failure or Failure(
+        reason=errors.ExecutionFailed.reason, message=f"{execution.target} failed."
+    )
+    kind = errors.BY_REASON.get(failure.reason, errors.ExecutionFailed)
+    return kind(
+        failure.message,
+        metadata={
+            "execution_id": execution.execution_id,
+            "run_id": execution.run_id,
+            "target": execution.target,
+        },
+    )
+
+
+def _check_is_json(name: str, data: bytes) -> None:
+    try:
+        check_json(data)
+    except MalformedJson as error:
+        raise errors.InvalidArgument(
+            f"The {name} must be JSON: {error}.", metadata={"field": name}
+        ) from None
+
+
+def _sees(caller: Caller, execution: Execution) -> bool:
+    return caller.may_see(owners=execution.owners, node_id=execution.node_id)
+
+
+def _visible(execution: Execution | None, execution_id: str, caller: Caller) -> Execution:
+    if execution is None or not _sees(caller, execution):
+        raise _not_found(execution_id)
+    return execution
+
+
+def _not_found(execution_id: str) -> errors.ExecutionNotFound:
+    return errors.ExecutionNotFound(
+        f"There is no execution '{execution_id}'.", metadata={"execution_id": execution_id}
+    )

@@ -1,0 +1,40 @@
+"""Runs, read as graphs."""
+
+from __future__ import annotations
+
+__all__ = ["Workflows"]
+
+from agentfield.executions.ports import Nodes, Page, Summary, WorkflowStore, scope_of
+from agentfield.identity import Caller
+from agentfield.v1 import errors
+
+
+class Workflows:
+    """What callers can read of runs."""
+
+    def __init__(self, *, store: WorkflowStore, nodes: Nodes) -> None:
+        self._store = store
+        self._nodes = nodes
+
+    async def get(
+        self, run_id: str, caller: Caller, *, after_seq: int, limit: int
+    ) -> tuple[Summary, Page]:
+        """Return a run's summary and a page of its executions in the order they were stored.
+
+        Whoever may see the root may see the whole run. Raises WorkflowNotFound.
+        """
+        summary = await self._store.summary(run_id)
+        if summary is None or not caller.may_see(
+            owners=summary.root.owners, node_id=summary.root.node_id
+        ):
+            raise errors.WorkflowNotFound(
+                f"There is no workflow '{run_id}'.", metadata={"run_id": run_id}
+            )
+        return summary, await self._store.page(run_id, after_seq=after_seq, limit=limit)
+
+    async def page(
+        self, session_id: str, caller: Caller, *, before_seq: int | None, limit: int
+    ) -> tuple[list[Summary], int | None]:
+        """Return summaries, the newest first, and where the next page starts."""
+        scope = scope_of(caller, [] if caller.is_admin else await self._nodes.ids())
+        return await self._store.list_runs(session_id, scope, before_seq=before_seq, limit=limit)

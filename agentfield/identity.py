@@ -1,0 +1,71 @@
+"""Who is calling, and what that lets them do and see."""
+
+from __future__ import annotations
+
+__all__ = ["ANYONE", "Caller", "Key", "Keyring"]
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+ROLES = frozenset({"admin", "agent", "client"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The owner of the key a request came with."""
+
+    name: str
+    """The key's name. Empty on a server without keys."""
+    roles: frozenset[str]
+    nodes: tuple[str, ...] = ()
+    """Patterns of the node ids an agent may serve, like ``billing-*``."""
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+    def may_call(self, roles: frozenset[str]) -> bool:
+        """Return whether an rpc that is open to these roles is open to this caller."""
+        return self.is_admin or not roles or bool(self.roles & roles)
+
+    def may_serve(self, node_id: str) -> bool:
+        """Return whether this caller may register and serve a node."""
+        if self.is_admin:
+            return True
+        return "agent" in self.roles and any(fnmatchcase(node_id, p) for p in self.nodes)
+
+    def may_see(self, *, owners: Iterable[str], node_id: str) -> bool:
+        """Return whether this caller may see something of these owners on this node."""
+        return self.is_admin or self.name in owners or self.may_serve(node_id)
+
+
+ANYONE = Caller(name="", roles=frozenset({"admin"}))
+"""Every caller of a server without keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One entry of the key file."""
+
+    sha256: bytes
+    """The SHA-256 of the key, which is itself stored nowhere."""
+    caller: Caller
+
+
+class Keyring:
+    """The keys a server accepts."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = tuple(keys)
+
+    def find(self, secret: str) -> Caller | None:
+        """Return whose key this is. Takes as long for a wrong key as for a right one."""
+        digest = hashlib.sha256(secret.encode()).digest()
+        found: Caller | None = None
+        for key in self._keys:
+            if hmac.compare_digest(key.sha256, digest):
+                found = key.caller
+        return found

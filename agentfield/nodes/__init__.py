@@ -1,0 +1,1 @@
+"""Nodes: the agent services, what they offer, and their workers. Pure."""

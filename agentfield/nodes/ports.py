@@ -1,0 +1,28 @@
+"""What nodes need from the rest of the house."""
+
+from __future__ import annotations
+
+__all__ = ["Store"]
+
+from typing import Protocol
+
+from agentfield.nodes.model import Node, Registration
+
+
+class Store(Protocol):
+    """Where nodes and workers are kept."""
+
+    async def register(self, registration: Registration, *, created_by: str, is_admin: bool) -> str:
+        """Store a worker's declaration and return its registration id.
+
+        Raises PermissionDenied when another key registered the node.
+        """
+
+    async def get(self, node_id: str) -> Node | None: ...
+
+    async def page(self, *, after: str, limit: int) -> list[Node]: ...
+
+    async def ids(self) -> list[str]: ...
+
+    async def touch(self, node_id: str, worker_id: str) -> bool:
+        """Note that a worker is alive; return whether it is known."""

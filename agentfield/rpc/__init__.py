@@ -1,0 +1,1 @@
+"""gRPC and nothing else: servicers that convert, call and convert; interceptors; the server."""

@@ -1,0 +1,170 @@
+"""What happens around every rpc: errors, observation, authentication, context.
+
+They are grpc-interceptor's, so the same ones run around calls that come from this very process.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Authenticate", "Context", "Errors", "Observe", "interceptors"]
+
+import logging
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import grpc
+from grpc_interceptor.server import AsyncServerInterceptor
+
+from agentfield.contract.facts import methods
+from agentfield.contract.status import DETAILS_KEY, status_of
+from agentfield.identity import ANYONE, Keyring
+from agentfield.rpc.call import Call, claims_of, current_call, metadata_of, secret_of
+from agentfield.rpc.call import Context as CallContext
+from agentfield.telemetry import RPC_SECONDS, RPCS
+from agentfield.v1 import errors
+
+log = logging.getLogger("agentfield.rpc")
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_OPEN = "/grpc.health.v1.Health/"
+
+
+class Around(AsyncServerInterceptor):
+    """Runs something around a whole rpc, whether its answer is one message or a stream."""
+
+    @abstractmethod
+    def around(self, context: CallContext, method: str) -> AbstractAsyncContextManager[None]:
+        """Return what the rpc runs in."""
+
+    async def intercept(
+        self,
+        method: Callable[[Any, CallContext], Any],
+        request_or_iterator: Any,
+        context: CallContext,
+        method_name: str,
+    ) -> Any:
+        answer = method(request_or_iterator, context)
+        if hasattr(answer, "__aiter__"):
+            return self._stream(answer, context, method_name)
+        async with self.around(context, method_name):
+            return await answer
+
+    async def _stream(
+        self, messages: AsyncIterator[Any], context: CallContext, method: str
+    ) -> AsyncIterator[Any]:
+        async with self.around(context, method):
+            async for message in messages:
+                yield message
+
+
+class Errors(Around):
+    """Puts errors on the wire as google.rpc.Status. Nothing else in this room catches them."""
+
+    @asynccontextmanager
+    async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except errors.AgentFieldError as error:
+            await _abort(context, error)
+        except (grpc.aio.AbortError, grpc.RpcError):
+            raise
+        except Exception:
+            log.exception("rpc failed unexpectedly", extra={"method": method})
+            await _abort(
+                context,
+                errors.Internal("Something went wrong inside the control plane; its log has more."),
+            )
+
+
+async def _abort(context: CallContext, error: errors.AgentFieldError) -> None:
+    status = status_of(error)
+    await context.abort(
+        _CODES[error.code],
+        error.message,
+        trailing_metadata=((DETAILS_KEY, status.SerializeToString()),),
+    )
+
+
+class Observe(Around):
+    """Counts and times every rpc, and logs the ones that fail."""
+
+    @asynccontextmanager
+    async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
+        started = time.monotonic()
+        reason = "CANCELLED"
+        try:
+            yield
+            reason = "OK"
+        except errors.AgentFieldError as error:
+            reason = error.reason
+            raise
+        except Exception:
+            reason = errors.Internal.reason
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            RPCS.labels(method, reason).inc()
+            RPC_SECONDS.labels(method).observe(seconds)
+            level = logging.DEBUG if reason == "OK" else logging.INFO
+            if log.isEnabledFor(level):
+                call = current_call.get(None)
+                log.log(
+                    level,
+                    "rpc finished",
+                    extra={
+                        "method": method,
+                        "reason": reason,
+                        "ms": round(seconds * 1000, 1),
+                        "key": call.caller.name if call else "",
+                    },
+                )
+
+
+class Authenticate(Around):
+    """Finds out who calls, and whether they may call this rpc."""
+
+    def __init__(self, keyring: Keyring | None) -> None:
+        self._keyring = keyring
+
+    @asynccontextmanager
+    async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
+        if self._keyring is None or method.startswith(_OPEN):
+            current_call.set(Call(caller=ANYONE))
+        else:
+            current_call.set(self._known(self._keyring, context, method))
+        yield
+
+    def _known(self, keyring: Keyring, context: CallContext, method: str) -> Call:
+        secret = secret_of(metadata_of(context))
+        if not secret:
+            raise errors.Unauthenticated(
+                "This server needs a key: send 'authorization: Bearer <key>' or 'x-api-key: <key>'."
+            )
+        caller = keyring.find(secret)
+        if caller is None:
+            raise errors.Unauthenticated("This key is not known here.")
+        fact = methods().get(method)
+        if fact is not None and not caller.may_call(fact.roles):
+            raise errors.PermissionDenied(
+                f"Key '{caller.name}' may not call {fact.descriptor.name}; "
+                f"it takes one of the roles {', '.join(sorted(fact.roles | {'admin'}))}.",
+                metadata={"method": fact.descriptor.name},
+            )
+        return Call(caller=caller)
+
+
+class Context(Around):
+    """Reads where the call says it belongs."""
+
+    @asynccontextmanager
+    async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
+        call = current_call.get()
+        current_call.set(replace(call, claims=claims_of(metadata_of(context))))
+        yield
+
+
+def interceptors(keyring: Keyring | None) -> list[Around]:
+    """Return the chain, the outermost first."""
+    return [Errors(), Observe(), Authenticate(keyring), Context()]

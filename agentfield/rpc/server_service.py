@@ -1,0 +1,45 @@
+"""ServerService: what this server is."""
+
+from __future__ import annotations
+
+__all__ = ["ServerService"]
+
+from agentfield.config import Config
+from agentfield.contract.facts import pairs
+from agentfield.rpc.call import Context
+from agentfield.v1 import provider_pb2, server_service_pb2_grpc
+from agentfield.v1 import server_service_pb2 as pb
+
+
+class ServerService(server_service_pb2_grpc.ServerServiceServicer):
+    """The servicer of ServerService."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    async def GetServerInfo(
+        self, request: pb.GetServerInfoRequest, context: Context
+    ) -> pb.GetServerInfoResponse:
+        config, limits = self._config, self._config.limits
+        response = pb.GetServerInfoResponse(
+            version=config.version,
+            auth_mode=pb.AUTH_MODE_API_KEY if config.keyring else pb.AUTH_MODE_NONE,
+            limits=pb.Limits(
+                max_payload_bytes=limits.max_payload_bytes, max_depth=limits.max_depth
+            ),
+            pairs=[
+                pb.ServedPair(
+                    provider=provider_pb2.Provider.Value(f"PROVIDER_{pair.provider.upper()}"),
+                    transport=provider_pb2.Transport.Value(f"TRANSPORT_{pair.transport.upper()}"),
+                    served=pair.served,
+                )
+                for pair in pairs()
+            ],
+        )
+        for field, seconds in (
+            (response.limits.execute_timeout, limits.execute_timeout),
+            (response.limits.execute_async_timeout, limits.execute_async_timeout),
+            (response.limits.agent_grace, config.agent_grace),
+        ):
+            field.FromMilliseconds(int(seconds * 1000))
+        return response

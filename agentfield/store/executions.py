@@ -1,0 +1,238 @@
+"""Executions in SQLite."""
+
+from __future__ import annotations
+
+__all__ = ["SqliteExecutions"]
+
+from collections.abc import Callable, Sequence
+
+from agentfield.config import Limits
+from agentfield.executions.model import Execution, Kind, cancelled, expired
+from agentfield.executions.ports import Added, Filter, Page, Scope
+from agentfield.executions.submission import Declared, Submission, begin, fingerprint
+from agentfield.store.database import Connection, Database
+from agentfield.store.rows import ALL, FACTS, execution_of, insert, update
+from agentfield.v1 import errors
+
+REQUEST_TTL = 24 * 3600 * 1_000_000
+ACTIVE = "status IN ('queued', 'running')"
+
+
+class SqliteExecutions:
+    """The execution store of one SQLite database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def add(self, submission: Submission, limits: Limits) -> Added:
+        def run(connection: Connection) -> Added:
+            return _add(connection, submission, limits, self._db.now())
+
+        return await self._db.write(run)
+
+    async def get(self, execution_id: str) -> Execution | None:
+        return await self._db.read(lambda c: _get(c, execution_id, ALL))
+
+    async def get_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        def run(connection: Connection) -> list[Execution]:
+            found = (_get(connection, execution_id, ALL) for execution_id in execution_ids)
+            return [execution for execution in found if execution]
+
+        return await self._db.read(run)
+
+    async def page(
+        self, where: Filter, scope: Scope, *, before_seq: int | None, limit: int
+    ) -> Page:
+        sql, values = _list_query(where, scope, before_seq, limit + 1)
+        rows = await self._db.read(lambda c: c.execute(sql, values).fetchall())
+        executions = tuple(execution_of(row) for row in rows[:limit])
+        return Page(
+            executions=executions,
+            next_seq=executions[-1].seq if len(rows) > limit else None,
+        )
+
+    async def change(
+        self, execution_id: str, apply: Callable[[Execution, int], Execution]
+    ) -> tuple[Execution, Execution] | None:
+        def run(connection: Connection) -> tuple[Execution, Execution] | None:
+            before = _get(connection, execution_id, FACTS)
+            if before is None:
+                return None
+            after = apply(before, self._db.now())
+            if after is not before:
+                update(connection, after)
+            return before, after
+
+        return await self._db.write(run)
+
+    async def cancel_tree(self, execution_id: str, reason: str) -> list[Execution]:
+        def run(connection: Connection) -> list[Execution]:
+            return _end_tree(connection, execution_id, reason, self._db.now())
+
+        return await self._db.write(run)
+
+    async def expire(self, limit: int) -> list[Execution]:
+        """Time out what is due, and cancel the unfinished descendants; return what changed."""
+        due = f"SELECT {FACTS} FROM executions WHERE {ACTIVE} AND expires_at <= ? LIMIT ?"
+
+        def find(connection: Connection) -> bool:
+            return bool(connection.execute(due, (self._db.now(), 1)).fetchone())
+
+        def run(connection: Connection) -> list[Execution]:
+            now = self._db.now()
+            changed: list[Execution] = []
+            for row in connection.execute(due, (now, limit)).fetchall():
+                after = expired(execution_of(row), now=now)
+                update(connection, after)
+                changed.append(after)
+                changed += _end_tree(connection, after.execution_id, "its caller timed out", now)
+            return changed
+
+        return await self._db.write(run) if await self._db.read(find) else []
+
+    async def forget_requests(self) -> None:
+        """Forget the answers whose request ids may be used again."""
+        await self._db.write(
+            lambda c: c.execute("DELETE FROM requests WHERE expires_at <= ?", (self._db.now(),))
+        )
+
+
+def _get(connection: Connection, execution_id: str, columns: str) -> Execution | None:
+    row = connection.execute(
+        f"SELECT {columns} FROM executions WHERE execution_id = ?",
+        (execution_id,),
+    ).fetchone()
+    return execution_of(row) if row else None
+
+
+def _add(connection: Connection, submission: Submission, limits: Limits, now: int) -> Added:
+    print_ = fingerprint(submission) if submission.request_id else b""
+    earlier = _earlier(connection, submission, print_, now)
+    if earlier is not None:
+        return Added(execution=earlier, created=False)
+    declared = _declared(connection, submission.node_id, submission.function)
+    claims = submission.claims
+    parent = _get(connection, claims.parent_execution_id, FACTS)
+    execution = begin(
+        submission,
+        declared,
+        parent=parent,
+        run_owner=_owner(connection, "executions", "run_owner", "run_id", claims.run_id),
+        session_owner=_owner(connection, "sessions", "created_by", "session_id", claims.session_id),
+        limits=limits,
+        now=now,
+    )
+    insert(connection, execution)
+    if submission.request_id:
+        connection.execute(
+            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?)",
+            (*_request_key(submission), print_, execution.execution_id, now + REQUEST_TTL),
+        )
+    return Added(
+        execution=execution, created=True, parent_node_id=parent.node_id if parent else None
+    )
+
+
+def _request_key(submission: Submission) -> tuple[str, str, str]:
+    return (submission.caller.name, submission.rpc, submission.request_id)
+
+
+def _earlier(
+    connection: Connection, submission: Submission, print_: bytes, now: int
+) -> Execution | None:
+    if not submission.request_id:
+        return None
+    row = connection.execute(
+        "SELECT fingerprint, answer FROM requests"
+        " WHERE key_name = ? AND rpc = ? AND request_id = ? AND expires_at > ?",
+        (*_request_key(submission), now),
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] != print_:
+        raise errors.RequestIdReused(
+            f"The request_id '{submission.request_id}' was used before with another request.",
+            metadata={"request_id": submission.request_id, "execution_id": row[1]},
+        )
+    return _get(connection, row[1], FACTS)
+
+
+def _declared(connection: Connection, node_id: str, function: str) -> Declared:
+    row = connection.execute(
+        "SELECT kind, idempotent FROM functions WHERE node_id = ? AND name = ?",
+        (node_id, function),
+    ).fetchone()
+    if row:
+        return Declared(kind=Kind(row[0]), idempotent=bool(row[1]))
+    if not connection.execute("SELECT 1 FROM nodes WHERE node_id = ?", (node_id,)).fetchone():
+        raise errors.NodeNotFound(
+            f"No node '{node_id}' has registered.", metadata={"node_id": node_id}
+        )
+    names = [
+        name
+        for (name,) in connection.execute(
+            "SELECT name FROM functions WHERE node_id = ? ORDER BY position LIMIT 20", (node_id,)
+        )
+    ]
+    raise errors.TargetNotFound(
+        f"Node '{node_id}' has no function '{function}'; it offers: {', '.join(names) or 'none'}.",
+        metadata={"node_id": node_id, "function": function},
+    )
+
+
+def _owner(connection: Connection, table: str, owner: str, key: str, value: str) -> str | None:
+    if not value:
+        return None
+    row = connection.execute(
+        f"SELECT {owner} FROM {table} WHERE {key} = ? LIMIT 1",
+        (value,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _end_tree(connection: Connection, execution_id: str, reason: str, now: int) -> list[Execution]:
+    rows = connection.execute(
+        "WITH RECURSIVE tree (id) AS (SELECT ? UNION ALL SELECT execution_id FROM executions, tree"
+        f" WHERE parent_execution_id = tree.id) SELECT {FACTS} FROM executions"
+        f" WHERE execution_id IN (SELECT id FROM tree) AND {ACTIVE}",
+        (execution_id,),
+    ).fetchall()
+    changed: list[Execution] = []
+    for row in rows:
+        execution = execution_of(row)
+        inherited = execution.execution_id != execution_id
+        why = f"its ancestor {execution_id} ended" if inherited else reason
+        after = cancelled(execution, reason=why, now=now)
+        update(connection, after)
+        changed.append(after)
+    return changed
+
+
+def scope_condition(scope: Scope) -> tuple[str, list[str]]:
+    """Return the condition of what a caller may see, and its values."""
+    if scope.everything:
+        return "1", []
+    marks = ", ".join("?" * len(scope.nodes))
+    return (
+        f"(created_by = ? OR run_owner = ? OR node_id IN ({marks}))",
+        [scope.owner, scope.owner, *scope.nodes],
+    )
+
+
+def _list_query(
+    where: Filter, scope: Scope, before_seq: int | None, limit: int
+) -> tuple[str, list[str | int]]:
+    seen, seen_values = scope_condition(scope)
+    conditions, values = [seen], list[str | int](seen_values)
+    for column in ("run_id", "session_id", "node_id", "function", "status", "parent_execution_id"):
+        value = getattr(where, column)
+        if value:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    if before_seq is not None:
+        conditions.append("seq < ?")
+        values.append(before_seq)
+    sql = (
+        f"SELECT {FACTS} FROM executions WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
+    )
+    return sql, [*values, limit]

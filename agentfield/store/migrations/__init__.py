@@ -1,0 +1,1 @@
+"""Numbered SQL migrations. They expand first and contract a release later."""

@@ -1,0 +1,185 @@
+"""Nodes and their functions in SQLite."""
+
+from __future__ import annotations
+
+__all__ = ["SqliteNodes"]
+
+import json
+from collections.abc import Callable
+
+from agentfield.ids import new_id
+from agentfield.nodes.model import Function, Node, Registration, Worker
+from agentfield.store.database import Connection, Database
+from agentfield.v1 import errors
+
+_NODE = "node_id, version, description, created_by, created_at, updated_at"
+
+
+class SqliteNodes:
+    """The node store of one SQLite database."""
+
+    def __init__(self, database: Database, *, new_id: Callable[[str], str] = new_id) -> None:
+        self._db = database
+        self._new_id = new_id
+
+    async def register(self, registration: Registration, *, created_by: str, is_admin: bool) -> str:
+        def run(connection: Connection) -> str:
+            now = self._db.now()
+            _check_owner(connection, registration.node_id, created_by, is_admin=is_admin)
+            _put_node(connection, registration, created_by, now)
+            return self._put_worker(connection, registration, created_by, now)
+
+        return await self._db.write(run)
+
+    async def get(self, node_id: str) -> Node | None:
+        def run(connection: Connection) -> Node | None:
+            row = connection.execute(
+                f"SELECT {_NODE} FROM nodes WHERE node_id = ?",
+                (node_id,),
+            ).fetchone()
+            return _node(connection, row) if row else None
+
+        return await self._db.read(run)
+
+    async def page(self, *, after: str, limit: int) -> list[Node]:
+        def run(connection: Connection) -> list[Node]:
+            rows = connection.execute(
+                f"SELECT {_NODE} FROM nodes WHERE node_id > ? ORDER BY node_id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+            return [_node(connection, row) for row in rows]
+
+        return await self._db.read(run)
+
+    async def ids(self) -> list[str]:
+        rows = await self._db.read(lambda c: c.execute("SELECT node_id FROM nodes").fetchall())
+        return [row[0] for row in rows]
+
+    async def touch(self, node_id: str, worker_id: str) -> bool:
+        def run(connection: Connection) -> bool:
+            done = connection.execute(
+                "UPDATE workers SET seen_at = ? WHERE worker_id = ? AND node_id = ?",
+                (self._db.now(), worker_id, node_id),
+            )
+            return done.rowcount > 0
+
+        return await self._db.write(run)
+
+    def _put_worker(
+        self, connection: Connection, registration: Registration, created_by: str, now: int
+    ) -> str:
+        names = json.dumps([f.name for f in registration.functions])
+        row = connection.execute(
+            "INSERT INTO workers (worker_id, node_id, instance_id, created_by, function_names,"
+            " seen_at, disconnected_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (node_id, instance_id) DO UPDATE"
+            " SET function_names = excluded.function_names, seen_at = excluded.seen_at"
+            " RETURNING worker_id",
+            (
+                self._new_id("reg"),
+                registration.node_id,
+                registration.instance_id,
+                created_by,
+                names,
+                now,
+                now,
+            ),
+        ).fetchone()
+        worker_id: str = row[0]
+        return worker_id
+
+
+def _check_owner(connection: Connection, node_id: str, key: str, *, is_admin: bool) -> None:
+    row = connection.execute(
+        "SELECT created_by FROM nodes WHERE node_id = ?", (node_id,)
+    ).fetchone()
+    if row and row[0] != key and not is_admin:
+        raise errors.PermissionDenied(
+            f"Node '{node_id}' was registered with another key.", metadata={"node_id": node_id}
+        )
+
+
+def _put_node(
+    connection: Connection, registration: Registration, created_by: str, now: int
+) -> None:
+    r = registration
+    connection.execute(
+        "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (node_id) DO UPDATE"
+        " SET version = excluded.version, description = excluded.description,"
+        " updated_at = excluded.updated_at",
+        (r.node_id, r.version, r.description, created_by, now, now),
+    )
+    connection.execute("DELETE FROM functions WHERE node_id = ?", (r.node_id,))
+    connection.executemany(
+        "INSERT INTO functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                r.node_id,
+                f.name,
+                position,
+                f.kind,
+                f.idempotent,
+                f.description,
+                json.dumps(f.tags),
+                f.input_schema,
+                f.output_schema,
+            )
+            for position, f in enumerate(r.functions)
+        ],
+    )
+
+
+def _node(connection: Connection, row: tuple[str, str, str, str, int, int]) -> Node:
+    node_id, version, description, created_by, created_at, updated_at = row
+    return Node(
+        node_id=node_id,
+        version=version,
+        description=description,
+        created_by=created_by,
+        created_at=created_at,
+        updated_at=updated_at,
+        functions=_functions(connection, node_id),
+        workers=_workers(connection, node_id),
+    )
+
+
+def _functions(connection: Connection, node_id: str) -> tuple[Function, ...]:
+    rows = connection.execute(
+        "SELECT name, kind, description, input_schema, output_schema, tags, idempotent"
+        " FROM functions WHERE node_id = ? ORDER BY position",
+        (node_id,),
+    )
+    return tuple(
+        Function(
+            name=name,
+            kind=kind,
+            description=description,
+            input_schema=input_schema,
+            output_schema=output_schema,
+            tags=tuple(json.loads(tags)),
+            idempotent=bool(idempotent),
+        )
+        for name, kind, description, input_schema, output_schema, tags, idempotent in rows
+    )
+
+
+def _workers(connection: Connection, node_id: str) -> tuple[Worker, ...]:
+    rows = connection.execute(
+        "SELECT worker_id, instance_id, connected, draining, max_executions, seen_at,"
+        " (SELECT count(*) FROM executions e WHERE e.worker_id = workers.worker_id"
+        "  AND e.status IN ('queued', 'running'))"
+        " FROM workers WHERE node_id = ? ORDER BY seen_at, worker_id",
+        (node_id,),
+    )
+    return tuple(
+        Worker(
+            worker_id=worker_id,
+            instance_id=instance_id,
+            connected=bool(connected),
+            draining=bool(draining),
+            max_executions=max_executions,
+            seen_at=seen_at,
+            running=running,
+        )
+        for worker_id, instance_id, connected, draining, max_executions, seen_at, running in rows
+    )

@@ -1,0 +1,135 @@
+"""Rows of the executions table and the values they stand for."""
+
+from __future__ import annotations
+
+__all__ = ["ALL", "FACTS", "INPUT", "execution_of", "insert", "update"]
+
+from typing import Any
+
+from agentfield.executions.model import Execution, Failure, Kind, LateReport, Status
+from agentfield.store.database import Connection
+
+FACTS = (
+    "seq, execution_id, run_id, parent_execution_id, session_id, node_id, function, kind, status,"
+    " attempt, depth, idempotent, created_by, run_owner, actor_id, traceparent, worker_id,"
+    " instance_id, created_at, expires_at, claimed_at, started_at, completed_at,"
+    " error_reason, error, error_details, late_status, late_error, late_at"
+)
+"""The columns without payloads."""
+INPUT = FACTS + ", NULL, input, NULL"
+"""With the input."""
+ALL = FACTS + ", late_result, input, result"
+"""With every payload."""
+
+
+def execution_of(row: tuple[Any, ...]) -> Execution:
+    """Return the execution of a row selected as FACTS, INPUT or ALL."""
+    late_result, input_, result = row[29:32] if len(row) > 29 else (None, None, None)
+    return Execution(
+        seq=row[0],
+        execution_id=row[1],
+        run_id=row[2],
+        parent_execution_id=row[3],
+        session_id=row[4],
+        node_id=row[5],
+        function=row[6],
+        kind=Kind(row[7]),
+        status=Status(row[8]),
+        attempt=row[9],
+        depth=row[10],
+        idempotent=bool(row[11]),
+        created_by=row[12],
+        run_owner=row[13],
+        actor_id=row[14],
+        traceparent=row[15],
+        worker_id=row[16],
+        instance_id=row[17],
+        created_at=row[18],
+        expires_at=row[19],
+        claimed_at=row[20],
+        started_at=row[21],
+        completed_at=row[22],
+        failure=Failure(reason=row[23], message=row[24], details=row[25]) if row[23] else None,
+        late=LateReport(
+            status=Status(row[26]), error=row[27], received_at=row[28], result=late_result
+        )
+        if row[26]
+        else None,
+        input=input_,
+        result=result,
+    )
+
+
+_INSERT = (
+    "INSERT INTO executions (execution_id, run_id, parent_execution_id, session_id, node_id,"
+    " function, kind, status, attempt, depth, idempotent, created_by, run_owner, actor_id,"
+    " traceparent, worker_id, instance_id, created_at, expires_at, input)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def insert(connection: Connection, execution: Execution) -> None:
+    """Store a new execution."""
+    e = execution
+    connection.execute(
+        _INSERT,
+        (
+            e.execution_id,
+            e.run_id,
+            e.parent_execution_id,
+            e.session_id,
+            e.node_id,
+            e.function,
+            e.kind,
+            e.status,
+            e.attempt,
+            e.depth,
+            e.idempotent,
+            e.created_by,
+            e.run_owner,
+            e.actor_id,
+            e.traceparent,
+            e.worker_id,
+            e.instance_id,
+            e.created_at,
+            e.expires_at,
+            e.input,
+        ),
+    )
+
+
+_UPDATE = (
+    "UPDATE executions SET status = ?, attempt = ?, worker_id = ?, instance_id = ?,"
+    " claimed_at = ?, started_at = ?, completed_at = ?, error_reason = ?, error = ?,"
+    " error_details = ?, late_status = ?, late_error = ?, late_at = ? WHERE execution_id = ?"
+)
+
+
+def update(connection: Connection, execution: Execution) -> None:
+    """Store what can change of an execution; a payload only where the value has one."""
+    e, failure, late = execution, execution.failure, execution.late
+    connection.execute(
+        _UPDATE,
+        (
+            e.status,
+            e.attempt,
+            e.worker_id,
+            e.instance_id,
+            e.claimed_at,
+            e.started_at,
+            e.completed_at,
+            failure.reason if failure else None,
+            failure.message if failure else None,
+            failure.details if failure else None,
+            late.status if late else None,
+            late.error if late else None,
+            late.received_at if late else None,
+            e.execution_id,
+        ),
+    )
+    for column, payload in (("result", e.result), ("late_result", late.result if late else None)):
+        if payload is not None:
+            connection.execute(
+                f"UPDATE executions SET {column} = ? WHERE execution_id = ?",
+                (payload, e.execution_id),
+            )

@@ -1,0 +1,261 @@
+"""Claims and connected workers in SQLite."""
+
+from __future__ import annotations
+
+__all__ = ["SqliteWork"]
+
+import json
+from collections.abc import Iterable, Sequence
+
+from agentfield.executions.model import Execution, accepted, claimed, lost, returned
+from agentfield.executions.work import Offer, Rejoined, Running
+from agentfield.identity import Caller
+from agentfield.store.database import Connection, Database
+from agentfield.store.rows import FACTS, INPUT, execution_of, update
+from agentfield.v1 import errors
+
+_OF_WORKER = (
+    f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND status IN ('queued', 'running')"
+)
+_QUEUED = "node_id = ? AND status = 'queued' AND worker_id IS NULL"
+# How many of a worker's executions wait for a call of their own: each lends its slot.
+_WAITING = (
+    "SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND status = 'running'"
+    " AND EXISTS (SELECT 1 FROM executions AS child"
+    " WHERE child.parent_execution_id = parent.execution_id"
+    " AND child.status IN ('queued', 'running'))"
+)
+
+
+class SqliteWork:
+    """The work store of one SQLite database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def start_over(self) -> None:
+        def run(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE workers SET connected = 0, draining = 0, disconnected_at = ?",
+                (self._db.now(),),
+            )
+
+        await self._db.write(run)
+
+    async def connect(
+        self, worker_id: str, max_executions: int, running: Sequence[Running], caller: Caller
+    ) -> Rejoined:
+        def run(connection: Connection) -> Rejoined:
+            now = self._db.now()
+            node_id, instance_id, names = _known_worker(connection, worker_id, caller)
+            connection.execute(
+                "UPDATE workers SET connected = 1, draining = 0, disconnected_at = NULL,"
+                " max_executions = ?, seen_at = ? WHERE worker_id = ?",
+                (max_executions, now, worker_id),
+            )
+            changed, forget = _settle(connection, worker_id, running, now)
+            return Rejoined(
+                node_id=node_id,
+                instance_id=instance_id,
+                functions=tuple(json.loads(names)),
+                changed=tuple(changed),
+                forget=tuple(forget),
+            )
+
+        return await self._db.write(run)
+
+    async def node_of(self, worker_id: str) -> str | None:
+        row = await self._db.read(
+            lambda c: c.execute(
+                "SELECT node_id FROM workers WHERE worker_id = ?", (worker_id,)
+            ).fetchone()
+        )
+        return row[0] if row else None
+
+    async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
+        def run(connection: Connection) -> list[Execution]:
+            now = self._db.now()
+            return [e for offer in offers for e in _claim(connection, offer, now)]
+
+        return await self._db.write(run)
+
+    async def accept(self, running: Sequence[Running]) -> list[Execution]:
+        def run(connection: Connection) -> list[Execution]:
+            now = self._db.now()
+            changed: list[Execution] = []
+            for one in running:
+                before = _find(connection, one.execution_id)
+                if before is not None:
+                    after = accepted(before, attempt=one.attempt, now=now)
+                    changed += _stored(connection, before, after)
+            return changed
+
+        return await self._db.write(run)
+
+    async def release(self, unsent: Sequence[Running]) -> list[Execution]:
+        return await self._db.write(lambda c: _release(c, unsent))
+
+    async def drain(self, worker_id: str) -> None:
+        await self._db.write(
+            lambda c: c.execute("UPDATE workers SET draining = 1 WHERE worker_id = ?", (worker_id,))
+        )
+
+    async def disconnect(
+        self, worker_id: str, *, unsent: Sequence[Running], for_good: bool
+    ) -> list[Execution]:
+        def run(connection: Connection) -> list[Execution]:
+            now = self._db.now()
+            changed = _release(connection, unsent)
+            if for_good:
+                connection.execute("DELETE FROM workers WHERE worker_id = ?", (worker_id,))
+                return changed + _lose(connection, worker_id, now)
+            connection.execute(
+                "UPDATE workers SET connected = 0, seen_at = ?, disconnected_at = ?"
+                " WHERE worker_id = ?",
+                (now, now, worker_id),
+            )
+            return changed
+
+        return await self._db.write(run)
+
+    async def give_up(self, *, grace: float) -> list[Execution]:
+        gone = (
+            "SELECT DISTINCT workers.worker_id FROM workers JOIN executions USING (worker_id)"
+            " WHERE disconnected_at <= ? AND status IN ('queued', 'running')"
+        )
+
+        def find(connection: Connection) -> list[tuple[str]]:
+            return connection.execute(gone, (self._db.now() - round(grace * 1e6),)).fetchall()
+
+        def run(connection: Connection) -> list[Execution]:
+            now = self._db.now()
+            # Read again: a worker may have come back between the two.
+            return [
+                e for (worker_id,) in find(connection) for e in _lose(connection, worker_id, now)
+            ]
+
+        return await self._db.write(run) if await self._db.read(find) else []
+
+    async def forget(self, *, lease: float) -> None:
+        def run(connection: Connection) -> None:
+            before = self._db.now() - round(lease * 1e6)
+            connection.execute(
+                "DELETE FROM workers WHERE connected = 0 AND seen_at <= ? AND NOT EXISTS"
+                " (SELECT 1 FROM executions WHERE executions.worker_id = workers.worker_id"
+                "  AND status IN ('queued', 'running'))",
+                (before,),
+            )
+
+        await self._db.write(run)
+
+
+def _known_worker(connection: Connection, worker_id: str, caller: Caller) -> tuple[str, str, str]:
+    row = connection.execute(
+        "SELECT node_id, instance_id, function_names, created_by FROM workers WHERE worker_id = ?",
+        (worker_id,),
+    ).fetchone()
+    if row is None:
+        raise errors.RegistrationNotFound(
+            f"The registration '{worker_id}' is not known here; register again.",
+            metadata={"registration_id": worker_id},
+        )
+    node_id, instance_id, names, created_by = row
+    if not caller.is_admin and (caller.name != created_by or not caller.may_serve(node_id)):
+        raise errors.PermissionDenied(
+            f"This key did not register that worker of node '{node_id}'.",
+            metadata={"node_id": node_id},
+        )
+    return node_id, instance_id, names
+
+
+def _settle(
+    connection: Connection, worker_id: str, running: Sequence[Running], now: int
+) -> tuple[list[Execution], list[Running]]:
+    """Compare what a worker runs with what it was given; return what changed and what is moot."""
+    listed = {(one.execution_id, one.attempt) for one in running}
+    changed: list[Execution] = []
+    for before in _of_worker(connection, worker_id):
+        known = (before.execution_id, before.attempt)
+        if known in listed:
+            listed.discard(known)
+            after = accepted(before, attempt=before.attempt, now=now)
+        elif before.started_at is None:
+            after = returned(before)
+        else:
+            after = lost(before, now=now)
+        changed += _stored(connection, before, after)
+    forget = [one for one in running if (one.execution_id, one.attempt) in listed]
+    return changed, forget
+
+
+def _claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
+    # Nested work first, the deepest first: what is begun is finished before more is begun.
+    nested = _queued(connection, offer, "depth > 0", _nested_room(connection, offer))
+    roots = _queued(connection, offer, "depth = 0", offer.credit - len(nested))
+    taken = []
+    for execution in nested + roots:
+        after = claimed(
+            execution, worker_id=offer.worker_id, instance_id=offer.instance_id, now=now
+        )
+        update(connection, after)
+        taken.append(after)
+    return taken
+
+
+def _nested_room(connection: Connection, offer: Offer) -> int:
+    nested = connection.execute(
+        f"SELECT 1 FROM executions WHERE {_QUEUED} AND depth > 0 LIMIT 1",
+        (offer.node_id,),
+    ).fetchone()
+    if not nested:
+        return 0
+    waiting: int = connection.execute(_WAITING, (offer.worker_id,)).fetchone()[0]
+    return offer.credit + waiting
+
+
+def _queued(connection: Connection, offer: Offer, condition: str, room: int) -> list[Execution]:
+    if room <= 0:
+        return []
+    marks = ", ".join("?" * len(offer.functions))
+    rows = connection.execute(
+        f"SELECT {INPUT} FROM executions WHERE {_QUEUED} AND {condition}"
+        f" AND function IN ({marks}) ORDER BY depth DESC, seq LIMIT ?",
+        (offer.node_id, *offer.functions, room),
+    )
+    return [execution_of(row) for row in rows]
+
+
+def _release(connection: Connection, unsent: Iterable[Running]) -> list[Execution]:
+    changed: list[Execution] = []
+    for one in unsent:
+        before = _find(connection, one.execution_id)
+        # The attempt tells whether this is still the claim that was not sent.
+        if before and before.attempt == one.attempt and before.started_at is None:
+            changed += _stored(connection, before, returned(before))
+    return changed
+
+
+def _lose(connection: Connection, worker_id: str, now: int) -> list[Execution]:
+    changed: list[Execution] = []
+    for before in _of_worker(connection, worker_id):
+        changed += _stored(connection, before, lost(before, now=now))
+    return changed
+
+
+def _stored(connection: Connection, before: Execution, after: Execution) -> list[Execution]:
+    if after is before:
+        return []
+    update(connection, after)
+    return [after]
+
+
+def _find(connection: Connection, execution_id: str) -> Execution | None:
+    row = connection.execute(
+        f"SELECT {FACTS} FROM executions WHERE execution_id = ?",
+        (execution_id,),
+    ).fetchone()
+    return execution_of(row) if row else None
+
+
+def _of_worker(connection: Connection, worker_id: str) -> list[Execution]:
+    return [execution_of(row) for row in connection.execute(_OF_WORKER, (worker_id,)).fetchall()]
