@@ -38,10 +38,16 @@ def main() -> int:
         config = read_config(sys.argv[1:], os.environ)
         configure_logging(config.log_level)
         asyncio.run(serve(config))
-    except (ConfigError, DataFolderInUse, SchemaTooNew, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
-        return 2
+    except ConfigError as error:
+        return _failed(error, 1)
+    except (DataFolderInUse, SchemaTooNew, OSError) as error:
+        return _failed(error, 3)
     return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
+    return code
 
 
 if __name__ == "__main__":

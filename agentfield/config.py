@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NoReturn
 
 from agentfield.identity import ROLES, Caller, Key, Keyring
 
@@ -95,8 +96,13 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help.")
+
+
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="af server",
         description="The control plane, and the REST gateway in the same process. "
         "Every flag can be given as an environment variable: --data-dir is AGENTFIELD_DATA_DIR.",

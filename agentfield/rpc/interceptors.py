@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from inspect import isasyncgenfunction
 from typing import Any
 
 import grpc
@@ -28,6 +29,7 @@ from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.rpc")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+Handler = Callable[[Any, CallContext], Any]
 _OPEN = "/grpc.health.v1.Health/"
 
 
@@ -40,22 +42,21 @@ class Around(AsyncServerInterceptor):
 
     async def intercept(
         self,
-        method: Callable[[Any, CallContext], Any],
+        method: Handler,
         request_or_iterator: Any,
         context: CallContext,
         method_name: str,
     ) -> Any:
-        answer = method(request_or_iterator, context)
-        if hasattr(answer, "__aiter__"):
-            return self._stream(answer, context, method_name)
+        if isasyncgenfunction(method):
+            return self._stream(method, request_or_iterator, context, method_name)
         async with self.around(context, method_name):
-            return await answer
+            return await method(request_or_iterator, context)
 
     async def _stream(
-        self, messages: AsyncIterator[Any], context: CallContext, method: str
+        self, method: Handler, request_or_iterator: Any, context: CallContext, name: str
     ) -> AsyncIterator[Any]:
-        async with self.around(context, method):
-            async for message in messages:
+        async with self.around(context, name):
+            async for message in method(request_or_iterator, context):
                 yield message
 
 

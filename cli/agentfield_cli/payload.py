@@ -1,0 +1,51 @@
+"""The JSON that ``--in`` gives."""
+
+from __future__ import annotations
+
+__all__ = ["read_input"]
+
+import os
+import sys
+from pathlib import Path
+
+from agentfield.contract.jsonslice import MalformedJson, check_json
+from agentfield.v1 import errors
+
+
+def read_input(source: str | None) -> bytes:
+    """Return the JSON object that ``--in`` names, untouched: text, ``@file`` or ``-`` for stdin.
+
+    Raises InvalidArgument that says what is wrong with it.
+    """
+    if source is None:
+        return b"{}"
+    name, data = _read(source)
+    if not data.strip():
+        raise errors.InvalidArgument(f"{name} is empty; a JSON object is expected.")
+    try:
+        check_json(data)
+    except MalformedJson as error:
+        raise errors.InvalidArgument(f"{name} is not valid JSON: {error}.") from None
+    if not data.lstrip().startswith(b"{"):
+        raise errors.InvalidArgument(
+            f"{name} is not a JSON object; name the arguments, as in '{{\"text\": 1}}'."
+        )
+    return data
+
+
+def _read(source: str) -> tuple[str, bytes]:
+    if source == "-":
+        if sys.stdin.isatty():
+            raise errors.InvalidArgument(
+                "--in - reads the input from stdin, and stdin is a terminal: pipe something in."
+            )
+        return "stdin", sys.stdin.buffer.read()
+    if source.startswith("@"):
+        path = Path(source[1:])
+        try:
+            return f"The file '{path}'", path.read_bytes()
+        except OSError as error:
+            raise errors.InvalidArgument(
+                f"--in cannot read the file '{path}': {error.strerror}."
+            ) from None
+    return "--in", os.fsencode(source)

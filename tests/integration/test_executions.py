@@ -1,0 +1,379 @@
+"""What callers can do with executions, over a real server and a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.plane import (
+    CANCELLED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    TIMEOUT,
+    Plane,
+    ScriptedWorker,
+    config_for,
+    connected,
+    running_plane,
+)
+
+from agentfield.app import running
+from agentfield.v1 import errors, workflow_service_pb2
+from agentfield.v1 import execution_service_pb2 as pb
+
+pytestmark = pytest.mark.integration
+
+
+async def registered(plane: Plane, node_id: str = "n") -> ScriptedWorker:
+    worker = ScriptedWorker(plane, node_id, "f")
+    await worker.register()
+    return worker
+
+
+async def test_execute_waits_and_returns_the_result(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    async with asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(
+            plane.call(plane.executions.Execute, pb.ExecuteRequest(target="n.f", input=b'{"a":1}'))
+        )
+        await worker.report(worker.accept(await worker.take()), b'{"x":1.50}')
+
+    answer = call.result()
+    assert (answer.status, answer.result, answer.target) == (SUCCEEDED, b'{"x":1.50}', "n.f")
+    assert answer.workflow_id == answer.run_id
+    assert answer.HasField("finished_at")
+
+
+async def test_execute_fails_with_what_the_function_said(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker_fails(worker))
+        with pytest.raises(errors.ExecutionFailed, match="out of stock") as caught:
+            await plane.call(plane.executions.Execute, pb.ExecuteRequest(target="n.f"))
+
+    failed = await plane.get(caught.value.metadata["execution_id"])
+    assert (failed.status, failed.error) == (FAILED, "out of stock")
+    assert failed.run_id == caught.value.metadata["run_id"]
+
+
+async def worker_fails(worker: ScriptedWorker) -> None:
+    await worker.fail(worker.accept(await worker.take()), "out of stock")
+
+
+async def test_an_execution_times_out_by_itself_with_its_descendants(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    root = await plane.submit("n.f", timeout=1.0)
+    worker.accept(await worker.take())
+    child = await plane.submit("n.f", parent=root)
+    worker.accept(await worker.take())
+
+    late = await plane.until(root, TIMEOUT)
+
+    assert "within 1 s; worker 'w1' had it" in late.error
+    assert (await plane.get(child)).status == CANCELLED
+    told = {(await worker.receive()).cancel.execution_id for _ in range(2)}
+    assert told == {root, child}
+
+
+async def test_execute_raises_a_timeout_of_its_own(plane: Plane) -> None:
+    await registered(plane)
+    request = pb.ExecuteRequest(target="n.f")
+    request.timeout.FromMilliseconds(50)
+
+    with pytest.raises(errors.ExecutionTimedOut, match="no worker of node 'n' took it"):
+        await plane.call(plane.executions.Execute, request)
+
+
+async def test_a_callers_disconnect_cancels_nothing(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    call = plane.executions.Execute(pb.ExecuteRequest(target="n.f"))
+    execute = worker.accept(await worker.take())
+
+    call.cancel()
+
+    await worker.report(execute, b"1")
+    assert (await plane.get(execute.execution_id)).status == SUCCEEDED
+
+
+async def test_a_repeated_request_gets_the_first_answer(plane: Plane) -> None:
+    await registered(plane)
+    first = await plane.submit("n.f", b'{"a":1}', request_id="r1")
+
+    assert await plane.submit("n.f", b'{"a":1}', request_id="r1") == first
+    with pytest.raises(errors.RequestIdReused, match="r1"):
+        await plane.submit("n.f", b'{"a":2}', request_id="r1")
+    listed = await plane.call(plane.executions.ListExecutions, pb.ListExecutionsRequest())
+    assert [e.execution_id for e in listed.executions] == [first]
+
+
+async def test_many_repeats_at_once_make_one_execution(plane: Plane) -> None:
+    await registered(plane)
+    async with asyncio.TaskGroup() as tasks:
+        calls = [tasks.create_task(plane.submit("n.f", request_id="r")) for _ in range(50)]
+
+    assert len({call.result() for call in calls}) == 1
+
+
+async def test_a_repeated_execute_joins_the_first_one(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    request = pb.ExecuteRequest(target="n.f", request_id="r")
+    lost = plane.executions.Execute(request)
+    execute = worker.accept(await worker.take())
+    lost.cancel()
+
+    async with asyncio.TaskGroup() as tasks:
+        again = tasks.create_task(plane.call(plane.executions.Execute, request))
+        await worker.report(execute, b'"once"')
+
+    assert again.result().execution_id == execute.execution_id
+    assert again.result().result == b'"once"'
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("nobody.f", errors.NodeNotFound),
+        ("n.g", errors.TargetNotFound),
+        ("n", errors.InvalidArgument),
+    ],
+)
+async def test_a_wrong_target_leaves_no_record(
+    plane: Plane, target: str, error: type[Exception]
+) -> None:
+    await registered(plane)
+    with pytest.raises(error):
+        await plane.submit(target)
+
+    listed = await plane.call(plane.executions.ListExecutions, pb.ListExecutionsRequest())
+    assert list(listed.executions) == []
+
+
+async def test_payloads_over_the_limit_are_refused_before_anything_is_stored(
+    tmp_path: Path,
+) -> None:
+    async with running_plane(config_for(tmp_path, max_payload_bytes=1000)) as plane:
+        worker = await ScriptedWorker(plane, "n", "f").connect()
+        large = b'{"a":"' + b"x" * 1000 + b'"}'
+        with pytest.raises(errors.PayloadTooLarge, match="1000"):
+            await plane.submit("n.f", large)
+        execution_id = await plane.submit("n.f", b'{"a":"' + b"x" * 990 + b'"}')
+        execute = worker.accept(await worker.take())
+
+        with pytest.raises(errors.PayloadTooLarge):
+            await worker.report(execute, large)
+
+        assert (await plane.until(execution_id, RUNNING)).result == b""
+
+
+async def test_eight_mebibytes_pass_both_ways(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    large = b'{"a":"' + b"x" * (8 * 1024 * 1024 - 8) + b'"}'
+    assert len(large) == 8 * 1024 * 1024
+    execution_id = await plane.submit("n.f", large)
+    execute = worker.accept(await worker.take())
+    assert execute.input == large
+
+    await worker.report(execute, large)
+
+    done = await plane.get(execution_id)
+    assert (done.input, done.result) == (large, large)
+    with pytest.raises(errors.PayloadTooLarge):
+        await plane.submit("n.f", large + b" ")
+
+
+async def test_reports_that_are_not_json_are_refused(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    await plane.submit("n.f")
+    execute = await worker.take()
+
+    with pytest.raises(errors.InvalidArgument, match="result must be JSON"):
+        await worker.report(execute, b"{")
+    assert await worker.report(execute, b"1") == SUCCEEDED
+    assert await worker.report(execute, b"1") == SUCCEEDED
+
+
+async def test_nesting_is_limited(tmp_path: Path) -> None:
+    async with running_plane(config_for(tmp_path, max_depth=3)) as plane:
+        await registered(plane)
+        parent = await plane.submit("n.f")
+        for depth in (1, 2, 3):
+            parent = await plane.submit("n.f", parent=parent)
+            assert (await plane.get(parent)).depth == depth
+        with pytest.raises(errors.CallTooDeep):
+            await plane.submit("n.f", parent=parent)
+
+
+async def test_watching_shows_every_stage_and_ends(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    execution_id = await plane.submit("n.f")
+    stream: Any = plane.executions.WatchExecution(
+        pb.WatchExecutionRequest(execution_id=execution_id)
+    )
+    execute = await worker.take()
+    seen = [(await stream.read()).execution.status]
+    worker.accept(execute)
+    seen.append((await stream.read()).execution.status)
+    await worker.report(execute, b"5")
+    last = await stream.read()
+
+    assert [*seen, last.execution.status] == [QUEUED, RUNNING, SUCCEEDED]
+    assert last.execution.result == b"5"
+    assert not await stream.read()
+
+
+async def test_watching_nothing_is_an_error(plane: Plane) -> None:
+    with pytest.raises(errors.ExecutionNotFound):
+        await plane.get("exec_none")
+    with pytest.raises(errors.ExecutionNotFound):
+        await plane.cancel("exec_none")
+
+
+async def test_lists_are_filtered_and_paged_the_newest_first(plane: Plane) -> None:
+    await registered(plane, "n")
+    await registered(plane, "m")
+    root = await plane.submit("n.f")
+    children = [await plane.submit("m.f", parent=root) for _ in range(5)]
+
+    async def listed(**filters: Any) -> list[str]:
+        ids: list[str] = []
+        token = ""
+        while True:
+            page = await plane.call(
+                plane.executions.ListExecutions,
+                pb.ListExecutionsRequest(page_size=2, page_token=token, **filters),
+            )
+            ids += [e.execution_id for e in page.executions]
+            token = page.next_page_token
+            if not token:
+                return ids
+
+    newest_first = children[::-1]
+    assert await listed() == [*newest_first, root]
+    assert await listed(node_id="m") == newest_first
+    assert await listed(target="n.f") == [root]
+    assert await listed(parent_execution_id=root) == newest_first
+    assert await listed(run_id=(await plane.get(root)).run_id) == [*newest_first, root]
+    assert await listed(status=SUCCEEDED) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"page_size": 1001}, {"page_size": -1}, {"page_token": "!"}, {"page_token": "eA"}]
+)
+async def test_wrong_pages_are_refused(plane: Plane, wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidArgument, match="page_"):
+        await plane.call(plane.executions.ListExecutions, pb.ListExecutionsRequest(**wrong))
+
+
+async def test_a_batch_returns_what_there_is_and_names_what_is_missing(plane: Plane) -> None:
+    await registered(plane)
+    known = await plane.submit("n.f", b'{"k":1}')
+    request = pb.BatchGetExecutionsRequest(execution_ids=[known, "exec_x", known])
+
+    answer = await plane.call(plane.executions.BatchGetExecutions, request)
+
+    assert answer.executions[known].input == b'{"k":1}'
+    assert list(answer.missing) == ["exec_x"]
+    with pytest.raises(errors.InvalidArgument, match="500"):
+        await plane.call(
+            plane.executions.BatchGetExecutions,
+            pb.BatchGetExecutionsRequest(execution_ids=["x"] * 501),
+        )
+
+
+async def test_a_workflow_is_the_whole_tree_in_order(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    root = await plane.submit("n.f")
+    root_execute = worker.accept(await worker.take())
+    child = await plane.submit("n.f", parent=root)
+    await worker.report(worker.accept(await worker.take()))
+    run_id = (await plane.get(root)).run_id
+    request = workflow_service_pb2.GetWorkflowRequest(run_id=run_id, page_size=1)
+
+    first = await plane.call(plane.workflows.GetWorkflow, request)
+    request.page_token = first.next_page_token
+    second = await plane.call(plane.workflows.GetWorkflow, request)
+
+    assert [first.executions[0].execution_id, second.executions[0].execution_id] == [root, child]
+    assert second.executions[0].parent_execution_id == root
+    assert second.next_page_token == ""
+    assert (first.workflow.status, first.workflow.total_executions) == (RUNNING, 2)
+    assert (first.workflow.max_depth, first.workflow.active_executions) == (1, 1)
+
+    await worker.report(root_execute)
+    done = await plane.call(plane.workflows.GetWorkflow, request)
+    assert done.workflow.status == SUCCEEDED
+    assert done.workflow.HasField("completed_at")
+
+    listed = await plane.call(
+        plane.workflows.ListWorkflows, workflow_service_pb2.ListWorkflowsRequest()
+    )
+    assert [w.run_id for w in listed.workflows] == [run_id]
+    with pytest.raises(errors.WorkflowNotFound):
+        await plane.call(
+            plane.workflows.GetWorkflow, workflow_service_pb2.GetWorkflowRequest(run_id="run_x")
+        )
+
+
+async def test_what_was_acknowledged_survives_a_restart(tmp_path: Path) -> None:
+    async with running_plane(config_for(tmp_path)) as plane:
+        worker = await ScriptedWorker(plane, "n", "f").connect(max_executions=1)
+        running_id = await plane.submit("n.f")
+        execute = worker.accept(await worker.take())
+        await plane.until(running_id, RUNNING)
+        queued_id = await plane.submit("n.f", request_id="r")
+
+    async with running_plane(config_for(tmp_path)) as plane:
+        back = ScriptedWorker(plane, "n", "f")
+        back.registration_id = worker.registration_id
+        await back.connect(max_executions=1, running=[execute])
+        assert await plane.submit("n.f", request_id="r") == queued_id
+        assert (await plane.get(running_id)).status == RUNNING
+
+        await back.report(execute, b"1")
+
+        assert (await back.take()).execution_id == queued_id
+        assert (await plane.get(running_id)).status == SUCCEEDED
+
+
+async def test_work_of_a_worker_that_does_not_return_after_a_restart_is_lost(
+    tmp_path: Path,
+) -> None:
+    async with running_plane(config_for(tmp_path, grace=3600.0)) as plane:
+        worker = await ScriptedWorker(plane, "n", "f").connect()
+        execution_id = await plane.submit("n.f")
+        worker.accept(await worker.take())
+        await plane.until(execution_id, RUNNING)
+
+    async with running_plane(config_for(tmp_path)) as plane:
+        assert "AGENT_LOST" in str(await plane.until(execution_id, FAILED))
+
+
+async def test_a_draining_server_sends_waiters_away_and_workers_a_drain(tmp_path: Path) -> None:
+    async with AsyncExitStack() as server, AsyncExitStack() as client:
+        app = await server.enter_async_context(running(config_for(tmp_path)))
+        plane = await client.enter_async_context(connected(app))
+        tasks = await client.enter_async_context(asyncio.TaskGroup())
+        worker = await ScriptedWorker(plane, "n", "f").connect()
+        request = pb.ExecuteRequest(target="n.f")
+        call = tasks.create_task(failure_of(plane.call(plane.executions.Execute, request)))
+        worker.accept(await worker.take())
+        told = tasks.create_task(worker.receive())
+
+        await server.aclose()
+
+    assert told.result().WhichOneof("message") == "drain"
+    assert isinstance(call.result(), errors.ServerDraining)
+
+
+async def failure_of(call: Awaitable[object]) -> errors.AgentFieldError | None:
+    try:
+        await call
+    except errors.AgentFieldError as error:
+        return error
+    return None

@@ -1,0 +1,153 @@
+"""The database: group commit, neighbours that fail, full disks, and schemas."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from agentfield.store.database import Connection, Database, DataFolderInUse, SchemaTooNew
+from agentfield.v1 import errors
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(tmp_path) as database:
+        yield database
+
+
+def put(name: str) -> Callable[[Connection], str]:
+    def run(connection: Connection) -> str:
+        connection.execute(
+            "INSERT INTO nodes VALUES (?, '', '', '', 0, 0)",
+            (name,),
+        )
+        return name
+
+    return run
+
+
+async def names(database: Database) -> list[str]:
+    rows = await database.read(
+        lambda c: c.execute("SELECT node_id FROM nodes ORDER BY node_id").fetchall()
+    )
+    return [row[0] for row in rows]
+
+
+async def test_what_many_write_at_once_becomes_few_transactions(database: Database) -> None:
+    commits: list[str] = []
+    await database.write(lambda c: c.set_trace_callback(commits.append))
+
+    async with asyncio.TaskGroup() as tasks:
+        writes = [tasks.create_task(database.write(put(f"n{i:04}"))) for i in range(1000)]
+
+    assert [write.result() for write in writes] == [f"n{i:04}" for i in range(1000)]
+    assert len(await names(database)) == 1000
+    assert commits.count("COMMIT") < 20
+
+
+async def test_a_write_that_fails_fails_alone(database: Database) -> None:
+    def broken(connection: Connection) -> None:
+        connection.execute("INSERT INTO nodes VALUES ('half', '', '', '', 0, 0)")
+        raise errors.InvalidArgument("no")
+
+    async with asyncio.TaskGroup() as tasks:
+        before = tasks.create_task(database.write(put("a")))
+        bad = tasks.create_task(outcome(database, broken))
+        duplicate = tasks.create_task(outcome(database, put("a")))
+        after = tasks.create_task(database.write(put("b")))
+
+    assert (before.result(), after.result()) == ("a", "b")
+    assert isinstance(bad.result(), errors.InvalidArgument)
+    assert isinstance(duplicate.result(), sqlite3.IntegrityError)
+    assert await names(database) == ["a", "b"]
+
+
+async def outcome(database: Database, run: Callable[[Connection], object]) -> object:
+    try:
+        return await database.write(run)
+    except (errors.AgentFieldError, sqlite3.Error) as error:
+        return error
+
+
+async def test_a_full_disk_is_unavailable_and_heals(database: Database) -> None:
+    await database.write(put("a"))
+    pages = await database.write(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    await database.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages + 1}"))
+
+    def large(connection: Connection) -> None:
+        connection.execute("INSERT INTO nodes VALUES ('big', ?, '', '', 0, 0)", ("x" * 1_000_000,))
+
+    with pytest.raises(errors.StoreUnavailable) as caught:
+        await database.write(large)
+    assert caught.value.retry_after == 1
+    assert await names(database) == ["a"]
+
+    await database.write(lambda c: c.execute("PRAGMA max_page_count = 1000000"))
+    await database.write(large)
+    assert await names(database) == ["a", "big"]
+
+
+async def test_a_caller_that_gave_up_does_not_undo_its_write(database: Database) -> None:
+    task = asyncio.get_running_loop().create_task(database.write(put("a")))
+    await asyncio.sleep(0)
+    task.cancel()
+    await database.write(put("b"))
+
+    assert await names(database) == ["a", "b"]
+
+
+async def test_reads_cannot_write(database: Database) -> None:
+    with pytest.raises(errors.StoreUnavailable):
+        await database.read(put("a"))
+
+
+async def test_every_commit_is_synced(database: Database) -> None:
+    settings = await database.write(
+        lambda c: [
+            c.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")
+        ]
+    )
+
+    assert settings == [2, "wal"]
+
+
+async def test_a_data_folder_has_one_server(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(DataFolderInUse, match="--data-dir"):
+        async with Database(tmp_path):
+            pass
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    async with Database(tmp_path):
+        pass
+    connection = sqlite3.connect(tmp_path / "agentfield.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(SchemaTooNew, match="99"):
+        async with Database(tmp_path):
+            pass
+
+
+async def test_migrations_run_once_and_leave_what_sessions_will_need(tmp_path: Path) -> None:
+    async with Database(tmp_path) as first:
+        await first.write(put("a"))
+    async with Database(tmp_path) as second:
+        assert await names(second) == ["a"]
+        tables = await second.read(
+            lambda c: {
+                row[0]: {column[1] for column in c.execute(f"PRAGMA table_info({row[0]})")}
+                for row in c.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+        )
+    assert {"owner_epoch", "generation", "attempt", "created_by", "request_id"} <= tables[
+        "sessions"
+    ]
+    assert {"parent_session_id", "root_session_id", "lease_until"} <= tables["sessions"]
+    assert {"session_id", "request_id", "kind", "payload", "result"} <= tables["session_commands"]

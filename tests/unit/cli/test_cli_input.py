@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentfield.v1.errors import InvalidArgument
+from agentfield_cli.payload import read_input
+
+pytestmark = pytest.mark.unit
+
+_TEXT = b'{ "n": 9007199254740993, "x": 1.10 }\n'
+
+
+class _Stdin(io.TextIOWrapper):
+    def __init__(self, data: bytes, *, terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(data))
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def test_no_input_is_an_empty_object() -> None:
+    assert read_input(None) == b"{}"
+
+
+def test_text_passes_untouched() -> None:
+    assert read_input(_TEXT.decode()) == _TEXT
+
+
+def test_a_file_passes_untouched(tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_bytes(_TEXT)
+
+    assert read_input(f"@{tmp_path}/in.json") == _TEXT
+
+
+def test_stdin_passes_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(_TEXT))
+
+    assert read_input("-") == _TEXT
+
+
+def test_a_terminal_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(_TEXT, terminal=True))
+
+    with pytest.raises(InvalidArgument, match="stdin is a terminal"):
+        read_input("-")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "--in is empty"),
+        (" \n", "--in is empty"),
+        ("{nope}", "--in is not valid JSON: .*column 2"),
+        ('{"a": 1} 2', "--in is not valid JSON: .*column 10"),
+        ('{"a": NaN}', "--in is not valid JSON: .*column 7"),
+        ("[1]", "--in is not a JSON object"),
+        ("7", "--in is not a JSON object"),
+        ('{"a": "\udcff"}', "--in is not valid JSON: .*UTF-8"),
+    ],
+)
+def test_bad_text_is_refused_with_a_reason(text: str, complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        read_input(text)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"cannot read the file '.*gone': No such file"):
+        read_input(f"@{tmp_path}/gone")
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+
+    with pytest.raises(InvalidArgument, match=r"The file '.*empty' is empty"):
+        read_input(f"@{tmp_path}/empty")
