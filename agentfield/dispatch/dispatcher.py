@@ -44,7 +44,7 @@ class Dispatcher:
         self._hints = hints
         self._links: dict[str, Link] = {}
         self._accepts: asyncio.Queue[Running] = asyncio.Queue(MAX_ACCEPTS)
-        self._leaving: asyncio.Queue[Link] = asyncio.Queue()
+        self._leaving: asyncio.Queue[tuple[str, Link | None]] = asyncio.Queue()
         self._draining = False
 
     async def run(self) -> None:
@@ -60,7 +60,12 @@ class Dispatcher:
     ) -> Link:
         """Take a worker in; a connection it had before ends."""
         self._replace(worker_id)
-        rejoined = await self._store.connect(worker_id, max_executions, running, caller)
+        try:
+            rejoined = await self._store.connect(worker_id, max_executions, running, caller)
+        except asyncio.CancelledError:
+            # The stream broke while the store was taking the worker in, and may still do so.
+            self._leaving.put_nowait((worker_id, None))
+            raise
         self._replace(worker_id)
         link = Link(
             worker_id=worker_id,
@@ -112,7 +117,7 @@ class Dispatcher:
     def leave(self, link: Link) -> None:
         """Note that a worker's stream is over. Never waits, so that a dying rpc can call it."""
         link.close(for_good=link.for_good)
-        self._leaving.put_nowait(link)
+        self._leaving.put_nowait((link.worker_id, link))
 
     async def deregister(self, node_id: str, worker_id: str) -> None:
         """Forget a worker of a node, if there is such a one; what it runs is lost."""
@@ -179,16 +184,18 @@ class Dispatcher:
 
     async def _see_off(self) -> None:
         while True:
-            link = await self._leaving.get()
-            if self._links.get(link.worker_id) is not link:
+            worker_id, link = await self._leaving.get()
+            if self._links.get(worker_id) is not link:
                 continue  # a newer connection has settled everything
-            del self._links[link.worker_id]
-            WORKERS.dec()
-            unsent = link.take_unsent()
-            await until_stored(partial(self._disconnect, link, unsent))
+            if link is not None:
+                del self._links[worker_id]
+                WORKERS.dec()
+            unsent = link.take_unsent() if link else []
+            for_good = link is not None and link.for_good
+            await until_stored(partial(self._disconnect, worker_id, unsent, for_good=for_good))
 
-    async def _disconnect(self, link: Link, unsent: Sequence[Running]) -> None:
-        changed = await self._store.disconnect(
-            link.worker_id, unsent=unsent, for_good=link.for_good
-        )
+    async def _disconnect(
+        self, worker_id: str, unsent: Sequence[Running], *, for_good: bool
+    ) -> None:
+        changed = await self._store.disconnect(worker_id, unsent=unsent, for_good=for_good)
         announce(self._hints, changed)

@@ -11,7 +11,7 @@ from agentfield.executions.model import Execution, Kind, cancelled, expired
 from agentfield.executions.ports import Added, Filter, Page, Scope
 from agentfield.executions.submission import Declared, Submission, begin, fingerprint
 from agentfield.store.database import Connection, Database
-from agentfield.store.rows import ALL, FACTS, execution_of, insert, update
+from agentfield.store.rows import ALL, FACTS, execution_of, find, insert, update
 from agentfield.v1 import errors
 
 REQUEST_TTL = 24 * 3600 * 1_000_000
@@ -31,11 +31,11 @@ class SqliteExecutions:
         return await self._db.write(run)
 
     async def get(self, execution_id: str) -> Execution | None:
-        return await self._db.read(lambda c: _get(c, execution_id, ALL))
+        return await self._db.read(lambda c: find(c, execution_id, ALL))
 
     async def get_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
-            found = (_get(connection, execution_id, ALL) for execution_id in execution_ids)
+            found = (find(connection, execution_id, ALL) for execution_id in execution_ids)
             return [execution for execution in found if execution]
 
         return await self._db.read(run)
@@ -55,7 +55,7 @@ class SqliteExecutions:
         self, execution_id: str, apply: Callable[[Execution, int], Execution]
     ) -> tuple[Execution, Execution] | None:
         def run(connection: Connection) -> tuple[Execution, Execution] | None:
-            before = _get(connection, execution_id, FACTS)
+            before = find(connection, execution_id)
             if before is None:
                 return None
             after = apply(before, self._db.now())
@@ -75,7 +75,7 @@ class SqliteExecutions:
         """Time out what is due, and cancel the unfinished descendants; return what changed."""
         due = f"SELECT {FACTS} FROM executions WHERE {ACTIVE} AND expires_at <= ? LIMIT ?"
 
-        def find(connection: Connection) -> bool:
+        def any_due(connection: Connection) -> bool:
             return bool(connection.execute(due, (self._db.now(), 1)).fetchone())
 
         def run(connection: Connection) -> list[Execution]:
@@ -88,21 +88,13 @@ class SqliteExecutions:
                 changed += _end_tree(connection, after.execution_id, "its caller timed out", now)
             return changed
 
-        return await self._db.write(run) if await self._db.read(find) else []
+        return await self._db.write(run) if await self._db.read(any_due) else []
 
     async def forget_requests(self) -> None:
         """Forget the answers whose request ids may be used again."""
         await self._db.write(
             lambda c: c.execute("DELETE FROM requests WHERE expires_at <= ?", (self._db.now(),))
         )
-
-
-def _get(connection: Connection, execution_id: str, columns: str) -> Execution | None:
-    row = connection.execute(
-        f"SELECT {columns} FROM executions WHERE execution_id = ?",
-        (execution_id,),
-    ).fetchone()
-    return execution_of(row) if row else None
 
 
 def _add(connection: Connection, submission: Submission, limits: Limits, now: int) -> Added:
@@ -112,7 +104,7 @@ def _add(connection: Connection, submission: Submission, limits: Limits, now: in
         return Added(execution=earlier, created=False)
     declared = _declared(connection, submission.node_id, submission.function)
     claims = submission.claims
-    parent = _get(connection, claims.parent_execution_id, FACTS)
+    parent = find(connection, claims.parent_execution_id)
     execution = begin(
         submission,
         declared,
@@ -154,7 +146,7 @@ def _earlier(
             f"The request_id '{submission.request_id}' was used before with another request.",
             metadata={"request_id": submission.request_id, "execution_id": row[1]},
         )
-    return _get(connection, row[1], FACTS)
+    return find(connection, row[1])
 
 
 def _declared(connection: Connection, node_id: str, function: str) -> Declared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALL", "FACTS", "INPUT", "execution_of", "insert", "update"]
+__all__ = ["ALL", "FACTS", "INPUT", "execution_of", "find", "insert", "update"]
 
 from typing import Any
 
@@ -58,6 +58,14 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         input=input_,
         result=result,
     )
+
+
+def find(connection: Connection, execution_id: str, columns: str = FACTS) -> Execution | None:
+    """Return one execution with these columns; None if there is none."""
+    row = connection.execute(
+        f"SELECT {columns} FROM executions WHERE execution_id = ?", (execution_id,)
+    ).fetchone()
+    return execution_of(row) if row else None
 
 
 _INSERT = (

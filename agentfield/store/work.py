@@ -11,7 +11,7 @@ from agentfield.executions.model import Execution, accepted, claimed, lost, retu
 from agentfield.executions.work import Offer, Rejoined, Running
 from agentfield.identity import Caller
 from agentfield.store.database import Connection, Database
-from agentfield.store.rows import FACTS, INPUT, execution_of, update
+from agentfield.store.rows import FACTS, INPUT, execution_of, find, update
 from agentfield.v1 import errors
 
 _OF_WORKER = (
@@ -84,7 +84,7 @@ class SqliteWork:
             now = self._db.now()
             changed: list[Execution] = []
             for one in running:
-                before = _find(connection, one.execution_id)
+                before = find(connection, one.execution_id)
                 if before is not None:
                     after = accepted(before, attempt=one.attempt, now=now)
                     changed += _stored(connection, before, after)
@@ -228,7 +228,7 @@ def _queued(connection: Connection, offer: Offer, condition: str, room: int) -> 
 def _release(connection: Connection, unsent: Iterable[Running]) -> list[Execution]:
     changed: list[Execution] = []
     for one in unsent:
-        before = _find(connection, one.execution_id)
+        before = find(connection, one.execution_id)
         # The attempt tells whether this is still the claim that was not sent.
         if before and before.attempt == one.attempt and before.started_at is None:
             changed += _stored(connection, before, returned(before))
@@ -247,14 +247,6 @@ def _stored(connection: Connection, before: Execution, after: Execution) -> list
         return []
     update(connection, after)
     return [after]
-
-
-def _find(connection: Connection, execution_id: str) -> Execution | None:
-    row = connection.execute(
-        f"SELECT {FACTS} FROM executions WHERE execution_id = ?",
-        (execution_id,),
-    ).fetchone()
-    return execution_of(row) if row else None
 
 
 def _of_worker(connection: Connection, worker_id: str) -> list[Execution]:

@@ -1,0 +1,135 @@
+"""Real processes: a control plane and agents, started, killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+AGENTS = Path(__file__).parent.parent / "e2e" / "agents"
+PATIENCE = 30.0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A child process and what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    async def line(self) -> str:
+        """Return the next line of its output."""
+        if self._process.stdout is None:
+            raise AssertionError("its output is not read")
+        async with asyncio.timeout(PATIENCE):
+            line = await self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"it ended: {self.log.read_text()}")
+        return line.decode().strip()
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self._process.kill()
+        await self._process.wait()
+
+    async def terminate(self) -> int:
+        """SIGTERM, and return its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    async def close(self) -> None:
+        """Make sure that it is gone."""
+        if self._process.returncode is None:
+            await self.kill()
+
+
+class World:
+    """A folder, and the processes of one test that live in it."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._started = 0
+        self.grpc = f"127.0.0.1:{free_port()}"
+        self.http = f"127.0.0.1:{free_port()}"
+        self.journal = folder / "journal"
+        """Where agents note what they run: a line for each."""
+        self.gate = folder / "gate"
+        """What blocked functions wait for."""
+
+    async def server(self, *flags: str, grace: float = 2.0) -> Process:
+        """Start the control plane with its gateway, on the same addresses and data each time."""
+        process = await self._start(
+            "-m",
+            "agentfield",
+            f"--grpc-bind={self.grpc}",
+            f"--http-bind={self.http}",
+            f"--data-dir={self._folder / 'data'}",
+            f"--agent-grace={grace}",
+            *flags,
+        )
+        assert json.loads(await process.line())["event"] == "ready"
+        return process
+
+    async def agent(self, script: str, *arguments: str) -> Process:
+        """Start an agent of tests/e2e/agents and wait until it is connected."""
+        process = await self._start(str(AGENTS / script), *arguments)
+        assert await process.line() == "connected"
+        return process
+
+    def runs(self) -> list[str]:
+        """Return what agents noted."""
+        return self.journal.read_text().splitlines() if self.journal.exists() else []
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something outside this process is so."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def _start(self, *command: str) -> Process:
+        self._started += 1
+        log = self._folder / f"{self._started}.log"
+        environment = os.environ | {
+            "AGENTFIELD_GRPC": self.grpc,
+            "JOURNAL": str(self.journal),
+            "GATE": str(self.gate),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with log.open("wb") as errors:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *command,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+            )
+        process = Process(child, log)
+        self._stack.push_async_callback(process.close)
+        return process
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    """Give a test its processes, and leave none behind."""
+    async with AsyncExitStack() as stack:
+        yield World(folder, stack)

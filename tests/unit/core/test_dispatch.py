@@ -1,0 +1,227 @@
+"""What is on its way to a worker, and what is done when it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from agentfield.bus import InProcessBus
+from agentfield.dispatch.dispatcher import Dispatcher
+from agentfield.dispatch.link import Drained, Link, Run, Stop, Welcome
+from agentfield.executions.engine import Topic
+from agentfield.executions.model import Execution, Kind
+from agentfield.executions.work import Offer, Rejoined, Running
+from agentfield.identity import ANYONE, Caller
+
+pytestmark = pytest.mark.unit
+
+
+def execution(number: int, attempt: int = 1) -> Execution:
+    return Execution(
+        execution_id=f"exec_{number}",
+        run_id="run",
+        node_id="n",
+        function="f",
+        kind=Kind.SKILL,
+        created_at=0,
+        expires_at=1,
+        attempt=attempt,
+        worker_id="reg_1",
+    )
+
+
+def running(number: int, attempt: int = 1) -> Running:
+    return Running(execution_id=f"exec_{number}", attempt=attempt)
+
+
+def link(max_executions: int = 3, *known: Running) -> Link:
+    return Link(
+        worker_id="reg_1",
+        node_id="n",
+        instance_id="w1",
+        functions=("f",),
+        max_executions=max_executions,
+        running=known,
+    )
+
+
+async def test_messages_leave_in_order_and_use_credit() -> None:
+    worker = link(2)
+    worker.send(Welcome())
+    worker.run(execution(1))
+
+    assert worker.offer().credit == 1
+    assert await worker.next() == Welcome()
+    assert await worker.next() == Run(execution(1))
+
+
+async def test_what_runs_already_counts_against_the_first_credit() -> None:
+    assert link(3, running(1), running(2)).offer().credit == 1
+
+
+async def test_credit_never_grows_beyond_the_limit() -> None:
+    worker = link(2)
+    worker.run(execution(1))
+    worker.credit(100)
+    worker.credit(-5)
+
+    assert worker.offer().credit == 2
+
+
+async def test_only_what_never_left_is_unsent() -> None:
+    worker = link()
+    for number in (1, 2, 3):
+        worker.run(execution(number))
+    await worker.next()
+    worker.close()
+
+    assert worker.take_unsent() == [running(2), running(3)]
+    assert worker.take_unsent() == []
+    assert await worker.next() is None
+
+
+async def test_a_stop_for_what_was_sent_is_sent_and_for_what_was_not_keeps_it_back() -> None:
+    worker = link()
+    worker.run(execution(1))
+    worker.run(execution(2))
+    await worker.next()
+
+    worker.stop("exec_1")
+    worker.stop("exec_2")
+    worker.stop("exec_unknown")
+
+    assert await worker.next() == Stop(running(1))
+    assert worker.take_unsent() == []
+    assert worker.offer().credit == 2
+
+
+async def test_a_stop_for_what_is_done_is_not_sent() -> None:
+    worker = link()
+    worker.run(execution(1))
+    await worker.next()
+    worker.done("exec_1")
+    worker.stop("exec_1")
+    worker.finish()
+
+    assert await worker.next() is None
+
+
+async def test_draining_gives_back_what_waits_and_takes_nothing_more() -> None:
+    worker = link()
+    worker.run(execution(1))
+
+    assert worker.drain() == [running(1)]
+    assert await worker.next() == Drained()
+    assert not worker.may_take
+    assert not worker.may_receive
+
+
+async def test_slots_can_be_lent_only_while_something_runs() -> None:
+    worker = link(1)
+    worker.run(execution(1))
+    assert not worker.may_take
+    await worker.next()
+    assert worker.may_take
+    worker.done("exec_1")
+    assert not worker.may_take
+
+
+class FakeWorkStore:
+    """Claims what it is told to; remembers what it is asked."""
+
+    def __init__(self) -> None:
+        self.claims: list[list[Execution]] = []
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.released: list[Running] = []
+        self.disconnected: asyncio.Queue[tuple[str, list[Running], bool]] = asyncio.Queue()
+
+    async def start_over(self) -> None: ...
+
+    async def connect(
+        self, worker_id: str, max_executions: int, running: Sequence[Running], caller: Caller
+    ) -> Rejoined:
+        self.asked.set()
+        await self.go_on.wait()
+        return Rejoined(node_id="n", instance_id="w1", functions=("f",))
+
+    async def node_of(self, worker_id: str) -> str | None:
+        return "n"
+
+    async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
+        self.asked.set()
+        await self.go_on.wait()
+        return self.claims.pop(0) if self.claims else []
+
+    async def accept(self, running: Sequence[Running]) -> list[Execution]:
+        return []
+
+    async def release(self, unsent: Sequence[Running]) -> list[Execution]:
+        self.released += unsent
+        return []
+
+    async def drain(self, worker_id: str) -> None: ...
+
+    async def disconnect(
+        self, worker_id: str, *, unsent: Sequence[Running], for_good: bool
+    ) -> list[Execution]:
+        self.disconnected.put_nowait((worker_id, list(unsent), for_good))
+        return []
+
+    async def give_up(self, *, grace: float) -> list[Execution]:
+        return []
+
+    async def forget(self, *, lease: float) -> None: ...
+
+
+async def test_a_stream_that_breaks_while_it_connects_is_not_left_connected() -> None:
+    store = FakeWorkStore()
+    store.go_on.clear()
+    dispatcher = Dispatcher(store=store, hints=InProcessBus())
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        work = tasks.create_task(dispatcher.run())
+        connecting = tasks.create_task(
+            dispatcher.connect("reg_1", max_executions=1, running=[], caller=ANYONE)
+        )
+        await store.asked.wait()
+
+        connecting.cancel()
+
+        assert await store.disconnected.get() == ("reg_1", [], False)
+        work.cancel()
+
+
+async def test_a_claim_for_a_worker_that_left_meanwhile_is_released() -> None:
+    store, bus = FakeWorkStore(), InProcessBus()
+    store.claims.append([execution(1)])
+    dispatcher = Dispatcher(store=store, hints=bus)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        first = await dispatcher.connect("reg_1", max_executions=1, running=[], caller=ANYONE)
+        store.asked.clear()
+        store.go_on.clear()
+        work = tasks.create_task(dispatcher.run())
+        bus.publish(Topic.QUEUE, "n")
+        await store.asked.wait()
+
+        dispatcher.leave(first)
+        await store.disconnected.get()
+        store.go_on.set()
+        while not store.released:
+            await asyncio.sleep(0)
+        work.cancel()
+
+    assert store.released == [running(1)]
+
+
+async def test_hints_are_remembered_until_somebody_waits() -> None:
+    bus = InProcessBus()
+    with bus.listen(("a", "1"), ("b", None)) as listener:
+        for topic, key in (("a", "1"), ("a", "2"), ("b", "x"), ("b", "y"), ("b", "y")):
+            bus.publish(topic, key)
+
+        assert set(await listener.wait(1)) == {("a", "1"), ("b", "x"), ("b", "y")}
+        assert set(await listener.wait(0.001)) == set()
+    bus.publish("a", "1")
