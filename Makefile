@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen
+STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md
 
 .PHONY: help setup demo test check lint types layers proto generate fresh stubs format lock bench
 
@@ -44,11 +44,12 @@ proto: setup ## The contract's style, and that it breaks nobody
 		echo "buf breaking against $$base"; \
 		$(BIN)/buf breaking --against ".git#ref=$$base"
 
-generate: setup sdk/typescript/node_modules/.done ## All stubs, in every language
+generate: setup sdk/typescript/node_modules/.done ## All stubs in every language, and docs/rest.md
 	rm -rf $(STUBS)
 	$(BIN)/buf generate
+	$(BIN)/buf generate --template buf.gen.docs.yaml
 
-fresh: generate ## The committed stubs are what the contract says
+fresh: generate ## What is generated and committed is what the contract says
 	@test -z "$$(git status --porcelain -- $(STUBS))" || \
 		{ git status --short -- $(STUBS); echo "run 'make generate' and commit"; exit 1; }
 

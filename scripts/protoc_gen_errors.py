@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.compiler import plugin_pb2
@@ -93,7 +94,7 @@ def main() -> None:
     for file in request.proto_file:
         pool.Add(file)
     enum = pool.FindEnumTypeByName(ENUM)
-    extension = pool.FindExtensionByName("agentfield.v1.error")
+    extension: Any = pool.FindExtensionByName("agentfield.v1.error")
     options_class = message_factory.GetMessageClass(
         pool.FindMessageTypeByName("google.protobuf.EnumValueOptions")
     )
@@ -111,7 +112,7 @@ def main() -> None:
             continue
         reason = value.name.removeprefix(PREFIX)
         options = options_class.FromString(value.GetOptions().SerializeToString())
-        facts = options.Extensions[extension]
+        facts: Any = options.Extensions[extension]
         parts.append(
             CLASS.format(
                 name=class_name(reason),

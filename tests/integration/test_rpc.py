@@ -139,6 +139,18 @@ async def test_the_same_chain_runs_without_a_socket(tmp_path: Path) -> None:
     assert health.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_a_call_without_a_socket_has_a_deadline_too(tmp_path: Path) -> None:
+    async with running_plane(config_for(tmp_path)) as plane:
+        await ScriptedWorker(plane, "n", "f").register()
+        with pytest.raises(errors.DeadlineExceeded):
+            await plane.app.transport.unary(
+                "/agentfield.v1.ExecutionService/Execute",
+                pb.ExecuteRequest(target="n.f"),
+                metadata=(),
+                timeout=0.05,
+            )
+
+
 async def test_malformed_metadata_is_a_clear_error(plane: Plane) -> None:
     with pytest.raises(errors.InvalidArgument, match="parent_execution_id"):
         await plane.call(

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from agentfield.config import Limits
+from agentfield.executions.submission import Claims, Submission
+from agentfield.executions.work import Offer, Running
+from agentfield.identity import ANYONE
+from agentfield.nodes.model import Function, Registration
 from agentfield.store.database import Connection, Database, DataFolderInUse, SchemaTooNew
+from agentfield.store.executions import SqliteExecutions
+from agentfield.store.nodes import SqliteNodes
+from agentfield.store.work import SqliteWork
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.integration
@@ -151,3 +159,48 @@ async def test_migrations_run_once_and_leave_what_sessions_will_need(tmp_path: P
     ]
     assert {"parent_session_id", "root_session_id", "lease_until"} <= tables["sessions"]
     assert {"session_id", "request_id", "kind", "payload", "result"} <= tables["session_commands"]
+
+
+async def test_only_the_claim_that_was_not_sent_is_released(database: Database) -> None:
+    work = await with_worker(database)
+    first = (await work.claim([OFFER]))[0]
+    stale = Running(execution_id=first.execution_id, attempt=first.attempt)
+    assert [e.worker_id for e in await work.release([stale])] == [None]
+    second = (await work.claim([OFFER]))[0]
+
+    assert second.attempt == first.attempt + 1
+    assert await work.release([stale]) == []
+    fresh = Running(execution_id=second.execution_id, attempt=second.attempt)
+    await work.accept([fresh])
+    assert await work.release([fresh]) == []
+
+
+OFFER = Offer(worker_id="reg_1", node_id="n", instance_id="w", functions=("f",), credit=5)
+
+
+async def with_worker(database: Database) -> SqliteWork:
+    """Register a node with one function, and queue one execution of it."""
+    nodes = SqliteNodes(database)
+    registration = Registration(
+        node_id="n",
+        instance_id="w",
+        version="",
+        description="",
+        functions=(Function(name="f", kind="skill"),),
+    )
+    await nodes.register(registration, created_by="", is_admin=True)
+    await SqliteExecutions(database).add(
+        Submission(
+            rpc="ExecuteAsync",
+            node_id="n",
+            function="f",
+            input=b"{}",
+            timeout=60.0,
+            claims=Claims(),
+            caller=ANYONE,
+            execution_id="exec_1",
+            run_id="run_1",
+        ),
+        Limits(max_payload_bytes=100, max_depth=3, execute_timeout=1.0, execute_async_timeout=1.0),
+    )
+    return SqliteWork(database)

@@ -308,6 +308,21 @@ async def test_nested_work_uses_the_slot_its_waiting_parent_lends(plane: Plane) 
     assert (await plane.get(another_root)).status == QUEUED
 
 
+async def test_a_slot_is_lent_as_soon_as_its_holder_calls_another_node(plane: Plane) -> None:
+    x = await ScriptedWorker(plane, "x", "f", instance_id="wx").connect(max_executions=1)
+    y = await ScriptedWorker(plane, "y", "f", instance_id="wy").connect()
+    root = await plane.submit("x.f")
+    x.accept(await x.take())
+    await plane.until(root, RUNNING)
+    other_root = await plane.submit("y.f")
+    y.accept(await y.take())
+    nested = await plane.submit("x.f", parent=other_root)
+
+    await plane.submit("y.f", parent=root)
+
+    assert (await x.take()).execution_id == nested
+
+
 async def test_two_trees_that_need_each_others_slots_both_finish(plane: Plane) -> None:
     x = await ScriptedWorker(plane, "x", "f", instance_id="wx").connect(max_executions=1)
     y = await ScriptedWorker(plane, "y", "f", instance_id="wy").connect(max_executions=1)
