@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["Config", "ConfigError", "Limits", "is_loopback", "read_config", "read_keys"]
+__all__ = ["Config", "Limits", "read_config", "read_keys"]
 
-import argparse
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
 
 from agentfield.identity import ROLES, Caller, Key, Keyring
+from agentfield.process.addresses import is_loopback, split_bind
+from agentfield.process.flags import ConfigError, Flags, comma_separated
 
 MAX_DEPTH = 64
 REGISTRATION_LEASE = 300.0
-
-
-class ConfigError(ValueError):
-    """A setting is wrong; the message says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +60,11 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
     Raises ConfigError for a value that makes no sense, and for a server that would listen on other
     than loopback addresses without keys.
     """
-    args = _parser(environment).parse_args(arguments)
+    args = _flags(environment).parse_args(arguments)
     keyring = read_keys(Path(args.api_keys)) if args.api_keys else None
     http_bind = None if args.http_bind in {"", "none"} else args.http_bind
     for bind in filter(None, (args.grpc_bind, http_bind)):
-        host = _host_of(bind)
+        host, _ = split_bind(bind)
         if keyring is None and not args.insecure and not is_loopback(host):
             raise ConfigError(
                 f"Listening on {bind} without keys would let anyone in. Give --api-keys FILE, or "
@@ -89,52 +84,28 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         ),
         agent_grace=args.agent_grace,
         registration_lease=REGISTRATION_LEASE,
-        allowed_hosts=_list(args.allowed_hosts),
-        cors_origins=_list(args.cors_origins),
-        log_level=args.log_level.upper(),
+        allowed_hosts=comma_separated(args.allowed_hosts),
+        cors_origins=comma_separated(args.cors_origins),
+        log_level=args.log_level,
         version=version("agentfield-sessions"),
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see --help.")
-
-
-def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="af server",
-        description="The control plane, and the REST gateway in the same process. "
-        "Every flag can be given as an environment variable: --data-dir is AGENTFIELD_DATA_DIR.",
-        allow_abbrev=False,
+def _flags(environment: Mapping[str, str]) -> Flags:
+    flags = Flags(
+        "af server", "The control plane, and the REST gateway in the same process.", environment
     )
-
-    def flag(name: str, default: str, text: str) -> None:
-        variable = "AGENTFIELD_" + name.removeprefix("--").replace("-", "_").upper()
-        parser.add_argument(name, default=environment.get(variable, default), help=text)
-
-    flag("--grpc-bind", "127.0.0.1:8180", "where the control plane listens; port 0 takes any")
-    flag("--http-bind", "127.0.0.1:8080", "where the gateway listens; 'none' for no gateway")
-    flag("--data-dir", str(_data_dir(environment)), "the folder of the database")
-    flag("--api-keys", "", "TOML file of the keys the server accepts")
-    flag("--allowed-hosts", "", "further Host names the gateway answers for, comma separated")
-    flag("--cors-origins", "", "origins whose pages may call the gateway, comma separated")
-    flag("--log-level", "info", "debug, info, warning or error")
-    for name, default, kind, text in (
-        ("--max-payload-bytes", 8 * 1024 * 1024, int, "the largest input or result"),
-        ("--agent-grace", 20.0, float, "seconds a lost worker may take to come back"),
-    ):
-        variable = "AGENTFIELD_" + name.removeprefix("--").replace("-", "_").upper()
-        parser.add_argument(
-            name, type=kind, default=environment.get(variable, str(default)), help=text
-        )
-    parser.add_argument(
-        "--insecure",
-        action="store_true",
-        default=environment.get("AGENTFIELD_INSECURE", "") in {"1", "true"},
-        help="listen on other than loopback addresses without keys",
-    )
-    return parser
+    flags.flag("--grpc-bind", "127.0.0.1:8180", "where the control plane listens; port 0 takes any")
+    flags.flag("--http-bind", "127.0.0.1:8080", "where the gateway listens; 'none' for no gateway")
+    flags.flag("--data-dir", str(_data_dir(environment)), "the folder of the database")
+    flags.flag("--api-keys", "", "TOML file of the keys the server accepts")
+    flags.flag("--allowed-hosts", "", "further Host names the gateway answers for; * is any")
+    flags.flag("--cors-origins", "", "origins whose pages may call the gateway, comma separated")
+    flags.flag("--log-level", "info", "debug, info, warning or error")
+    flags.number("--max-payload-bytes", 8 * 1024 * 1024, "the largest input or result")
+    flags.number("--agent-grace", 20.0, "seconds a lost worker may take to come back")
+    flags.switch("--insecure", "listen on other than loopback addresses without keys")
+    return flags
 
 
 def read_keys(path: Path) -> Keyring:
@@ -173,27 +144,6 @@ def _key(entry: Mapping[str, object], where: str) -> Key:
         raise ConfigError(f"{where}: 'sha256' is the SHA-256 of the key, 64 hex digits.")
     caller = Caller(name=name, roles=frozenset(roles), nodes=tuple(nodes))
     return Key(sha256=sha256, caller=caller)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host to listen on is this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _host_of(bind: str) -> str:
-    host, colon, port = bind.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ConfigError(f"'{bind}' must be HOST:PORT, for instance 127.0.0.1:8180.")
-    return host.strip("[]")
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _positive(value: int, name: str) -> int:

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -156,7 +156,7 @@ def _load_field(message: Message, name: str, text: str) -> None:
         else:
             load(getattr(message, name), text.encode())
         return
-    value = json.loads(text)
+    value = _plain(field, text)
     if field.is_repeated:
         if not isinstance(value, list):
             raise _wrong(field, "a list")
@@ -165,9 +165,21 @@ def _load_field(message: Message, name: str, text: str) -> None:
         _set(message, field, value)
 
 
+def _plain(field: FieldDescriptor, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # an integer of thousands of digits
+        raise _wrong(field, "a value of a usual size") from None
+
+
 def _find(message: Message, name: str) -> FieldDescriptor | None:
-    # The stubs give the C implementation's class beside the public one.
-    return cast("FieldDescriptor | None", message.DESCRIPTOR.fields_by_name.get(name))
+    return _fields(message.DESCRIPTOR).get(name)
+
+
+@cache
+def _fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
+    # Not fields_by_name: it fails for names that are no UTF-8.
+    return {field.name: field for field in descriptor.fields}
 
 
 def _items(field: FieldDescriptor, text: str) -> list[bytes]:
@@ -237,7 +249,7 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
             getattr(message, field.name).FromJsonString(value)
         else:
             raise _wrong(field, _shape(field))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _wrong(field, _shape(field)) from None
 
 
@@ -251,23 +263,30 @@ def _scalar(field: FieldDescriptor, value: Any) -> Any:
     if field.enum_type is not None:
         return _enum_number(field, field.enum_type, value)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not _is_text(value):
             raise _wrong(field, "a string")
         return value
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         if not isinstance(value, bool):
             raise _wrong(field, "true or false")
         return value
-    if isinstance(value, str) and re.fullmatch(r"-?\d+", value):
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,20}", value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong(field, "an integer")
     return value
 
 
+def _is_text(value: str) -> bool:
+    """Return whether it is characters alone: JSON can name half a surrogate pair."""
+    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def _enum_number(field: FieldDescriptor, enum: EnumDescriptor, value: Any) -> int:
     names = _enum_names(enum)
     for number, name in names.items():
+        if not isinstance(value, str):
+            break
         if number and value in {name, name.upper(), enum.values_by_number[number].name}:
             return number
     allowed = ", ".join(name for number, name in names.items() if number)

@@ -18,7 +18,13 @@ def _reject(constant: str) -> NoReturn:
     raise MalformedJson(f"{constant} is not a JSON value")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_reject, strict=True)
+def _ignore(_number: str) -> None:
+    """Numbers are only passed over: whatever their size, they are not made into values."""
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=_reject, parse_int=_ignore, parse_float=_ignore, strict=True
+)
 _SPACE = " \t\n\r"
 
 

@@ -10,8 +10,8 @@ __all__ = ["Authenticate", "Context", "Errors", "Observe", "interceptors"]
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from inspect import isasyncgenfunction
 from typing import Any
@@ -54,9 +54,12 @@ class Around(AsyncServerInterceptor):
 
     async def _stream(
         self, method: Handler, request_or_iterator: Any, context: CallContext, name: str
-    ) -> AsyncIterator[Any]:
-        async with self.around(context, name):
-            async for message in method(request_or_iterator, context):
+    ) -> AsyncGenerator[Any, None]:
+        async with (
+            self.around(context, name),
+            aclosing(method(request_or_iterator, context)) as messages,
+        ):
+            async for message in messages:
                 yield message
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["LocalTransport"]
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
@@ -84,11 +85,12 @@ class LocalTransport:
 
     async def stream(
         self, method: str, request: Message, *, metadata: Metadata
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncGenerator[Message, None]:
         """Call a server-streaming rpc. Raises the error it fails with."""
         try:
-            async for message in self._handlers[method](request, _Context(metadata)):
-                yield message
+            async with aclosing(self._handlers[method](request, _Context(metadata))) as messages:
+                async for message in messages:
+                    yield message
         except _Aborted as aborted:
             raise error_from_status(aborted.status) from None
 
@@ -107,8 +109,11 @@ def _around(interceptor: Around, inner: Handler, method: str) -> Handler:
 
 
 def _around_stream(interceptor: Around, inner: Handler, method: str) -> Handler:
-    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        async for message in await interceptor.intercept(inner, request, context, method):
-            yield message
+    async def call(request: Any, context: Any) -> AsyncGenerator[Any, None]:
+        async with aclosing(
+            await interceptor.intercept(inner, request, context, method)
+        ) as messages:
+            async for message in messages:
+                yield message
 
     return call

@@ -80,6 +80,13 @@ def test_payloads_pass_byte_for_byte() -> None:
     assert request.input in dump(execution)
 
 
+def test_a_number_of_thousands_of_digits_is_passed_on() -> None:
+    digits = b"9" * 5000
+    request = load(execution_service_pb2.ExecuteRequest(), b'{"input": {"n":' + digits + b"}}")
+
+    assert request.input == b'{"n":' + digits + b"}"
+
+
 def test_what_is_unset_is_left_out_and_counts_are_numbers() -> None:
     execution = execution_pb2.Execution(
         execution_id="exec_1",
@@ -128,6 +135,10 @@ def test_messages_lists_and_maps_nest() -> None:
         (b'{"target": 1}', "'target' must be a string"),
         (b'{"timeout": "soon"}', "'timeout' must be a duration"),
         (b'{"timeout": []}', "'timeout' must be a duration"),
+        (b'{"timeout": 1e300}', "'timeout' must be a duration"),
+        (b'{"timeout": ' + b"9" * 5000 + b"}", "'timeout' must be"),
+        (b'{"\\ud800": 1}', "Unknown field"),
+        (b'{"target": "\\ud800"}', "'target' must be a string"),
     ],
 )
 def test_a_wrong_body_says_what_is_wrong(body: bytes, says: str) -> None:
@@ -141,6 +152,8 @@ def test_a_wrong_body_says_what_is_wrong(body: bytes, says: str) -> None:
         (b'{"functions": {}}', "'functions' must be a list"),
         (b'{"functions": [1]}', "JSON object"),
         (b'{"functions": [{"kind": "king"}]}', "one of: reasoner, skill"),
+        (b'{"functions": [{"kind": {}}]}', "one of: reasoner, skill"),
+        (b'{"functions": [{"tags": ["\\udc00"]}]}', "'tags' must be a string"),
         (b'{"functions": [{"idempotent": 1}]}', "true or false"),
         (b'{"functions": [{"tags": "x"}]}', "'tags' must be a list"),
     ],

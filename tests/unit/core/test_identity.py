@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agentfield.config import ConfigError, is_loopback, read_config, read_keys
+from agentfield.config import read_config, read_keys
 from agentfield.identity import ANYONE, Caller, Key, Keyring
 from agentfield.ids import new_id
+from agentfield.process.addresses import is_loopback
+from agentfield.process.flags import ConfigError
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,1 @@
+"""What every program of ours needs: flags, addresses, logs, signals. Imports nothing else of ours."""

@@ -1,0 +1,74 @@
+"""From a route of the contract to its rpc, and back to an answer."""
+
+from __future__ import annotations
+
+__all__ = ["Endpoint", "Forward"]
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from agentfield.v1 import errors
+from agentfield_gateway.config import GatewayConfig
+from agentfield_gateway.events import send_events
+from agentfield_gateway.incoming import message_of, metadata_of
+from agentfield_gateway.outgoing import answer
+from agentfield_gateway.routes import Rpc
+from agentfield_gateway.transport import Transport
+
+Endpoint = Callable[[web.Request, Mapping[str, str]], Awaitable[web.StreamResponse]]
+"""Answers a request; it is given the values of the names in its route's template."""
+
+
+class Forward:
+    """Calls the control plane for whoever asks, with their own credential."""
+
+    def __init__(
+        self, transport: Transport, config: GatewayConfig, *, draining: asyncio.Event
+    ) -> None:
+        self._transport = transport
+        self._config = config
+        self._draining = draining
+
+    def endpoint(self, rpc: Rpc) -> Endpoint:
+        """Return the endpoint of an rpc."""
+
+        async def respond(
+            request: web.Request, parameters: Mapping[str, str]
+        ) -> web.StreamResponse:
+            message = message_of(
+                rpc,
+                parameters=parameters,
+                query=request.rel_url.raw_query_string,
+                body=await self._body(request) if rpc.takes_body else b"",
+                headers=request.headers,
+            )
+            metadata = metadata_of(request.headers)
+            if rpc.event_stream:
+                messages = self._transport.stream(rpc.method, message, metadata=metadata)
+                return await send_events(
+                    request,
+                    rpc,
+                    messages,
+                    keep_alive_seconds=self._config.keep_alive_seconds,
+                    draining=self._draining,
+                )
+            found = await self._transport.unary(rpc.method, message, metadata=metadata)
+            return answer(rpc, found)
+
+        return respond
+
+    async def _body(self, request: web.Request) -> bytes:
+        limit = self._config.max_body_bytes
+        too_large = errors.PayloadTooLarge(
+            f"The body is larger than {limit} bytes.", metadata={"limit": str(limit)}
+        )
+        if (request.content_length or 0) > limit:
+            raise too_large
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise too_large from None
+        except web.RequestPayloadError:
+            raise errors.InvalidArgument("The body does not arrive as its headers say.") from None

@@ -1,0 +1,101 @@
+"""From an HTTP request to the contract's message and metadata."""
+
+from __future__ import annotations
+
+__all__ = ["Headers", "header", "message_of", "metadata_of"]
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from google.protobuf.message import Message
+
+from agentfield.contract.json import load, set_text
+from agentfield.v1 import errors
+from agentfield_gateway.routes import Rpc
+
+_PASSED_ON = (
+    "authorization",
+    "x-api-key",
+    "x-session-id",
+    "x-run-id",
+    "x-workflow-id",
+    "x-execution-id",
+    "x-parent-execution-id",
+    "x-actor-id",
+    "traceparent",
+)
+"""The headers a control plane gets to see, as metadata of the same names."""
+
+
+class Headers(Protocol):
+    """The headers of a request; names are case-insensitive."""
+
+    def getall(self, key: str, default: list[str]) -> list[str]:
+        """Return every value of a header."""
+        ...
+
+
+def header(headers: Headers, name: str) -> str:
+    """Return a header, empty if there is none.
+
+    Raises InvalidArgument for one that is given twice or is not printable ASCII.
+    """
+    values = headers.getall(name, [])
+    if len(values) > 1:
+        raise errors.InvalidArgument(f"The header '{name}' is given more than once.")
+    value = values[0] if values else ""
+    if not (value.isascii() and value.isprintable()):
+        raise errors.InvalidArgument(f"The header '{name}' must be printable ASCII.")
+    return value
+
+
+def message_of(
+    rpc: Rpc, *, parameters: Mapping[str, str], query: str, body: bytes, headers: Headers
+) -> Message:
+    """Return the rpc's request. Raises InvalidArgument that names what is wrong.
+
+    ``query`` is the raw query string; ``body`` counts only where the rpc takes one.
+    """
+    message = rpc.request()
+    given = _parameters_of(query)
+    if rpc.takes_body:
+        if given:
+            raise errors.InvalidArgument("This route takes no query parameters.")
+        load(message, body or b"{}")
+    for name, text in given:
+        set_text(message, name, text)
+    for name, text in parameters.items():
+        _agree(message, name, text, "the path")
+    request_id = header(headers, "idempotency-key")
+    if request_id and "request_id" in message.DESCRIPTOR.fields_by_name:
+        _agree(message, "request_id", request_id, "the header Idempotency-Key")
+    return message
+
+
+def metadata_of(headers: Headers) -> list[tuple[str, str]]:
+    """Return what of the headers a control plane gets to see.
+
+    Raises InvalidArgument for a value that metadata cannot carry.
+    """
+    found = ((name, header(headers, name)) for name in _PASSED_ON)
+    return [(name, value) for name, value in found if value]
+
+
+def _parameters_of(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise errors.InvalidArgument("The query is not percent-encoded UTF-8.") from None
+
+
+def _agree(message: Message, name: str, text: str, where: str) -> None:
+    """Set a field to what ``where`` says, unless the message already says something else."""
+    said = type(message)()
+    set_text(said, name, text)
+    current: Any = getattr(message, name)
+    if current and current != getattr(said, name):
+        raise errors.InvalidArgument(
+            f"Field '{name}' differs from what {where} says.", metadata={"field": name}
+        )
+    message.MergeFrom(said)

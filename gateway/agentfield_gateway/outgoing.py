@@ -1,0 +1,58 @@
+"""From the contract's messages and errors to HTTP answers."""
+
+from __future__ import annotations
+
+__all__ = ["answer", "error_answer", "error_json", "message_json"]
+
+import json
+import math
+from typing import Any
+
+import orjson
+from aiohttp import web
+from google.protobuf.message import Message
+
+from agentfield.contract.json import to_plain
+from agentfield.v1 import errors
+from agentfield_gateway.routes import Rpc
+
+
+def answer(rpc: Rpc, message: Message) -> web.Response:
+    """Return the answer of a successful rpc."""
+    found: dict[str, Any] = {name: getattr(message, field) for name, field in rpc.headers}
+    return web.Response(
+        status=rpc.success_status,
+        body=message_json(rpc, message),
+        content_type="application/json",
+        headers={name: str(value) for name, value in found.items() if value},
+    )
+
+
+def message_json(rpc: Rpc, message: Message) -> bytes:
+    """Return the part of a response that goes into the body, as JSON."""
+    plain = to_plain(message)
+    return orjson.dumps(plain.get(rpc.response_body, {}) if rpc.response_body else plain)
+
+
+def error_answer(error: errors.AgentFieldError) -> web.Response:
+    """Return the answer of what failed."""
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.MethodNotAllowed):
+        headers["Allow"] = error.metadata.get("allow", "")
+    return web.Response(
+        status=error.http_status,
+        body=error_json(error),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def error_json(error: errors.AgentFieldError) -> bytes:
+    """Return an error as JSON, the same for every answer and event."""
+    # A message may quote what UTF-8 cannot carry; escaped it can.
+    form = {"error": error.message, "reason": error.reason, "details": error.metadata}
+    return json.dumps(form).encode()

@@ -1,0 +1,154 @@
+"""REST routes, and which of them a request means. The contract's are read from its descriptors."""
+
+from __future__ import annotations
+
+__all__ = ["Found", "Route", "Rpc", "Table", "contract_routes"]
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from google.api import annotations_pb2
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from agentfield.contract import facts
+from agentfield.v1 import errors, options_pb2
+
+T = TypeVar("T")
+
+_VERBS = ("get", "put", "post", "delete", "patch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rpc:
+    """What a route of the contract calls, and how request and answer look over HTTP."""
+
+    method: str
+    """Its path, for instance ``/agentfield.v1.ExecutionService/Execute``."""
+    request: type[Message]
+    takes_body: bool
+    """The body is the request. Otherwise its fields come in the query."""
+    response_body: str
+    """The one field of the response that is the answer's body. Empty: all of it."""
+    success_status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names of headers, each with the response field it repeats."""
+    event_stream: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Generic[T]):
+    """A verb, a template like ``/api/v1/nodes/{node_id}``, and what they lead to."""
+
+    verb: str
+    template: str
+    leads_to: T
+
+    def parameters(self, path: Sequence[str]) -> dict[str, str] | None:
+        """Return the values of the template's names if the path's segments match it."""
+        patterns = self.template.split("/")[1:]
+        if len(path) != len(patterns):
+            return None
+        values: dict[str, str] = {}
+        for pattern, segment in zip(patterns, path, strict=True):
+            if pattern.startswith("{"):
+                if not segment:
+                    return None
+                values[pattern[1:-1]] = segment
+            elif pattern != segment:
+                return None
+        return values
+
+    def looseness(self) -> list[bool]:
+        """Order routes that match the same path: a fixed segment comes before a name."""
+        return [pattern.startswith("{") for pattern in self.template.split("/")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Generic[T]):
+    """The route a request means."""
+
+    route: Route[T]
+    parameters: Mapping[str, str]
+
+
+class Table(Generic[T]):
+    """All routes of a gateway."""
+
+    def __init__(self, routes: Sequence[Route[T]]) -> None:
+        self._routes = sorted(routes, key=lambda route: route.looseness())
+
+    def find(self, verb: str, raw_path: str) -> Found[T]:
+        """Return the route of a request; the path is as it came, percent signs and all.
+
+        Raises RouteNotFound; MethodNotAllowed, whose metadata names the verbs the path has; and
+        InvalidArgument for a path that is not UTF-8.
+        """
+        matches = list(self._matches(raw_path))
+        for found in matches:
+            if found.route.verb == verb:
+                return found
+        if not matches:
+            raise errors.RouteNotFound("There is no such route.")
+        allowed = ", ".join(sorted({found.route.verb for found in matches}))
+        raise errors.MethodNotAllowed(
+            f"This route answers {allowed} only.", metadata={"allow": allowed}
+        )
+
+    def verbs(self, raw_path: str) -> list[str]:
+        """Return the verbs a path has. Raises RouteNotFound if it has none."""
+        verbs = sorted({found.route.verb for found in self._matches(raw_path)})
+        if not verbs:
+            raise errors.RouteNotFound("There is no such route.")
+        return verbs
+
+    def _matches(self, raw_path: str) -> Iterator[Found[T]]:
+        path = _segments(raw_path)
+        for route in self._routes:
+            parameters = route.parameters(path)
+            if parameters is not None:
+                yield Found(route=route, parameters=parameters)
+
+
+def _segments(raw_path: str) -> list[str]:
+    # Split first, decode after: an encoded slash belongs to its segment.
+    try:
+        return [unquote_to_bytes(part).decode() for part in raw_path.split("/")[1:]]
+    except UnicodeDecodeError:
+        raise errors.InvalidArgument("The path is not percent-encoded UTF-8.") from None
+
+
+def contract_routes() -> Iterator[Route[Rpc]]:
+    """Read the routes of every rpc that has a ``google.api.http`` rule."""
+    for method in facts.methods().values():
+        options = method.descriptor.GetOptions()
+        if not options.HasExtension(annotations_pb2.http):
+            continue
+        main = options.Extensions[annotations_pb2.http]
+        rest = options.Extensions[options_pb2.rest]
+        for rule in (main, *main.additional_bindings):
+            verb = rule.WhichOneof("pattern")
+            template = getattr(rule, verb)
+            _check(method.name, verb, template, rule.body)
+            yield Route(
+                verb=verb.upper(),
+                template=template,
+                leads_to=Rpc(
+                    method=method.name,
+                    request=GetMessageClass(method.descriptor.input_type),
+                    takes_body=rule.body == "*",
+                    response_body=rule.response_body,
+                    success_status=rest.success_status or 200,
+                    headers=tuple((header.name, header.field) for header in rest.headers),
+                    event_stream=rest.event_stream,
+                ),
+            )
+
+
+def _check(method: str, verb: str, template: str, body: str) -> None:
+    names = [part for part in template.split("/") if set(part) & set("{}*:=")]
+    simple = all(name[1:-1].isidentifier() and f"{{{name[1:-1]}}}" == name for name in names)
+    if verb not in _VERBS or not simple or body not in {"", "*"}:
+        raise ValueError(f"{method} has an HTTP rule that this gateway cannot serve: {template}")

@@ -1,0 +1,64 @@
+"""The environment and the command line of a gateway that runs alone, read once into one value."""
+
+from __future__ import annotations
+
+__all__ = ["Settings", "read_settings"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agentfield.process.addresses import split_bind
+from agentfield.process.flags import ConfigError, Flags, comma_separated
+from agentfield_gateway.config import GatewayConfig
+
+_AROUND_PAYLOAD = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a gateway that runs alone needs to know."""
+
+    grpc: str
+    """HOST:PORT of the control plane."""
+    insecure: bool
+    log_level: str
+    gateway: GatewayConfig
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read flags and environment variables; a flag wins over the variable of its name.
+
+    Raises ConfigError for a value that makes no sense.
+    """
+    args = _flags(environment).parse_args(arguments)
+    split_bind(args.http_bind)
+    if args.max_payload_bytes <= 0:
+        raise ConfigError("--max-payload-bytes must be a number of bytes above zero.")
+    return Settings(
+        grpc=args.grpc,
+        insecure=args.insecure,
+        log_level=args.log_level,
+        gateway=GatewayConfig(
+            http_bind=args.http_bind,
+            allowed_hosts=comma_separated(args.allowed_hosts),
+            cors_origins=comma_separated(args.cors_origins),
+            max_body_bytes=args.max_payload_bytes + _AROUND_PAYLOAD,
+        ),
+    )
+
+
+def _flags(environment: Mapping[str, str]) -> Flags:
+    flags = Flags(
+        "af gateway", "The REST gateway alone, for a control plane elsewhere.", environment
+    )
+    flags.flag("--http-bind", "127.0.0.1:8080", "where it listens; port 0 takes any")
+    flags.flag("--grpc", "localhost:8180", "where the control plane is")
+    flags.flag("--allowed-hosts", "", "further Host names it answers for; * is any")
+    flags.flag("--cors-origins", "", "origins whose pages may call it, comma separated")
+    flags.number("--max-payload-bytes", 8 * 1024 * 1024, "the largest input or result")
+    flags.flag("--log-level", "info", "debug, info, warning or error")
+    flags.switch(
+        "--insecure",
+        "listen on other than loopback addresses though the control plane needs no keys",
+    )
+    return flags

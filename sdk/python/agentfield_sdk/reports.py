@@ -1,0 +1,132 @@
+"""How an execution went: run the function, say what came of it, and get that across."""
+
+from __future__ import annotations
+
+__all__ = ["deliver", "outcome"]
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from traceback import TracebackException, extract_tb
+
+import orjson
+
+from agentfield.v1 import errors
+from agentfield.v1.agent_service_pb2 import Execute
+from agentfield.v1.error_reason_pb2 import ErrorReason
+from agentfield.v1.execution_pb2 import ExecutionStatus
+from agentfield.v1.execution_service_pb2 import ReportExecutionRequest
+from agentfield_sdk.connection import Connection
+from agentfield_sdk.functions import DeclaredFunction, InputRefused
+from agentfield_sdk.groups import sole_error
+
+log = logging.getLogger("agentfield.worker")
+
+_REFUSED_SECONDS = 5.0
+
+
+async def outcome(function: DeclaredFunction | None, execute: Execute) -> ReportExecutionRequest:
+    """Run a function and return the report of it, whatever it does.
+
+    Only a cancellation of this task and the end of the process pass through.
+    """
+    if function is None:
+        return _failed(execute, f"This worker has no function '{execute.function}'.")
+    try:
+        result = await function.run(execute.input)
+    except InputRefused as refused:
+        return _failed(execute, str(refused), reason=ErrorReason.ERROR_REASON_INVALID_INPUT)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        return _raised(execute, error)
+    return ReportExecutionRequest(
+        execution_id=execute.execution_id,
+        attempt=execute.attempt,
+        status=ExecutionStatus.EXECUTION_STATUS_SUCCEEDED,
+        result=result,
+    )
+
+
+async def deliver(connection: Connection, report: ReportExecutionRequest) -> None:
+    """Report until the control plane has answered, however long that takes."""
+    while True:
+        try:
+            await connection.call(
+                connection.executions.ReportExecution, report, retry_for=float("inf")
+            )
+        except (errors.AttemptSuperseded, errors.ExecutionNotFound, errors.PermissionDenied) as no:
+            facts = {"execution_id": report.execution_id, "reason": no.reason}
+            log.warning("report not wanted", extra=facts)
+            return
+        except (errors.PayloadTooLarge, errors.InvalidArgument) as no:
+            if report.status == ExecutionStatus.EXECUTION_STATUS_FAILED:
+                facts = {"execution_id": report.execution_id, "reason": no.reason}
+                log.error("report refused", extra=facts)  # noqa: TRY400 - the reason is enough
+                return
+            report = _unreportable(report, no)
+        except errors.AgentFieldError as trouble:
+            facts = {"execution_id": report.execution_id, "reason": trouble.reason}
+            log.warning("report not taken, trying again", extra=facts)
+            await asyncio.sleep(_REFUSED_SECONDS)
+        else:
+            return
+
+
+def _unreportable(
+    report: ReportExecutionRequest, error: errors.AgentFieldError
+) -> ReportExecutionRequest:
+    too_large = isinstance(error, errors.PayloadTooLarge)
+    return _failed(
+        report,
+        f"The result of {len(report.result)} bytes was refused: {error}",
+        reason=ErrorReason.ERROR_REASON_PAYLOAD_TOO_LARGE
+        if too_large
+        else ErrorReason.ERROR_REASON_EXECUTION_FAILED,
+    )
+
+
+def _failed(
+    of: Execute | ReportExecutionRequest,
+    message: str,
+    *,
+    reason: ErrorReason.ValueType = ErrorReason.ERROR_REASON_EXECUTION_FAILED,
+    details: Mapping[str, str] | None = None,
+) -> ReportExecutionRequest:
+    return ReportExecutionRequest(
+        execution_id=of.execution_id,
+        attempt=of.attempt,
+        status=ExecutionStatus.EXECUTION_STATUS_FAILED,
+        # File names may hold surrogates, which protobuf does not take.
+        error=message.encode(errors="replace").decode(),
+        error_reason=reason,
+        error_details=orjson.dumps(details) if details else b"",
+    )
+
+
+def _raised(execute: Execute, error: BaseException) -> ReportExecutionRequest:
+    error = sole_error(error)
+    kind = type(error).__name__
+    frames = extract_tb(error.__traceback__)
+    facts = {
+        "execution_id": execute.execution_id,
+        "function": execute.function,
+        "type": kind,
+        "at": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
+    }
+    log.warning("function raised", extra=facts)
+    details = {"type": kind}
+    if isinstance(error, errors.AgentFieldError):
+        return _failed(execute, error.message, details=details | {"reason": error.reason})
+    return _failed(execute, _words(error), details=details)
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error.message}: {'; '.join(map(_words, error.exceptions))}"
+    # TracebackException survives errors whose own text raises.
+    text = str(TracebackException(type(error), error, None))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,74 @@
+"""What operators ask."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from unit.gateway.scripted_transport import Gateway
+
+from agentfield.v1 import errors
+
+pytestmark = pytest.mark.unit
+
+Check = health_pb2.HealthCheckResponse
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
+async def test_health_is_the_gateway_s_own(gateway: Gateway, path: str) -> None:
+    answer = await gateway.get(path)
+
+    assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+    assert not gateway.plane.heard
+
+
+async def test_it_is_ready_when_the_control_plane_serves(gateway: Gateway) -> None:
+    gateway.plane.answers["Check"] = Check(status=Check.SERVING)
+
+    answer = await gateway.get("/readyz", headers={"X-API-Key": "key"})
+
+    assert (answer.status, await answer.json()) == (200, {"status": "ready"})
+    assert gateway.plane.heard[-1].metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "form"),
+    [
+        (
+            Check(status=Check.NOT_SERVING),
+            {"status": "draining", "reason": "SERVER_DRAINING"},
+        ),
+        (
+            errors.ServerUnreachable("Nobody there."),
+            {"status": "unavailable", "reason": "SERVER_UNREACHABLE"},
+        ),
+    ],
+)
+async def test_it_is_not_ready_while_the_control_plane_is_not(
+    gateway: Gateway, found: Message | Exception, form: dict[str, str]
+) -> None:
+    gateway.plane.answers["Check"] = found
+
+    answer = await gateway.get("/readyz")
+
+    assert (answer.status, await answer.json()) == (503, form)
+
+
+async def test_requests_are_counted_by_template_and_never_by_path(gateway: Gateway) -> None:
+    await gateway.get("/api/v1/nodes/a-node-with-a-name")
+    await gateway.get("/a/path/nobody/knows")
+    await gateway.send("PROPFIND", "/health")
+
+    answer = await gateway.get("/metrics")
+
+    text = await answer.text()
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    counted = (
+        'agentfield_http_requests_total{method="GET",route="/api/v1/nodes/{node_id}",status="200"}'
+    )
+    assert counted in text
+    assert 'agentfield_http_requests_total{method="GET",route="none",status="404"}' in text
+    assert 'agentfield_http_requests_total{method="other",route="none",status="405"}' in text
+    assert 'agentfield_http_request_seconds_count{route="/api/v1/nodes/{node_id}"}' in text
+    assert "a-node-with-a-name" not in text
+    assert "nobody" not in text
