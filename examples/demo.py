@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agentfield import Client
-from agentfield_sdk import Execution, Workflow
+from agentfield_cli.tree import Branch, draw
+from agentfield_sdk import Workflow
 
 EXAMPLES = Path(__file__).parent
 PATIENCE = 8.0
@@ -72,17 +73,18 @@ async def until_connected(client: Client, *node_ids: str) -> None:
 
 def show(workflow: Workflow) -> None:
     """Print the executions of a workflow as a tree."""
-    children: dict[str, list[Execution]] = {}
-    for execution in workflow.executions:
-        children.setdefault(execution.parent_execution_id, []).append(execution)
-
-    def branch(execution: Execution, indent: str) -> None:
-        print(f"{indent}{execution.target}  {execution.status}  {execution.duration_ms} ms")
-        for child in children.get(execution.execution_id, []):
-            branch(child, indent + "   ")
-
-    for root in children[""]:
-        branch(root, "  ")
+    branches = [
+        Branch(
+            execution_id=execution.execution_id,
+            parent=execution.parent_execution_id,
+            target=execution.target,
+            status=execution.status,
+            duration_ms=execution.duration_ms,
+        )
+        for execution in workflow.executions
+    ]
+    for line in draw(branches):
+        print(f"  {line}")
 
 
 async def converse(server: str) -> None:

@@ -96,6 +96,10 @@ class World:
         assert await process.line() == "connected"
         return process
 
+    async def program(self, *command: str) -> Process:
+        """Start any other Python program, with the address of the control plane."""
+        return await self._start(*command)
+
     def runs(self) -> list[str]:
         """Return what agents noted."""
         return self.journal.read_text().splitlines() if self.journal.exists() else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Agent"]
 
 import asyncio
+import logging
 import os
 import signal
 import uuid
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from agentfield.process.logs import configure_logging
 from agentfield.v1.execution_pb2 import FunctionKind
 from agentfield.v1.node_service_pb2 import Function, RegisterNodeRequest
 from agentfield_sdk.calls import Calls
@@ -85,8 +87,11 @@ class Agent:
     def run(self, *, drain_timeout: float = DRAIN_SECONDS) -> None:
         """Serve until a signal comes.
 
-        The first SIGTERM or SIGINT lets running work finish, the second one leaves at once.
+        The first SIGTERM or SIGINT lets running work finish, the second one leaves at once. Logs go
+        to stderr as JSON lines, unless the program has set logging up by itself.
         """
+        if not logging.getLogger().handlers:
+            configure_logging("info")
         asyncio.run(self._serve_until_signalled(drain_timeout))
 
     async def serve(self, *, drain_timeout: float = DRAIN_SECONDS) -> None:

@@ -1,0 +1,90 @@
+"""The commands of the README do what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from support.processes import World
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+async def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
+    """Run a command to its successful end and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=cwd,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environment,
+    )
+    async with asyncio.timeout(120):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+def command_of(program: str) -> list[str]:
+    """Return the README's line that starts with a program, as words."""
+    line = re.search(rf"^{program} .*$", README, re.MULTILINE)
+    assert line is not None
+    return shlex.split(line.group())
+
+
+async def test_the_first_call_of_the_readme(world: World) -> None:
+    await world.server()
+    agent = await world.program(str(ROOT / "examples/hello.py"))
+    await world.until(lambda: '"message":"connected","node_id":"hello"' in agent.log.read_text())
+    af = str(Path(sys.executable).parent / "af")
+
+    answer = json.loads(
+        await run(af, *command_of("af execution run")[1:], AGENTFIELD_GRPC=world.grpc)
+    )
+
+    assert answer["result"] == ["Hello Ada!", "Hello Grace!"]
+    assert next(iter(answer)) == "execution_id"
+    dag = await run(
+        af, "execution", "show", answer["execution_id"], "--dag", AGENTFIELD_GRPC=world.grpc
+    )
+    assert [word for word in dag.split() if "." in word] == ["hello.greet_all"] + [
+        "hello.greet"
+    ] * 2
+    curl = [word.replace("localhost:8080", world.http) for word in command_of("curl")]
+    assert json.loads(await run(*curl))["result"] == ["Hello Ada!"]
+    client = await run(
+        sys.executable, str(ROOT / "examples/hello_client.py"), AGENTFIELD_GRPC=world.grpc
+    )
+    assert client.splitlines()[0] == "['Hello Ada!']"
+    assert client.splitlines()[-2:] == ["['Hello Ada!', 'Hello Grace!']", "3"]
+
+
+async def test_the_wheel_holds_our_four_packages_and_a_small_install_is_an_agents(
+    tmp_path: Path,
+) -> None:
+    await run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert tops == {"agentfield", "agentfield_gateway", "agentfield_cli", "agentfield_sdk"}
+    assert "agentfield/store/migrations/0001_first.sql" in names
+    # What the server, the gateway and the CLI need is not imported by an agent.
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from agentfield import Agent, Client\n"
+        "assert Agent.__module__.startswith('agentfield_sdk')\n"
+        "heavy = {'aiohttp', 'grpc_interceptor', 'prometheus_client', 'typer', 'rich', 'yaml'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    await run(sys.executable, "-P", "-c", script, str(wheel), cwd=tmp_path)
