@@ -15,7 +15,7 @@ from agentfield.v1 import execution_service_pb2 as service_pb
 from agentfield.v1 import workflow_service_pb2 as workflow_pb
 from agentfield_cli.formats import Format
 from agentfield_cli.link import Link, all_pages, ask
-from agentfield_cli.output import details, emit, following, for_people, table
+from agentfield_cli.output import details, emit, following, table
 from agentfield_cli.payload import read_input
 from agentfield_cli.tree import Branch, draw
 from agentfield_sdk.connection import Connection
@@ -68,7 +68,7 @@ async def show(link: Link, output: Format | None, execution_id: str) -> None:
 
 
 async def show_workflow(link: Link, output: Format | None, execution_id: str) -> None:
-    """Write the workflow that an execution belongs to."""
+    """Write the workflow that an execution belongs to: drawn as a tree, or as ``output`` says."""
     async with link.open() as connection:
         execution = await _get(connection, execution_id)
         workflow = await all_pages(
@@ -76,7 +76,7 @@ async def show_workflow(link: Link, output: Format | None, execution_id: str) ->
             workflow_pb.GetWorkflowRequest(run_id=execution.run_id),
             "executions",
         )
-    if not for_people(output):
+    if output is not None:
         emit(workflow, output)
         return
     for line in draw([_branch(execution) for execution in workflow.executions]):

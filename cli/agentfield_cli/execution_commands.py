@@ -60,7 +60,7 @@ def show(
     execution_id: ExecutionId,
     *,
     dag: Annotated[
-        bool, typer.Option("--dag", help="Show the whole workflow it belongs to.")
+        bool, typer.Option("--dag", help="Draw the workflow it belongs to as a tree.")
     ] = False,
     output: Output = None,
     server: Server = None,

@@ -105,7 +105,7 @@ def test_the_same_request_id_joins_the_same_execution(af: Af) -> None:
 def test_a_workflow_is_shown_from_any_of_its_executions(af: Af) -> None:
     execution_id = _submit(af)
 
-    workflow = json.loads(af("execution", "show", execution_id, "--dag").stdout)
+    workflow = json.loads(af("execution", "show", execution_id, "--dag", "-o", "json").stdout)
 
     assert workflow["workflow"]["root_execution_id"] == execution_id
     assert [execution["execution_id"] for execution in workflow["executions"]] == [execution_id]

@@ -166,7 +166,7 @@ def test_show_dag_asks_for_every_page_of_the_run(af: Af, plane: Plane) -> None:
         ),
     )
 
-    found = json.loads(af("execution", "show", "exec_1", "--dag").out)
+    found = json.loads(af("execution", "show", "exec_1", "--dag", "-o", "json").out)
 
     assert [request.page_token for request in plane.requests("GetWorkflow")] == ["", _MORE]
     assert {request.run_id for request in plane.requests("GetWorkflow")} == {"run_1"}
@@ -175,7 +175,7 @@ def test_show_dag_asks_for_every_page_of_the_run(af: Af, plane: Plane) -> None:
     assert "next_page_token" not in found
 
 
-def test_show_dag_on_a_terminal_is_a_tree(af: Af, plane: Plane) -> None:
+def test_show_dag_is_a_tree(af: Af, plane: Plane) -> None:
     plane.answers("GetExecution", service_pb.GetExecutionResponse(execution=_execution()))
     plane.answers(
         "GetWorkflow",
@@ -187,7 +187,7 @@ def test_show_dag_on_a_terminal_is_a_tree(af: Af, plane: Plane) -> None:
         ),
     )
 
-    assert af("execution", "show", "exec_2", "--dag", terminal=True).out.splitlines() == [
+    assert af("execution", "show", "exec_2", "--dag").out.splitlines() == [
         "writer.draft  succeeded  7 ms  exec_1",
         "└─ writer.draft  succeeded  exec_2",
     ]
