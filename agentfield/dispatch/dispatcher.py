@@ -24,6 +24,8 @@ log = logging.getLogger("agentfield.dispatch")
 POLL_SECONDS = 1.0
 """How long a lost hint may delay work."""
 MAX_ACCEPTS = 10_000
+ACCEPT_SECONDS = 0.01
+"""How long acceptances are collected: what ends within it needs no write of its own for them."""
 
 
 async def until_stored(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -177,6 +179,7 @@ class Dispatcher:
     async def _store_accepts(self) -> None:
         while True:
             group = [await self._accepts.get()]
+            await asyncio.sleep(ACCEPT_SECONDS)
             while not self._accepts.empty():
                 group.append(self._accepts.get_nowait())
             for execution in await until_stored(partial(self._store.accept, group)):

@@ -60,12 +60,10 @@ class Engine:
     async def submit(self, submission: Submission) -> Execution:
         """Store an execution and let it be dispatched; a repeat returns the first one."""
         self._refuse_while_draining()
-        # Hinted before the commit as well: the claim then joins the very same transaction.
-        adding = self._store.add(submission, self.limits)
+        # Hinted at once: the store writes in the order it is asked, so the claim that follows finds
+        # the execution and need not wait for its commit to be reported here first.
         self._hints.publish(Topic.QUEUE, submission.node_id)
-        added = await adding
-        if added.created:
-            self._hints.publish(Topic.QUEUE, submission.node_id)
+        added = await self._store.add(submission, self.limits)
         if added.parent_node_id:
             # The parent waits from now on, and its slot is lent to nested work of its node.
             self._hints.publish(Topic.QUEUE, added.parent_node_id)

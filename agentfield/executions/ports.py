@@ -82,7 +82,10 @@ class Added:
 
 
 class Store(Protocol):
-    """Where executions are kept. A write that returned is on disk."""
+    """Where executions are kept.
+
+    A write that returned is on disk. Writes take effect in the order they are asked for.
+    """
 
     async def add(self, submission: Submission, limits: Limits) -> Added:
         """Store a new execution, or find the earlier one of the same request_id."""

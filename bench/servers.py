@@ -1,0 +1,104 @@
+"""The processes that are measured: started for a benchmark, gone after it."""
+
+from __future__ import annotations
+
+__all__ = ["Addresses", "connected", "control_plane", "echo_agent", "empty_server"]
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+CHILDREN = Path(__file__).with_name("children.py")
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a process listens."""
+
+    grpc: str = ""
+    http: str = ""
+
+
+@asynccontextmanager
+async def control_plane(
+    data_dir: Path | None = None, *, http: bool = False
+) -> AsyncIterator[Addresses]:
+    """Run a control plane; without a data folder it gets an empty one."""
+    with tempfile.TemporaryDirectory() as folder:
+        binds = ["--grpc-bind", "127.0.0.1:0", "--http-bind", "127.0.0.1:0" if http else "none"]
+        data = ["--data-dir", str(data_dir or folder)]
+        async with _child("-m", "agentfield", *binds, *data, "--log-level", "error") as addresses:
+            yield addresses
+
+
+@asynccontextmanager
+async def empty_server() -> AsyncIterator[Addresses]:
+    """Run the yardstick: the same messages and options, and handlers that do nothing."""
+    async with _child(str(CHILDREN), "empty") as addresses:
+        yield addresses
+
+
+@asynccontextmanager
+async def echo_agent(server: str) -> AsyncIterator[None]:
+    """Run an agent with the skill ``agent.echo``, and wait until it is connected."""
+    async with _child(str(CHILDREN), "agent", server):
+        yield
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Open a channel of its own, with room for large messages."""
+    options = [
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        # Channels to one address would otherwise share a connection.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def _child(*arguments: str) -> AsyncIterator[Addresses]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AGENTFIELD_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=PIPE, env=environment
+    )
+    try:
+        yield await _ready(process)
+    finally:
+        await _stop(process)
+
+
+async def _ready(process: Process) -> Addresses:
+    if process.stdout is None:
+        raise RuntimeError("the child has no output")
+    async with asyncio.timeout(START_SECONDS):
+        line = await process.stdout.readline()
+    if not line:
+        raise RuntimeError("the child ended before it was ready")
+    found = json.loads(line)
+    return Addresses(grpc=found.get("grpc") or "", http=found.get("http") or "")
+
+
+async def _stop(process: Process) -> None:
+    try:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
