@@ -276,3 +276,21 @@ async def test_a_node_that_the_key_may_not_serve_is_refused_at_once(tmp_path: Pa
             Client(plane.app.grpc_address, api_key="client-key") as client,
         ):
             assert await client.call("billing.f") == 1
+
+
+async def test_whom_a_call_is_for_reaches_everything_it_calls(plane: Plane, client: Client) -> None:
+    agent = agent_of(plane, "node")
+
+    @agent.skill
+    async def outer() -> list[str]:
+        own, inherited = current(), await agent.call("node.inner")
+        other = await agent.with_options(actor_id="bob").call("node.inner")
+        return [own.actor_id if own else "", inherited, other]
+
+    @agent.skill
+    async def inner() -> str:
+        own = current()
+        return own.actor_id if own else ""
+
+    async with agent.serving():
+        assert await client.with_options(actor_id="ann").call("node.outer") == ["ann", "ann", "bob"]

@@ -71,12 +71,13 @@ class Agent:
         """Store an execution of ``node.function`` and return a handle of it at once."""
         return await self._open_calls.submit(target, *args, **kwargs)
 
-    def with_options(self, *, timeout: float | None = None, request_id: str = "") -> Calls:
-        """Return calls with a timeout of the execution in seconds, or a request_id of yours.
-
-        Calls of the same target and input with one request_id share one execution.
-        """
-        return self._open_calls.with_options(timeout=timeout, request_id=request_id)
+    def with_options(
+        self, *, timeout: float | None = None, request_id: str = "", actor_id: str = ""
+    ) -> Calls:
+        """Return calls with options: see ``Calls.with_options``."""
+        return self._open_calls.with_options(
+            timeout=timeout, request_id=request_id, actor_id=actor_id
+        )
 
     @property
     def _open_calls(self) -> Calls:

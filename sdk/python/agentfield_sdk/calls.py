@@ -30,15 +30,20 @@ class Calls:
     connection: Connection
     timeout: float | None = None
     request_id: str = ""
+    actor_id: str = ""
     _names: dict[str, tuple[float, Sequence[str]]] = field(default_factory=dict)
     """The parameters of targets, and when they were read."""
 
-    def with_options(self, *, timeout: float | None = None, request_id: str = "") -> Calls:
-        """Return calls with a timeout of the execution in seconds, or a request_id of yours.
+    def with_options(
+        self, *, timeout: float | None = None, request_id: str = "", actor_id: str = ""
+    ) -> Calls:
+        """Return calls with other options.
 
-        Calls of the same target and input with one request_id share one execution.
+        ``timeout`` is the execution's, in seconds. Calls of the same target and input with one
+        ``request_id`` share one execution. ``actor_id`` says who it is for; what it calls inherits
+        it.
         """
-        return replace(self, timeout=timeout, request_id=request_id)
+        return replace(self, timeout=timeout, request_id=request_id, actor_id=actor_id)
 
     async def call(self, target: str, /, *args: Any, **kwargs: Any) -> Any:
         """Run ``node.function`` and return its result; the arguments are the function's alone.
@@ -53,6 +58,7 @@ class Calls:
                 timeout=self._duration(),
                 request_id=self.request_id,
             ),
+            metadata=self._metadata(),
         )
         return load(response.result)
 
@@ -66,10 +72,14 @@ class Calls:
                 timeout=self._duration(),
                 request_id=self.request_id,
             ),
+            metadata=self._metadata(),
         )
         return ExecutionHandle(
             self.connection, execution_id=response.execution_id, run_id=response.run_id
         )
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("x-actor-id", self.actor_id),) if self.actor_id else ()
 
     def _duration(self) -> Duration | None:
         if self.timeout is None:

@@ -42,12 +42,11 @@ class Client:
     ) -> None:
         await self._connection.__aexit__(kind, error, traceback)
 
-    def with_options(self, *, timeout: float | None = None, request_id: str = "") -> Calls:
-        """Return calls with a timeout of the execution in seconds, or a request_id of yours.
-
-        Calls of the same target and input with one request_id share one execution.
-        """
-        return self._calls.with_options(timeout=timeout, request_id=request_id)
+    def with_options(
+        self, *, timeout: float | None = None, request_id: str = "", actor_id: str = ""
+    ) -> Calls:
+        """Return calls with options: see ``Calls.with_options``."""
+        return self._calls.with_options(timeout=timeout, request_id=request_id, actor_id=actor_id)
 
     async def call(self, target: str, /, *args: Any, **kwargs: Any) -> Any:
         """Run ``node.function`` and return its result; the arguments are the function's alone."""

@@ -119,15 +119,17 @@ class Connection:
         *,
         timeout: float | None = None,
         retry_for: float = RETRY_SECONDS,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> R:
         """Call an rpc, again while it fails in a way that may pass.
 
         Repeating is safe: a request that can carry a request_id gets one if it has none.
+        ``metadata`` is added to what goes with every call; of a repeated key the last one counts.
         ``timeout`` bounds the whole call; ``retry_for`` how long an outage may last. Raises the
         class of ``agentfield.v1.errors`` that says why it failed.
         """
         request = _repeatable(request)
-        metadata = self.metadata()
+        metadata = self.metadata() + metadata
         clock = asyncio.get_running_loop().time
         patience = Patience(retry_for)
         ends_at = float("inf") if timeout is None else clock() + timeout
