@@ -1,0 +1,57 @@
+"""``python -m agentfield.simulator``: the simulated provider as a program of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from agentfield.simulator.refusals import Refused
+from agentfield.simulator.script import Script
+from agentfield.simulator.scriptjson import script_from_json
+from agentfield.simulator.simulator import running
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m agentfield.simulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address of HTTP and of media")
+    parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
+    parser.add_argument("--api-key", help="the only key that is accepted; any if not given")
+    parser.add_argument("--script", type=Path, help="a JSON file with the script")
+    return parser.parse_args()
+
+
+async def _serve(arguments: argparse.Namespace, script: Script) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(
+        script=script, api_key=arguments.api_key, host=arguments.host, port=arguments.port
+    ) as simulator:
+        ready = {"event": "ready", "http": simulator.origin, "base_url": simulator.base_url}
+        print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for it
+        await stop.wait()
+
+
+def main() -> int:
+    """Read the script and serve until a signal comes; return the exit code."""
+    arguments = _arguments()
+    logging.basicConfig(level="WARNING")
+    try:
+        script = Script()
+        if arguments.script is not None:
+            script = script_from_json(json.loads(arguments.script.read_text()))
+        asyncio.run(_serve(arguments, script))
+    except (OSError, ValueError, Refused) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

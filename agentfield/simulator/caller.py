@@ -1,0 +1,106 @@
+"""A caller over real WebRTC: what a browser is to the provider, without a browser."""
+
+from __future__ import annotations
+
+__all__ = ["Caller", "calling"]
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from agentfield.simulator.sound import ToneTrack, frames
+from agentfield.simulator.tasks import owned_tasks
+from agentfield.simulator.vad import loudness
+
+_AUDIBLE = 0.02
+
+
+class Caller:
+    """Offers a call, speaks in tones, hears whether the other side does."""
+
+    def __init__(self, connection: RTCPeerConnection, channel: RTCDataChannel | None) -> None:
+        self.events: list[dict[str, Any]] = []
+        """What came over the data channel."""
+        self._connection = connection
+        self._channel = channel
+        self._microphone = ToneTrack()
+        self._voice = asyncio.Event()
+        self._silence = asyncio.Event()
+        connection.addTrack(self._microphone)
+        if channel is not None:
+            channel.on("message", lambda text: self.events.append(json.loads(text)))
+
+    async def offer(self) -> str:
+        """Return an SDP offer."""
+        await self._connection.setLocalDescription(await self._connection.createOffer())
+        return self._connection.localDescription.sdp
+
+    async def take(self, answer: str) -> None:
+        """Take the SDP answer, which connects the call."""
+        description = RTCSessionDescription(answer, "answer")
+        await self._connection.setRemoteDescription(description)
+
+    def speak(self, *, lasts_ms: int = 400) -> None:
+        """Begin to speak, for so long."""
+        self._microphone.sound_for(lasts_ms)
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Send an event over the data channel."""
+        if self._channel is None:
+            raise ValueError("this caller has no data channel")
+        self._channel.send(json.dumps(event))
+
+    async def hears_voice(self, *, seconds: float = 5) -> None:
+        """Wait until the other side is heard."""
+        async with asyncio.timeout(seconds):
+            await self._voice.wait()
+
+    async def hears_silence(self, *, seconds: float = 5) -> None:
+        """Wait until the other side is not heard."""
+        async with asyncio.timeout(seconds):
+            await self._silence.wait()
+
+    async def leave(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def listen(self, track: MediaStreamTrack) -> None:
+        """Follow what the other side sends."""
+        async for samples, _ in frames(track):
+            now, before = self._silence, self._voice
+            if loudness(samples) > _AUDIBLE:
+                now, before = before, now
+            now.set()
+            before.clear()
+
+
+@asynccontextmanager
+async def calling(*, data_channel: bool = True) -> AsyncIterator[Caller]:
+    """Be a caller until the block is left, with or without the channel for events."""
+    async with owned_tasks() as tasks:
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        channel = connection.createDataChannel("oai-events") if data_channel else None
+        caller = Caller(connection, channel)
+        listening: list[asyncio.Task[None]] = []
+
+        @connection.on("track")
+        def on_track(track: MediaStreamTrack) -> None:
+            listening.append(tasks.create_task(caller.listen(track), name="hear the provider"))
+
+        try:
+            yield caller
+        finally:
+            await caller.leave()
+            # The track of a connection that never came about does not end by itself.
+            for task in listening:
+                task.cancel()
