@@ -2,7 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md
+STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md \
+	gateway/agentfield_gateway/openapi.json
 
 .PHONY: help setup demo test check lint types layers proto generate fresh stubs format lock bench
 

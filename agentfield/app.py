@@ -61,7 +61,7 @@ async def running(config: Config) -> AsyncIterator[App]:
         executions, work = SqliteExecutions(database), SqliteWork(database)
         node_store = SqliteNodes(database)
         engine = Engine(store=executions, nodes=node_store, hints=hints, limits=config.limits)
-        dispatcher = Dispatcher(store=work, hints=hints)
+        dispatcher = Dispatcher(store=work, hints=hints, clock=database.now)
         sweeper = Sweeper(
             executions=executions,
             work=work,

@@ -37,6 +37,13 @@ class Caller:
             return True
         return "agent" in self.roles and any(fnmatchcase(node_id, p) for p in self.nodes)
 
+    def may_act_for(self, node_id: str, owner: str) -> bool:
+        """Return whether this caller may act for a node that a key of this name registered.
+
+        A node that was registered when the server had no keys belongs to nobody yet.
+        """
+        return self.is_admin or (self.may_serve(node_id) and owner in {"", self.name})
+
     def may_see(self, *, owners: Iterable[str], node_id: str) -> bool:
         """Return whether this caller may see something of these owners on this node."""
         return self.is_admin or self.name in owners or self.may_serve(node_id)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
-from google.api import annotations_pb2
-from google.protobuf.compiler import plugin_pb2
-from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
-    FieldDescriptorProto,
-    FileDescriptorProto,
-    MethodDescriptorProto,
-)
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from agentfield.contract.json import enum_text
-from agentfield.v1 import error_reason_pb2, execution_pb2, options_pb2, server_service_pb2
+from agentfield.v1 import error_reason_pb2
+from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
 
 HEAD = """# REST
 
@@ -37,120 +30,93 @@ value, passed on byte for byte. Unknown fields and unknown query parameters are 
   `AGENTFIELD_CORS_ORIGINS`.
 
 Besides the contract's routes there are `GET /health` (the gateway lives; also `/api/v1/health`),
-`GET /readyz` (the control plane serves) and `GET /metrics` (Prometheus). They need no key.
+`GET /readyz` (the control plane serves), `GET /metrics` (Prometheus) and `GET /openapi.json` (this
+page for programs, as OpenAPI 3.1). They need no key.
 """
 
 SCALARS = {
-    FieldDescriptorProto.TYPE_STRING: "string",
-    FieldDescriptorProto.TYPE_BOOL: "boolean",
-    FieldDescriptorProto.TYPE_INT32: "integer",
-    FieldDescriptorProto.TYPE_INT64: "integer",
-    FieldDescriptorProto.TYPE_BYTES: "*JSON*",
+    FieldDescriptor.TYPE_STRING: "string",
+    FieldDescriptor.TYPE_BOOL: "boolean",
+    FieldDescriptor.TYPE_INT32: "integer",
+    FieldDescriptor.TYPE_INT64: "integer",
+    FieldDescriptor.TYPE_BYTES: "*JSON*",
 }
 WELL_KNOWN = {
-    ".google.protobuf.Timestamp": "time",
-    ".google.protobuf.Duration": "duration",
-}
-ENUMS = {
-    ".agentfield.v1.ExecutionStatus": execution_pb2.ExecutionStatus.DESCRIPTOR,
-    ".agentfield.v1.FunctionKind": execution_pb2.FunctionKind.DESCRIPTOR,
-    ".agentfield.v1.AuthMode": server_service_pb2.AuthMode.DESCRIPTOR,
+    "google.protobuf.Timestamp": "time",
+    "google.protobuf.Duration": "duration",
 }
 
 
 class Reference:
-    """The messages and comments of all files."""
+    """The page, and the messages that its routes lead to."""
 
-    def __init__(self, files: list[FileDescriptorProto]) -> None:
-        self._files = files
-        self._messages: dict[str, tuple[FileDescriptorProto, int]] = {
-            f".{file.package}.{message.name}": (file, position)
-            for file in files
-            for position, message in enumerate(file.message_type)
-        }
-        self._comments = {
-            (file.name, tuple(location.path)): " ".join(location.leading_comments.split())
-            for file in files
-            for location in file.source_code_info.location
-        }
-        self._nested: list[str] = []
+    def __init__(self, comments: Comments) -> None:
+        self._comments = comments
+        self._nested: list[Descriptor] = []
 
     def render(self) -> Iterator[str]:
         yield HEAD
-        for file in self._files:
-            for s, service in enumerate(file.service):
-                for m, method in enumerate(service.method):
-                    if method.options.HasExtension(annotations_pb2.http):
-                        yield from self._route(file, (6, s, 2, m), method)
+        for operation in operations():
+            yield from self._operation(operation)
         yield "\n## Messages\n"
         done: set[str] = set()
-        while waiting := [name for name in self._nested if name not in done]:
-            name = waiting[0]
-            done.add(name)
-            yield f"\n### {name.rpartition('.')[2]}\n\n"
-            yield from self._fields(name, skip=set())
+        while waiting := [message for message in self._nested if message.name not in done]:
+            message = waiting[0]
+            done.add(message.name)
+            yield f"\n### {message.name}\n\n"
+            yield from self._fields(message)
         yield from self._errors()
 
-    def _route(
-        self, file: FileDescriptorProto, path: tuple[int, ...], method: MethodDescriptorProto
-    ) -> Iterator[str]:
-        http = method.options.Extensions[annotations_pb2.http]
-        rest = method.options.Extensions[options_pb2.rest]
-        verb = http.WhichOneof("pattern")
-        template = getattr(http, verb)
-        yield f"\n## {verb.upper()} {template}\n\n"
-        for other in http.additional_bindings:
-            yield f"Also `{getattr(other, other.WhichOneof('pattern'))}`.\n\n"
-        yield self._comments[file.name, path] + "\n"
-        in_path = {part[1:-1] for part in template.split("/") if part.startswith("{")}
-        where = "Body" if http.body else "Query"
-        fields = "".join(self._fields(method.input_type, skip=in_path))
+    def _operation(self, operation: Operation) -> Iterator[str]:
+        method = operation.method.descriptor
+        main, *others = operation.routes
+        rpc = main.leads_to
+        yield f"\n## {main.verb} {main.template}\n\n"
+        for other in others:
+            yield f"Also `{other.template}`.\n\n"
+        yield self._comments.of(method.full_name) + "\n"
+        where = "Body" if rpc.takes_body else "Query"
+        fields = "".join(self._fields(method.input_type, skip=operation.in_path()))
         if fields:
             yield f"\n{where}:\n\n{fields}"
-        status = rest.success_status or 200
-        shape = "one `data:` line of JSON for each change" if rest.event_stream else "JSON"
-        only = f"the field `{http.response_body}` alone" if http.response_body else "these fields"
-        yield f"\nAnswer {status}, {shape}, {only}:\n\n"
-        yield from self._fields(method.output_type, skip=set())
+        shape = "one `data:` line of JSON for each change" if rpc.event_stream else "JSON"
+        only = f"the field `{rpc.response_body}` alone" if rpc.response_body else "these fields"
+        yield f"\nAnswer {rpc.success_status}, {shape}, {only}:\n\n"
+        yield from self._fields(method.output_type)
 
-    def _fields(self, message: str, *, skip: set[str]) -> Iterator[str]:
-        file, position = self._messages[message]
-        descriptor = file.message_type[position]
+    def _fields(self, message: Descriptor, *, skip: frozenset[str] = frozenset()) -> Iterator[str]:
         rows = [
-            f"| `{field.name}` | {self._type(descriptor, field)} | "
-            f"{self._comments[file.name, (4, position, 2, number)]} |\n"
-            for number, field in enumerate(descriptor.field)
+            f"| `{field.name}` | {self._type(field)} | {self._comments.of(field.full_name)} |\n"
+            for field in message.fields
             if field.name not in skip
         ]
         if rows:
             yield "| field | type | meaning |\n|---|---|---|\n"
             yield from rows
 
-    def _type(self, message: DescriptorProto, field: FieldDescriptorProto) -> str:
-        name = field.type_name
-        for entry in message.nested_type:
-            if entry.options.map_entry and name.endswith(f".{message.name}.{entry.name}"):
-                return f"object of {self._type(message, entry.field[1])}"
-        if name in WELL_KNOWN:
-            kind = WELL_KNOWN[name]
-        elif name in ENUMS:
-            enum = ENUMS[name]
+    def _type(self, field: FieldDescriptor) -> str:
+        message, enum = field.message_type, field.enum_type
+        if message is not None and message.GetOptions().map_entry:
+            return f"object of {self._type(message.fields_by_name['value'])}"
+        if message is not None and message.full_name in WELL_KNOWN:
+            kind = WELL_KNOWN[message.full_name]
+        elif message is not None:
+            self._nested.append(message)
+            kind = f"[{message.name}](#{message.name.lower()})"
+        elif enum is error_reason_pb2.ErrorReason.DESCRIPTOR:
+            kind = "[reason](#errors)"
+        elif enum is not None:
             kind = ", ".join(f"`{enum_text(enum, v.number)}`" for v in enum.values if v.number)
-        elif name in self._messages:
-            self._nested.append(name)
-            short = name.rpartition(".")[2]
-            kind = f"[{short}](#{short.lower()})"
         else:
-            kind = SCALARS.get(field.type, "string")
-        repeated = field.label == FieldDescriptorProto.LABEL_REPEATED
-        return f"list of {kind}" if repeated else kind
+            kind = SCALARS[field.type]
+        return f"list of {kind}" if field.is_repeated else kind
 
     def _errors(self) -> Iterator[str]:
         yield "\n## Errors\n\n| reason | HTTP | again? | meaning |\n|---|---|---|---|\n"
         enum = error_reason_pb2.ErrorReason.DESCRIPTOR
-        for number, value in enumerate(enum.values):
+        for value in enum.values:
             facts = value.GetOptions().Extensions[error_reason_pb2.error]
-            comment = self._comments["agentfield/v1/error_reason.proto", (5, 0, 2, number)]
+            comment = self._comments.of(f"{enum.full_name}.{value.name}")
             if value.number:
                 again = "yes" if facts.retryable else ""
                 reason = enum_text(enum, value.number)
@@ -158,13 +124,7 @@ class Reference:
 
 
 def main() -> None:
-    request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
-    ours = [file for file in request.proto_file if file.name in request.file_to_generate]
-    response = plugin_pb2.CodeGeneratorResponse(
-        supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
-    )
-    response.file.add(name="rest.md", content="".join(Reference(ours).render()))
-    sys.stdout.buffer.write(response.SerializeToString())
+    write_file("rest.md", "".join(Reference(read_comments()).render()))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ Writer = Callable[[Any], Any]
 
 _TIMESTAMP = "google.protobuf.Timestamp"
 _DURATION = "google.protobuf.Duration"
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
 _INTEGERS = frozenset(
     {
         FieldDescriptor.CPPTYPE_INT32,
@@ -221,10 +222,9 @@ def set_text(message: Message, name: str, text: str) -> None:
         )
     value: Any = text
     if field.cpp_type in _INTEGERS:
-        try:
-            value = int(text)
-        except ValueError:
-            raise _wrong(field, "an integer") from None
+        if not _INTEGER.fullmatch(text):
+            raise _wrong(field, "an integer")
+        value = int(text)
     elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         if text not in {"true", "false"}:
             raise _wrong(field, "true or false")
@@ -270,7 +270,7 @@ def _scalar(field: FieldDescriptor, value: Any) -> Any:
         if not isinstance(value, bool):
             raise _wrong(field, "true or false")
         return value
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,20}", value):
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong(field, "an integer")

@@ -28,12 +28,21 @@ _BARE: dict[int, type[errors.AgentFieldError]] = {
 }
 
 
+MAX_MESSAGE = 2048
+MAX_METADATA = 256
+
+
 def status_of(error: errors.AgentFieldError) -> status_pb2.Status:
-    """Return what goes on the wire for an error."""
-    status = status_pb2.Status(code=error.code, message=error.message)
+    """Return what goes on the wire for an error.
+
+    Texts are cut: trailers of more than 16 KiB are refused by grpc, and the reason with them.
+    """
+    status = status_pb2.Status(code=error.code, message=_cut(error.message, MAX_MESSAGE))
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(
-            reason=error.reason, domain=errors.DOMAIN, metadata=error.metadata
+            reason=error.reason,
+            domain=errors.DOMAIN,
+            metadata={k: _cut(v, MAX_METADATA) for k, v in error.metadata.items()},
         )
     )
     if error.retry_after is not None:
@@ -41,6 +50,11 @@ def status_of(error: errors.AgentFieldError) -> status_pb2.Status:
         retry.retry_delay.FromMilliseconds(int(error.retry_after * 1000))
         status.details.add().Pack(retry)
     return status
+
+
+def _cut(text: str, most: int) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= most else data[: most - 3].decode(errors="ignore") + "…"
 
 
 def error_from_status(status: status_pb2.Status) -> errors.AgentFieldError:

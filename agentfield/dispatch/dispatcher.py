@@ -7,14 +7,17 @@ __all__ = ["Dispatcher", "until_stored"]
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from agentfield.dispatch.link import Link, Welcome
 from agentfield.executions.engine import Topic, announce
+from agentfield.executions.model import Execution
 from agentfield.executions.ports import Hints
-from agentfield.executions.work import Running, WorkStore
+from agentfield.executions.work import MAX_CLAIM, Acceptance, Running, WorkStore
 from agentfield.identity import Caller
+from agentfield.ids import new_id
 from agentfield.telemetry import WORKERS
 from agentfield.v1 import errors
 
@@ -38,15 +41,27 @@ async def until_stored(attempt: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(POLL_SECONDS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """A connection that is over. Without a link: it broke while the store took it in."""
+
+    worker_id: str
+    connection_id: str
+    link: Link | None = None
+
+
 class Dispatcher:
     """The connected workers of this process, and the work that goes to them."""
 
-    def __init__(self, *, store: WorkStore, hints: Hints) -> None:
+    def __init__(self, *, store: WorkStore, hints: Hints, clock: Callable[[], int]) -> None:
         self._store = store
+        self._clock = clock
         self._hints = hints
         self._links: dict[str, Link] = {}
-        self._accepts: asyncio.Queue[Running] = asyncio.Queue(MAX_ACCEPTS)
-        self._leaving: asyncio.Queue[tuple[str, Link | None]] = asyncio.Queue()
+        self._accepts: asyncio.Queue[Acceptance] = asyncio.Queue(MAX_ACCEPTS)
+        self._leaving: asyncio.Queue[_Left] = asyncio.Queue()
+        self._claiming = asyncio.Lock()
+        """Held from a claim until it is in an outbox: what a worker was not sent is then known."""
         self._draining = False
 
     async def run(self) -> None:
@@ -61,25 +76,37 @@ class Dispatcher:
         self, worker_id: str, *, max_executions: int, running: Sequence[Running], caller: Caller
     ) -> Link:
         """Take a worker in; a connection it had before ends."""
-        self._replace(worker_id)
+        connection_id = new_id("conn")
+        older = self._links.get(worker_id)
+        if older is not None:
+            older.hold()
         try:
-            rejoined = await self._store.connect(worker_id, max_executions, running, caller)
-        except asyncio.CancelledError:
-            # The stream broke while the store was taking the worker in, and may still do so.
-            self._leaving.put_nowait((worker_id, None))
+            rejoined = await self._store.connect(
+                worker_id,
+                connection_id,
+                max_executions=max_executions,
+                running=running,
+                caller=caller,
+            )
+        except BaseException as error:
+            if older is not None:
+                older.resume()
+            if isinstance(error, asyncio.CancelledError):
+                # The stream broke meanwhile, and the store may take the worker in all the same.
+                self._leaving.put_nowait(_Left(worker_id=worker_id, connection_id=connection_id))
             raise
-        self._replace(worker_id)
+        self._close(worker_id)
         link = Link(
             worker_id=worker_id,
+            connection_id=connection_id,
             node_id=rejoined.node_id,
             instance_id=rejoined.instance_id,
-            functions=rejoined.functions,
             max_executions=max_executions,
             running=running,
         )
         link.send(Welcome())
         for one in rejoined.forget:
-            link.stop(one.execution_id)
+            link.forget(one)
         if self._draining:
             link.drain()
             link.finish()
@@ -89,21 +116,16 @@ class Dispatcher:
         self._hints.publish(Topic.QUEUE, link.node_id)
         return link
 
-    def _replace(self, worker_id: str) -> None:
-        older = self._links.pop(worker_id, None)
-        if older is not None:
-            WORKERS.dec()
-            older.close()
-
-    def accepted(self, running: Running) -> None:
+    def accepted(self, link: Link, running: Running) -> None:
         """Note that a worker has received an execution.
 
         It is stored soon: should the server die before, the worker lists it when it is back.
         """
+        acceptance = Acceptance(worker_id=link.worker_id, running=running, at=self._clock())
         try:
-            self._accepts.put_nowait(running)
+            self._accepts.put_nowait(acceptance)
         except asyncio.QueueFull:
-            return  # the report that follows says the same
+            return  # it shows as queued until its report, and counts as sent all the same
 
     def credit(self, link: Link, executions: int) -> None:
         """Note that a worker is ready for more."""
@@ -112,59 +134,91 @@ class Dispatcher:
 
     async def drain(self, link: Link) -> None:
         """Give a worker no more work; what was not sent yet goes to others."""
-        unsent = link.drain()
-        await self._store.drain(link.worker_id)
-        announce(self._hints, await self._store.release(unsent))
+        async with self._claiming:
+            unsent = link.hold()
+            try:
+                changed = await self._store.drain(link.worker_id, unsent)
+            except BaseException:
+                link.resume()
+                raise
+            link.drain()
+        announce(self._hints, changed)
 
     def leave(self, link: Link) -> None:
         """Note that a worker's stream is over. Never waits, so that a dying rpc can call it."""
-        link.close(for_good=link.for_good)
-        self._leaving.put_nowait((link.worker_id, link))
+        link.close()
+        left = _Left(worker_id=link.worker_id, connection_id=link.connection_id, link=link)
+        self._leaving.put_nowait(left)
 
-    async def deregister(self, node_id: str, worker_id: str) -> None:
+    async def deregister(self, node_id: str, worker_id: str, caller: Caller) -> None:
         """Forget a worker of a node, if there is such a one; what it runs is lost."""
-        if await self._store.node_of(worker_id) != node_id:
-            return
-        link = self._links.get(worker_id)
-        unsent = link.take_unsent() if link else []
-        self._replace(worker_id)
-        announce(self._hints, await self._store.disconnect(worker_id, unsent=unsent, for_good=True))
+        async with self._claiming:
+            link = self._links.get(worker_id)
+            unsent = link.hold() if link else []
+            try:
+                changed = await self._store.deregister(
+                    node_id, worker_id, unsent=unsent, caller=caller
+                )
+            finally:
+                if link is not None:
+                    link.resume()
+            if changed is not None:
+                self._close(worker_id)
+        announce(self._hints, changed or ())
 
     async def shut_down(self) -> None:
         """Tell every worker that this server goes; what they run goes on."""
         self._draining = True
-        unsent = [one for link in self._links.values() for one in link.drain()]
-        for link in self._links.values():
-            link.finish()
-        await self._store.release(unsent)
+        async with self._claiming:
+            unsent = [one for link in self._links.values() for one in link.hold()]
+            await self._store.release(unsent)
+            for link in self._links.values():
+                link.drain()
+                link.finish()
+
+    def _close(self, worker_id: str) -> None:
+        link = self._links.pop(worker_id, None)
+        if link is not None:
+            WORKERS.dec()
+            link.close()
 
     async def _hand_out(self) -> None:
+        clock = asyncio.get_running_loop().time
+        poll_at = clock() + POLL_SECONDS
         with self._hints.listen((Topic.QUEUE, None)) as listener:
             while True:
-                hinted = {node_id for _, node_id in await listener.wait(POLL_SECONDS)}
-                await until_stored(partial(self._claim_for, hinted))
+                hints = await listener.wait(max(poll_at - clock(), 0.0))
+                node_ids: set[str] | None = {node_id for _, node_id in hints}
+                if clock() >= poll_at:
+                    node_ids, poll_at = None, clock() + POLL_SECONDS
+                await until_stored(partial(self._claim_for, node_ids))
 
-    async def _claim_for(self, node_ids: set[str]) -> None:
-        links = {
-            worker_id: link
-            for worker_id, link in self._links.items()
-            if link.may_take and (not node_ids or link.node_id in node_ids)
-        }
-        if not links or self._draining:
-            return
-        offers = sorted((x.offer() for x in links.values()), key=lambda o: o.credit, reverse=True)
-        orphans: list[Running] = []
-        for execution in await self._store.claim(offers):
-            worker_id = execution.worker_id or ""
-            link = links[worker_id]
-            if self._links.get(worker_id) is link and link.may_receive:
-                link.run(execution)
-            else:
-                orphans.append(
-                    Running(execution_id=execution.execution_id, attempt=execution.attempt)
-                )
-        if orphans:
-            announce(self._hints, await self._store.release(orphans))
+    async def _claim_for(self, node_ids: set[str] | None) -> None:
+        """Hand out the work of these nodes; None stands for all."""
+        async with self._claiming:
+            links = {
+                worker_id: link
+                for worker_id, link in self._links.items()
+                if link.may_take and (node_ids is None or link.node_id in node_ids)
+            }
+            if not links or self._draining:
+                return
+            offers = [link.offer() for link in links.values()]
+            offers.sort(key=lambda offer: offer.credit, reverse=True)
+            claims = await self._store.claim(offers)
+            orphans = [e for e in claims if not self._send(links[e.worker_id or ""], e)]
+            unsent = [Running(execution_id=e.execution_id, attempt=e.attempt) for e in orphans]
+            announce(self._hints, await self._store.release(unsent))
+        if len(claims) >= MAX_CLAIM:
+            for link in links.values():
+                self._hints.publish(Topic.QUEUE, link.node_id)
+
+    def _send(self, link: Link, execution: Execution) -> bool:
+        """Send an execution, unless its worker has left since it was claimed."""
+        if self._links.get(link.worker_id) is not link or not link.may_receive:
+            return False
+        link.run(execution)
+        return True
 
     async def _follow_ends(self) -> None:
         with self._hints.listen((Topic.STOPPED, None), (Topic.DONE, None)) as listener:
@@ -187,18 +241,17 @@ class Dispatcher:
 
     async def _see_off(self) -> None:
         while True:
-            worker_id, link = await self._leaving.get()
-            if self._links.get(worker_id) is not link:
-                continue  # a newer connection has settled everything
-            if link is not None:
-                del self._links[worker_id]
-                WORKERS.dec()
-            unsent = link.take_unsent() if link else []
-            for_good = link is not None and link.for_good
-            await until_stored(partial(self._disconnect, worker_id, unsent, for_good=for_good))
+            left = await self._leaving.get()
+            if left.link is not None and self._links.get(left.worker_id) is left.link:
+                self._close(left.worker_id)
+            await until_stored(partial(self._disconnect, left))
 
-    async def _disconnect(
-        self, worker_id: str, unsent: Sequence[Running], *, for_good: bool
-    ) -> None:
-        changed = await self._store.disconnect(worker_id, unsent=unsent, for_good=for_good)
+    async def _disconnect(self, left: _Left) -> None:
+        async with self._claiming:
+            changed = await self._store.disconnect(
+                left.worker_id,
+                left.connection_id,
+                unsent=left.link.unsent() if left.link else [],
+                for_good=left.link is not None and left.link.for_good,
+            )
         announce(self._hints, changed)

@@ -49,22 +49,28 @@ class Link:
         self,
         *,
         worker_id: str,
+        connection_id: str,
         node_id: str,
         instance_id: str,
-        functions: tuple[str, ...],
         max_executions: int,
         running: Iterable[Running],
     ) -> None:
         self.worker_id = worker_id
+        self.connection_id = connection_id
         self.node_id = node_id
         self._instance_id = instance_id
-        self._functions = functions
         self._max = max_executions
+        self._credit = max_executions
         self._waiting: dict[str, int] = {}
         """Attempts in the outbox, by execution. What is not in here any more is not sent."""
-        self._sent = {one.execution_id: one.attempt for one in running}
-        self._credit = max_executions - len(self._sent)
+        self._sent: dict[str, set[int]] = {}
+        """Attempts that the worker may have, by execution."""
+        for one in running:
+            self._sent.setdefault(one.execution_id, set()).add(one.attempt)
+            self._credit -= 1
         self._outbox: asyncio.Queue[Down | None] = asyncio.Queue(MAX_OUTBOX)
+        self._may_run = asyncio.Event()
+        self._may_run.set()
         self._draining = False
         self.closed = False
         self.for_good = False
@@ -78,8 +84,7 @@ class Link:
     @property
     def may_take(self) -> bool:
         """Whether it is worth asking the store for work: it has credit, or slots to lend."""
-        usable = self.may_receive and bool(self._functions)
-        return usable and (self._credit > 0 or bool(self._sent))
+        return self.may_receive and (self._credit > 0 or bool(self._sent))
 
     def offer(self) -> Offer:
         """Return what it can take now."""
@@ -87,7 +92,6 @@ class Link:
             worker_id=self.worker_id,
             node_id=self.node_id,
             instance_id=self._instance_id,
-            functions=self._functions,
             credit=self._credit,
         )
 
@@ -101,9 +105,16 @@ class Link:
         """Send a stop for an execution if the worker has it; keep it here if it was not sent."""
         if self._waiting.pop(execution_id, None) is not None:
             self._credit += 1
-        attempt = self._sent.pop(execution_id, None)
-        if attempt is not None:
+        for attempt in sorted(self._sent.pop(execution_id, ())):
             self.send(Stop(Running(execution_id=execution_id, attempt=attempt)))
+
+    def forget(self, running: Running) -> None:
+        """Send a stop for one attempt that is moot; another of the same execution goes on."""
+        attempts = self._sent.get(running.execution_id, set())
+        attempts.discard(running.attempt)
+        if not attempts:
+            self._sent.pop(running.execution_id, None)
+        self.send(Stop(running))
 
     def done(self, execution_id: str) -> None:
         """Note that the worker has reported the end of an execution."""
@@ -113,24 +124,32 @@ class Link:
         """Note that the worker is ready for more, never beyond what it said it works on."""
         self._credit = min(self._credit + max(executions, 0), self._max)
 
-    def drain(self) -> list[Running]:
-        """Send no more executions; return those that had not been sent yet."""
-        self._draining = True
-        unsent = self.take_unsent()
-        self.send(Drained())
-        return unsent
+    def hold(self) -> list[Running]:
+        """Send no executions until ``resume``; return those that have not been sent."""
+        self._may_run.clear()
+        return self.unsent()
 
-    def take_unsent(self) -> list[Running]:
-        """Return the executions that never left, and let go of them."""
-        unsent = [Running(execution_id=i, attempt=a) for i, a in self._waiting.items()]
+    def resume(self) -> None:
+        """Send executions again."""
+        self._may_run.set()
+
+    def unsent(self) -> list[Running]:
+        """Return the executions that have not been sent: for good, if it is held or closed."""
+        return [Running(execution_id=i, attempt=a) for i, a in self._waiting.items()]
+
+    def drain(self) -> None:
+        """Let go of what has not been sent, send no more, and say so."""
+        self._draining = True
         self._waiting.clear()
-        return unsent
+        self.send(Drained())
+        self.resume()
 
     def close(self, *, for_good: bool = False) -> None:
         """End the stream from this side."""
         if not self.closed:
             self.closed = True
             self.for_good = for_good
+            self._may_run.set()
             if self._outbox.full():
                 self._outbox.get_nowait()
             self._outbox.put_nowait(None)
@@ -152,9 +171,12 @@ class Link:
             message = await self._outbox.get()
             if not isinstance(message, Run):
                 return message
+            await self._may_run.wait()
+            if self.closed:
+                break
             attempt = self._waiting.pop(message.execution.execution_id, None)
             if attempt is not None:
                 # From here on it may have reached the worker, even if the write fails.
-                self._sent[message.execution.execution_id] = attempt
+                self._sent.setdefault(message.execution.execution_id, set()).add(attempt)
                 return message
         return None

@@ -16,6 +16,7 @@ from agentfield.telemetry import EXECUTIONS
 from agentfield.v1 import errors
 
 MAX_BATCH = 500
+MAX_DETAILS = 32 * 1024
 RECHECK_SECONDS = 5.0
 """How long a waiter trusts that no hint was lost."""
 
@@ -89,14 +90,16 @@ class Engine:
                 f"At most {MAX_BATCH} executions at once, not {len(execution_ids)}.",
                 metadata={"field": "execution_ids"},
             )
-        found = [e for e in await self._store.get_many(execution_ids) if _sees(caller, e)]
-        size = sum(len(e.input or b"") + len(e.result or b"") for e in found)
-        if size > 2 * self.limits.max_payload_bytes:
+        unique = list(dict.fromkeys(execution_ids))
+        heads = [h for h in await self._store.heads(unique) if _sees(caller, h.execution)]
+        size, limit = sum(h.payload_bytes for h in heads), 2 * self.limits.max_payload_bytes
+        if size > limit:
             raise errors.PayloadTooLarge(
-                f"These executions carry {size} bytes; ask for fewer at once.",
-                metadata={"limit": str(2 * self.limits.max_payload_bytes)},
+                f"These executions carry {size} bytes, and {limit} are sent at once; "
+                "ask for fewer.",
+                metadata={"limit": str(limit)},
             )
-        return found
+        return await self._store.get_many([h.execution.execution_id for h in heads])
 
     async def page(
         self, where: Filter, caller: Caller, *, before_seq: int | None, limit: int
@@ -111,14 +114,14 @@ class Engine:
             raise errors.InvalidArgument(
                 "A reason has at most 1000 characters.", metadata={"field": "reason"}
             )
-        await self.get(execution_id, caller)
+        await self._head(execution_id, caller)
         changed = await self._store.cancel_tree(execution_id, reason)
         announce(self._hints, changed)
-        return await self.get(execution_id, caller), len(changed)
+        return await self._head(execution_id, caller), len(changed)
 
     async def watch(self, execution_id: str, caller: Caller) -> AsyncIterator[Execution]:
-        """Yield the execution now and after each change, until it has ended."""
-        await self.get(execution_id, caller)
+        """Yield the execution now and after changes, until it has ended."""
+        await self._head(execution_id, caller)
         async for execution in self._follow(execution_id, Topic.EXECUTION):
             yield execution
 
@@ -126,10 +129,11 @@ class Engine:
         """Store what a worker says of an execution; return it without payloads."""
         self._check(report)
 
-        def apply(execution: Execution, now: int) -> Execution:
-            if not caller.may_serve(execution.node_id):
+        def apply(execution: Execution, owner: str, now: int) -> Execution:
+            if not caller.may_act_for(execution.node_id, owner):
                 raise errors.PermissionDenied(
-                    f"This key does not serve node '{execution.node_id}' and cannot report for it.",
+                    f"This key did not register node '{execution.node_id}' and cannot report "
+                    "for it.",
                     metadata={"node_id": execution.node_id},
                 )
             return reported(execution, report, now=now)
@@ -145,10 +149,21 @@ class Engine:
             self._hints.publish(Topic.DONE, execution_id)
         return after
 
-    def _refuse_while_draining(self) -> None:
+    async def _head(self, execution_id: str, caller: Caller) -> Execution:
+        heads = await self._store.heads([execution_id])
+        return _visible(heads[0].execution if heads else None, execution_id, caller)
+
+    def _refuse_while_draining(self, waits_for: str = "") -> None:
+        if self._draining and waits_for:
+            raise errors.ServerDraining(
+                f"This server is going down; {waits_for} goes on. Ask for it, or repeat the "
+                "request with the same request_id.",
+                metadata={"execution_id": waits_for},
+                retry_after=0.5,
+            )
         if self._draining:
             raise errors.ServerDraining(
-                "This server is going down; ask again, with the same request_id.", retry_after=0.5
+                "This server is going down and took nothing on; ask again.", retry_after=0.5
             )
 
     def _check(self, report: Report) -> None:
@@ -160,12 +175,16 @@ class Engine:
                 metadata={"limit": str(self.limits.max_payload_bytes)},
             )
         failure = report.failure
-        for name, data in (
-            ("result", report.result),
-            ("error_details", failure.details if failure else None),
-        ):
-            if data is not None:
-                _check_is_json(name, data)
+        if report.result is not None:
+            _check_is_json("result", report.result)
+        if failure and failure.details is not None:
+            _check_is_json("error_details", failure.details, expect_object=True)
+            if len(failure.details) > MAX_DETAILS:
+                raise errors.PayloadTooLarge(
+                    f"The error_details have {len(failure.details)} bytes; at most {MAX_DETAILS} "
+                    "are kept. Nothing was stored.",
+                    metadata={"limit": str(MAX_DETAILS)},
+                )
         if failure and failure.reason not in _REPORTABLE:
             raise errors.InvalidArgument(
                 f"A report's error_reason is one of {', '.join(sorted(_REPORTABLE))}, "
@@ -178,7 +197,7 @@ class Engine:
         subjects = [(topic, execution_id) for topic in topics]
         with self._hints.listen(*subjects, (Topic.DRAIN, "")) as listener:
             while True:
-                self._refuse_while_draining()
+                self._refuse_while_draining(execution_id)
                 execution = await self._store.get(execution_id)
                 if execution is None:
                     raise _not_found(execution_id)
@@ -217,9 +236,9 @@ def failure_of(execution: Execution) -> errors.AgentFieldError:
     )
 
 
-def _check_is_json(name: str, data: bytes) -> None:
+def _check_is_json(name: str, data: bytes, *, expect_object: bool = False) -> None:
     try:
-        check_json(data)
+        check_json(data, expect_object=expect_object)
     except MalformedJson as error:
         raise errors.InvalidArgument(
             f"The {name} must be JSON: {error}.", metadata={"field": name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "Added",
     "Filter",
+    "Head",
     "Hints",
     "Listener",
     "Nodes",
@@ -81,6 +82,14 @@ class Added:
     parent_node_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """An execution without its payloads, and how large they are."""
+
+    execution: Execution
+    payload_bytes: int
+
+
 class Store(Protocol):
     """Where executions are kept.
 
@@ -93,6 +102,9 @@ class Store(Protocol):
     async def get(self, execution_id: str) -> Execution | None:
         """Return it with payloads."""
 
+    async def heads(self, execution_ids: Sequence[str]) -> list[Head]:
+        """Return those that exist, without payloads."""
+
     async def get_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         """Return those that exist, with payloads."""
 
@@ -102,11 +114,12 @@ class Store(Protocol):
         """Return a page without payloads, the newest first."""
 
     async def change(
-        self, execution_id: str, apply: Callable[[Execution, int], Execution]
+        self, execution_id: str, apply: Callable[[Execution, str, int], Execution]
     ) -> tuple[Execution, Execution] | None:
         """Change it in one transaction; return it before and after, None if it does not exist.
 
-        ``apply`` gets the execution without payloads and the store's time, and may raise.
+        ``apply`` gets the execution without payloads, the owner of its node and the store's time,
+        and may raise.
         """
 
     async def cancel_tree(self, execution_id: str, reason: str) -> list[Execution]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Offer", "Rejoined", "Running", "WorkStore"]
+__all__ = ["MAX_CLAIM", "Acceptance", "Offer", "Rejoined", "Running", "WorkStore"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,9 @@ from typing import Protocol
 
 from agentfield.executions.model import Execution
 from agentfield.identity import Caller
+
+MAX_CLAIM = 256
+"""How many executions one worker is given at once; they are in memory until they are sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +24,22 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A worker says that it has received an execution."""
+
+    worker_id: str
+    running: Running
+    at: int
+    """When it said so, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A worker that can take executions."""
 
     worker_id: str
     node_id: str
     instance_id: str
-    functions: tuple[str, ...]
     credit: int
     """How many it is ready for; below zero while it works on lent slots."""
 
@@ -38,7 +50,6 @@ class Rejoined:
 
     node_id: str
     instance_id: str
-    functions: tuple[str, ...]
     forget: tuple[Running, ...] = ()
     """What it runs and nobody waits for any more."""
     changed: tuple[Execution, ...] = ()
@@ -52,34 +63,49 @@ class WorkStore(Protocol):
         """Note that no worker is connected: this process has just started."""
 
     async def connect(
-        self, worker_id: str, max_executions: int, running: Sequence[Running], caller: Caller
+        self,
+        worker_id: str,
+        connection_id: str,
+        *,
+        max_executions: int,
+        running: Sequence[Running],
+        caller: Caller,
     ) -> Rejoined:
         """Take a worker in and settle what it was given before.
 
         Raises RegistrationNotFound, PermissionDenied.
         """
 
-    async def node_of(self, worker_id: str) -> str | None:
-        """Return the node of a registered worker."""
-
     async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
-        """Claim queued executions for these workers and return them with their inputs."""
+        """Claim queued executions for these workers and return them with their inputs.
 
-    async def accept(self, running: Sequence[Running]) -> list[Execution]:
-        """Note that workers have received these; return those that changed."""
+        At most MAX_CLAIM for each worker, and only of functions that it declares.
+        """
+
+    async def accept(self, acceptances: Sequence[Acceptance]) -> list[Execution]:
+        """Note that workers have received what they were given; return what changed."""
 
     async def release(self, unsent: Sequence[Running]) -> list[Execution]:
         """Queue again what was claimed and never sent; return what changed."""
 
-    async def drain(self, worker_id: str) -> None:
-        """Note that a worker wants no more work."""
+    async def drain(self, worker_id: str, unsent: Sequence[Running]) -> list[Execution]:
+        """Note that a worker wants no more work, and release what it was not sent."""
 
     async def disconnect(
-        self, worker_id: str, *, unsent: Sequence[Running], for_good: bool
+        self, worker_id: str, connection_id: str, *, unsent: Sequence[Running], for_good: bool
     ) -> list[Execution]:
-        """Note that a worker's stream is gone; return the executions that changed.
+        """Note that a connection is over; return the executions that changed.
 
-        For good: its registration is forgotten and what it runs is lost at once.
+        What was not sent is released in any case; the rest counts only for the worker's newest
+        connection. For good: its registration is forgotten and what it runs is lost at once.
+        """
+
+    async def deregister(
+        self, node_id: str, worker_id: str, *, unsent: Sequence[Running], caller: Caller
+    ) -> list[Execution] | None:
+        """Forget a worker of a node and lose what it runs; None if there is no such worker.
+
+        Raises PermissionDenied.
         """
 
     async def give_up(self, *, grace: float) -> list[Execution]:

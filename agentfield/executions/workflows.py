@@ -4,6 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Workflows"]
 
+from dataclasses import replace
+
+from agentfield.executions.model import Execution
 from agentfield.executions.ports import Nodes, Page, Summary, WorkflowStore, scope_of
 from agentfield.identity import Caller
 from agentfield.v1 import errors
@@ -21,7 +24,8 @@ class Workflows:
     ) -> tuple[Summary, Page]:
         """Return a run's summary and a page of its executions in the order they were stored.
 
-        Whoever may see the root may see the whole run. Raises WorkflowNotFound.
+        Whoever may see the root sees the whole graph; of an execution that the caller may not see
+        by itself, not why it failed. Raises WorkflowNotFound.
         """
         summary = await self._store.summary(run_id)
         if summary is None or not caller.may_see(
@@ -30,7 +34,9 @@ class Workflows:
             raise errors.WorkflowNotFound(
                 f"There is no workflow '{run_id}'.", metadata={"run_id": run_id}
             )
-        return summary, await self._store.page(run_id, after_seq=after_seq, limit=limit)
+        page = await self._store.page(run_id, after_seq=after_seq, limit=limit)
+        executions = tuple(_shown_to(caller, execution) for execution in page.executions)
+        return summary, replace(page, executions=executions)
 
     async def page(
         self, session_id: str, caller: Caller, *, before_seq: int | None, limit: int
@@ -38,3 +44,10 @@ class Workflows:
         """Return summaries, the newest first, and where the next page starts."""
         scope = scope_of(caller, [] if caller.is_admin else await self._nodes.ids())
         return await self._store.list_runs(session_id, scope, before_seq=before_seq, limit=limit)
+
+
+def _shown_to(caller: Caller, execution: Execution) -> Execution:
+    if caller.may_see(owners=execution.owners, node_id=execution.node_id):
+        return execution
+    failure = execution.failure and replace(execution.failure, message="", details=None)
+    return replace(execution, failure=failure, late=None)

@@ -21,15 +21,13 @@ class Nodes:
         """Store what a worker declares; return its registration id and the node."""
         checked = checked_registration(registration, max_bytes=self._max_bytes)
         check_may_serve(caller, checked.node_id)
-        worker_id = await self._store.register(
-            checked, created_by=caller.name, is_admin=caller.is_admin
-        )
+        worker_id = await self._store.register(checked, caller)
         return worker_id, await self.get(checked.node_id)
 
     async def touch(self, node_id: str, worker_id: str, caller: Caller) -> None:
         """Note that a worker is alive."""
         check_may_serve(caller, node_id)
-        if not await self._store.touch(node_id, worker_id):
+        if not await self._store.touch(node_id, worker_id, caller):
             raise errors.RegistrationNotFound(
                 f"The registration '{worker_id}' of node '{node_id}' is not known here; "
                 "register again.",

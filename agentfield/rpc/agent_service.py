@@ -9,7 +9,10 @@ __all__ = ["AgentService"]
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import assert_never
+
+import grpc
 
 from agentfield.config import Config
 from agentfield.dispatch.dispatcher import Dispatcher
@@ -22,6 +25,7 @@ from agentfield.v1 import agent_service_pb2 as pb
 from agentfield.v1 import agent_service_pb2_grpc, errors
 
 HELLO_SECONDS = 10.0
+MAX_EXECUTIONS = 10_000
 
 
 class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
@@ -44,18 +48,22 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read(requests, link), name="work-read")
-                while (message := await link.next()) is not None:
-                    await context.write(self._message(message))
+                await self._write(link, context)
                 reader.cancel()
         finally:
             self._dispatcher.leave(link)
+
+    async def _write(self, link: Link, context: Context) -> None:
+        with suppress(grpc.aio.InternalError):  # the peer is gone
+            while (message := await link.next()) is not None:
+                await context.write(self._message(message))
 
     async def _read(self, requests: AsyncIterator[pb.WorkRequest], link: Link) -> None:
         # The iterator also ends when the peer is gone; only Goodbye is a goodbye.
         async for request in requests:
             match request.WhichOneof("message"):
                 case "accepted":
-                    self._dispatcher.accepted(_running(request.accepted))
+                    self._dispatcher.accepted(link, _running(request.accepted))
                 case "credit":
                     self._dispatcher.credit(link, request.credit.executions)
                 case "drain":
@@ -93,9 +101,10 @@ async def _hello(requests: AsyncIterator[pb.WorkRequest]) -> pb.Hello:
         first = None
     if first is None or first.WhichOneof("message") != "hello":
         raise errors.InvalidArgument("The first message of Work must be Hello, and come at once.")
-    if first.hello.max_executions < 1:
+    if not 1 <= first.hello.max_executions <= MAX_EXECUTIONS:
         raise errors.InvalidArgument(
-            "A worker's max_executions is at least 1.", metadata={"field": "max_executions"}
+            f"A worker's max_executions is between 1 and {MAX_EXECUTIONS}.",
+            metadata={"field": "max_executions"},
         )
     return first.hello
 

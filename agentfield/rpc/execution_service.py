@@ -85,6 +85,8 @@ class ExecutionService(execution_service_pb2_grpc.ExecutionServiceServicer):
         self, request: pb.ListExecutionsRequest, context: Context
     ) -> pb.ListExecutionsResponse:
         node_id, function = split_target(request.target) if request.target else ("", "")
+        if node_id and request.node_id not in {"", node_id}:
+            return pb.ListExecutionsResponse()  # no execution is on two nodes
         page = await self._engine.page(
             Filter(
                 run_id=request.run_id,

@@ -22,6 +22,7 @@ from grpc_interceptor.server import AsyncServerInterceptor
 from agentfield.contract.facts import methods
 from agentfield.contract.status import DETAILS_KEY, status_of
 from agentfield.identity import ANYONE, Keyring
+from agentfield.process.groups import sole_error
 from agentfield.rpc.call import Call, claims_of, current_call, metadata_of, secret_of
 from agentfield.rpc.call import Context as CallContext
 from agentfield.telemetry import RPC_SECONDS, RPCS
@@ -74,19 +75,21 @@ class Errors(Around):
             await _abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):
             raise
-        except Exception:
-            log.exception("rpc failed unexpectedly", extra={"method": method})
-            await _abort(
-                context,
-                errors.Internal("Something went wrong inside the control plane; its log has more."),
-            )
+        except Exception as error:
+            known = sole_error(error)
+            if not isinstance(known, errors.AgentFieldError):
+                log.exception("rpc failed unexpectedly", extra={"method": method})
+                known = errors.Internal(
+                    "Something went wrong inside the control plane; its log has more."
+                )
+            await _abort(context, known)
 
 
 async def _abort(context: CallContext, error: errors.AgentFieldError) -> None:
     status = status_of(error)
     await context.abort(
         _CODES[error.code],
-        error.message,
+        status.message,
         trailing_metadata=((DETAILS_KEY, status.SerializeToString()),),
     )
 
@@ -104,8 +107,9 @@ class Observe(Around):
         except errors.AgentFieldError as error:
             reason = error.reason
             raise
-        except Exception:
-            reason = errors.Internal.reason
+        except Exception as error:
+            known = sole_error(error)
+            reason = known.reason if isinstance(known, errors.AgentFieldError) else "INTERNAL"
             raise
         finally:
             seconds = time.monotonic() - started
@@ -137,10 +141,10 @@ class Authenticate(Around):
         if self._keyring is None or method.startswith(_OPEN):
             current_call.set(Call(caller=ANYONE))
         else:
-            current_call.set(self._known(self._keyring, context, method))
+            self._admit(self._keyring, context, method)
         yield
 
-    def _known(self, keyring: Keyring, context: CallContext, method: str) -> Call:
+    def _admit(self, keyring: Keyring, context: CallContext, method: str) -> None:
         secret = secret_of(metadata_of(context))
         if not secret:
             raise errors.Unauthenticated(
@@ -149,6 +153,7 @@ class Authenticate(Around):
         caller = keyring.find(secret)
         if caller is None:
             raise errors.Unauthenticated("This key is not known here.")
+        current_call.set(Call(caller=caller))
         fact = methods().get(method)
         if fact is not None and not caller.may_call(fact.roles):
             raise errors.PermissionDenied(
@@ -156,7 +161,6 @@ class Authenticate(Around):
                 f"it takes one of the roles {', '.join(sorted(fact.roles | {'admin'}))}.",
                 metadata={"method": fact.descriptor.name},
             )
-        return Call(caller=caller)
 
 
 class Context(Around):

@@ -41,8 +41,9 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
     async def DeregisterNode(
         self, request: pb.DeregisterNodeRequest, context: Context
     ) -> pb.DeregisterNodeResponse:
-        check_may_serve(current_call.get().caller, request.node_id)
-        await self._dispatcher.deregister(request.node_id, request.registration_id)
+        caller = current_call.get().caller
+        check_may_serve(caller, request.node_id)
+        await self._dispatcher.deregister(request.node_id, request.registration_id, caller)
         return pb.DeregisterNodeResponse()
 
     async def GetNode(self, request: pb.GetNodeRequest, context: Context) -> pb.GetNodeResponse:

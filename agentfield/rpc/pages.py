@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["page_size", "read_name", "read_seq", "token"]
 
 import base64
-import binascii
 
 from agentfield.v1 import errors
 
@@ -32,7 +31,7 @@ def read_name(text: str) -> str:
     """Return the position a token stands for. Raises InvalidArgument."""
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not base 64, or not UTF-8 underneath
         raise _unknown() from None
 
 

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 
 from agentfield.config import Limits
 from agentfield.executions.model import Execution, Kind, cancelled, expired
-from agentfield.executions.ports import Added, Filter, Page, Scope
+from agentfield.executions.ports import Added, Filter, Head, Page, Scope
 from agentfield.executions.submission import Declared, Submission, begin, fingerprint
 from agentfield.store.database import Connection, Database
-from agentfield.store.rows import ALL, FACTS, execution_of, find, insert, update
+from agentfield.store.rows import ACTIVE, ALL, FACTS, execution_of, find, insert, update
 from agentfield.v1 import errors
 
 REQUEST_TTL = 24 * 3600 * 1_000_000
-ACTIVE = "status IN ('queued', 'running')"
+_HEAD = (
+    "SELECT length(input) + ifnull(length(result), 0) + ifnull(length(late_result), 0),"
+    f" {FACTS} FROM executions WHERE execution_id = ?"
+)
 
 
 class SqliteExecutions:
@@ -32,6 +35,15 @@ class SqliteExecutions:
 
     async def get(self, execution_id: str) -> Execution | None:
         return await self._db.read(lambda c: find(c, execution_id, ALL))
+
+    async def heads(self, execution_ids: Sequence[str]) -> list[Head]:
+        def run(connection: Connection) -> list[Head]:
+            rows = (connection.execute(_HEAD, (i,)).fetchone() for i in execution_ids)
+            return [
+                Head(payload_bytes=row[0], execution=execution_of(row[1:])) for row in rows if row
+            ]
+
+        return await self._db.read(run)
 
     async def get_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
@@ -52,13 +64,14 @@ class SqliteExecutions:
         )
 
     async def change(
-        self, execution_id: str, apply: Callable[[Execution, int], Execution]
+        self, execution_id: str, apply: Callable[[Execution, str, int], Execution]
     ) -> tuple[Execution, Execution] | None:
         def run(connection: Connection) -> tuple[Execution, Execution] | None:
             before = find(connection, execution_id)
             if before is None:
                 return None
-            after = apply(before, self._db.now())
+            owner = _owner(connection, "nodes", "created_by", "node_id", before.node_id) or ""
+            after = apply(before, owner, self._db.now())
             if after is not before:
                 update(connection, after)
             return before, after
@@ -200,22 +213,40 @@ def _end_tree(connection: Connection, execution_id: str, reason: str, now: int) 
     return changed
 
 
-def scope_condition(scope: Scope) -> tuple[str, list[str]]:
-    """Return the condition of what a caller may see, and its values."""
+def newest(
+    columns: str, conditions: Sequence[str], values: Sequence[str | int], scope: Scope, limit: int
+) -> tuple[str, list[str | int]]:
+    """Return the query for the newest executions that meet conditions and may be seen.
+
+    Each way of being allowed to see one has an index of its own, so each finds its newest first.
+    """
     if scope.everything:
-        return "1", []
-    marks = ", ".join("?" * len(scope.nodes))
-    return (
-        f"(created_by = ? OR run_owner = ? OR node_id IN ({marks}))",
-        [scope.owner, scope.owner, *scope.nodes],
+        ways: list[tuple[str, list[str]]] = [("1", [])]
+    else:
+        ways = [("created_by = ?", [scope.owner]), ("run_owner = ?", [scope.owner])]
+        if scope.nodes:
+            marks = ", ".join("?" * len(scope.nodes))
+            ways.append((f"node_id IN ({marks})", list(scope.nodes)))
+    branches: list[str] = []
+    all_values: list[str | int] = []
+    for way, way_values in ways:
+        where = " AND ".join([way, *conditions])
+        branches.append(
+            f"SELECT * FROM (SELECT seq FROM executions WHERE {where} ORDER BY seq DESC LIMIT ?)"
+        )
+        all_values += [*way_values, *values, limit]
+    sql = (
+        f"SELECT {columns} FROM executions WHERE seq IN ({' UNION '.join(branches)})"
+        " ORDER BY seq DESC LIMIT ?"
     )
+    return sql, [*all_values, limit]
 
 
 def _list_query(
     where: Filter, scope: Scope, before_seq: int | None, limit: int
 ) -> tuple[str, list[str | int]]:
-    seen, seen_values = scope_condition(scope)
-    conditions, values = [seen], list[str | int](seen_values)
+    conditions: list[str] = []
+    values: list[str | int] = []
     for column in ("run_id", "session_id", "node_id", "function", "status", "parent_execution_id"):
         value = getattr(where, column)
         if value:
@@ -224,7 +255,4 @@ def _list_query(
     if before_seq is not None:
         conditions.append("seq < ?")
         values.append(before_seq)
-    sql = (
-        f"SELECT {FACTS} FROM executions WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
-    )
-    return sql, [*values, limit]
+    return newest(FACTS, conditions, values, scope, limit)

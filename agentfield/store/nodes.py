@@ -7,6 +7,7 @@ __all__ = ["SqliteNodes"]
 import json
 from collections.abc import Callable
 
+from agentfield.identity import Caller
 from agentfield.ids import new_id
 from agentfield.nodes.model import Function, Node, Registration, Worker
 from agentfield.store.database import Connection, Database
@@ -22,12 +23,12 @@ class SqliteNodes:
         self._db = database
         self._new_id = new_id
 
-    async def register(self, registration: Registration, *, created_by: str, is_admin: bool) -> str:
+    async def register(self, registration: Registration, caller: Caller) -> str:
         def run(connection: Connection) -> str:
             now = self._db.now()
-            _check_owner(connection, registration.node_id, created_by, is_admin=is_admin)
-            _put_node(connection, registration, created_by, now)
-            return self._put_worker(connection, registration, created_by, now)
+            _check_owner(connection, registration.node_id, caller)
+            _put_node(connection, registration, caller.name, now)
+            return self._put_worker(connection, registration, now)
 
         return await self._db.write(run)
 
@@ -55,8 +56,9 @@ class SqliteNodes:
         rows = await self._db.read(lambda c: c.execute("SELECT node_id FROM nodes").fetchall())
         return [row[0] for row in rows]
 
-    async def touch(self, node_id: str, worker_id: str) -> bool:
+    async def touch(self, node_id: str, worker_id: str, caller: Caller) -> bool:
         def run(connection: Connection) -> bool:
+            _check_owner(connection, node_id, caller)
             done = connection.execute(
                 "UPDATE workers SET seen_at = ? WHERE worker_id = ? AND node_id = ?",
                 (self._db.now(), worker_id, node_id),
@@ -65,13 +67,11 @@ class SqliteNodes:
 
         return await self._db.write(run)
 
-    def _put_worker(
-        self, connection: Connection, registration: Registration, created_by: str, now: int
-    ) -> str:
+    def _put_worker(self, connection: Connection, registration: Registration, now: int) -> str:
         names = json.dumps([f.name for f in registration.functions])
         row = connection.execute(
-            "INSERT INTO workers (worker_id, node_id, instance_id, created_by, function_names,"
-            " seen_at, disconnected_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO workers (worker_id, node_id, instance_id, function_names, seen_at,"
+            " disconnected_at) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (node_id, instance_id) DO UPDATE"
             " SET function_names = excluded.function_names, seen_at = excluded.seen_at"
             " RETURNING worker_id",
@@ -79,7 +79,6 @@ class SqliteNodes:
                 self._new_id("reg"),
                 registration.node_id,
                 registration.instance_id,
-                created_by,
                 names,
                 now,
                 now,
@@ -89,11 +88,11 @@ class SqliteNodes:
         return worker_id
 
 
-def _check_owner(connection: Connection, node_id: str, key: str, *, is_admin: bool) -> None:
+def _check_owner(connection: Connection, node_id: str, caller: Caller) -> None:
     row = connection.execute(
         "SELECT created_by FROM nodes WHERE node_id = ?", (node_id,)
     ).fetchone()
-    if row and row[0] != key and not is_admin:
+    if row and not caller.may_act_for(node_id, row[0]):
         raise errors.PermissionDenied(
             f"Node '{node_id}' was registered with another key.", metadata={"node_id": node_id}
         )
@@ -106,7 +105,9 @@ def _put_node(
     connection.execute(
         "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (node_id) DO UPDATE"
         " SET version = excluded.version, description = excluded.description,"
-        " updated_at = excluded.updated_at",
+        " updated_at = excluded.updated_at,"
+        " created_by = CASE nodes.created_by WHEN '' THEN excluded.created_by"
+        " ELSE nodes.created_by END",
         (r.node_id, r.version, r.description, created_by, now, now),
     )
     connection.execute("DELETE FROM functions WHERE node_id = ?", (r.node_id,))

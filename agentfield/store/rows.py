@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ALL", "FACTS", "INPUT", "execution_of", "find", "insert", "update"]
+__all__ = ["ACTIVE", "ALL", "FACTS", "INPUT", "execution_of", "find", "insert", "update"]
 
 from typing import Any
 
 from agentfield.executions.model import Execution, Failure, Kind, LateReport, Status
 from agentfield.store.database import Connection
 
+ACTIVE = "status IN ('queued', 'running')"
+"""The condition of the partial indexes, word for word: another wording would not use them."""
 FACTS = (
     "seq, execution_id, run_id, parent_execution_id, session_id, node_id, function, kind, status,"
     " attempt, depth, idempotent, created_by, run_owner, actor_id, traceparent, worker_id,"

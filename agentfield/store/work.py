@@ -8,19 +8,18 @@ import json
 from collections.abc import Iterable, Sequence
 
 from agentfield.executions.model import Execution, accepted, claimed, lost, returned
-from agentfield.executions.work import Offer, Rejoined, Running
+from agentfield.executions.work import MAX_CLAIM, Acceptance, Offer, Rejoined, Running
 from agentfield.identity import Caller
 from agentfield.store.database import Connection, Database
-from agentfield.store.rows import FACTS, INPUT, execution_of, find, update
+from agentfield.store.rows import ACTIVE, FACTS, INPUT, execution_of, find, update
 from agentfield.v1 import errors
 
-_OF_WORKER = (
-    f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND status IN ('queued', 'running')"
-)
+_OF_WORKER = f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND {ACTIVE}"
 _QUEUED = "node_id = ? AND status = 'queued' AND worker_id IS NULL"
-# How many of a worker's executions wait for a call of their own: each lends its slot.
-_WAITING = (
-    "SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND status = 'running'"
+# How many of a worker's executions wait for a call of their own: each lends its slot. What has
+# called is running, whether its acceptance is stored yet or not.
+WAITING = (
+    f"SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND {ACTIVE}"
     " AND EXISTS (SELECT 1 FROM executions AS child"
     " WHERE child.parent_execution_id = parent.execution_id"
     " AND child.status IN ('queued', 'running'))"
@@ -35,42 +34,46 @@ class SqliteWork:
 
     async def start_over(self) -> None:
         def run(connection: Connection) -> None:
+            now = self._db.now()
             connection.execute(
-                "UPDATE workers SET connected = 0, draining = 0, disconnected_at = ?",
-                (self._db.now(),),
+                "UPDATE workers SET connected = 0, draining = 0, seen_at = ?, disconnected_at = ?"
+                " WHERE connected = 1",
+                (now, now),
             )
 
         await self._db.write(run)
 
     async def connect(
-        self, worker_id: str, max_executions: int, running: Sequence[Running], caller: Caller
+        self,
+        worker_id: str,
+        connection_id: str,
+        *,
+        max_executions: int,
+        running: Sequence[Running],
+        caller: Caller,
     ) -> Rejoined:
         def run(connection: Connection) -> Rejoined:
             now = self._db.now()
-            node_id, instance_id, names = _known_worker(connection, worker_id, caller)
+            worker = _known_worker(connection, worker_id, caller)
+            if worker is None:
+                raise errors.RegistrationNotFound(
+                    f"The registration '{worker_id}' is not known here; register again.",
+                    metadata={"registration_id": worker_id},
+                )
             connection.execute(
-                "UPDATE workers SET connected = 1, draining = 0, disconnected_at = NULL,"
-                " max_executions = ?, seen_at = ? WHERE worker_id = ?",
-                (max_executions, now, worker_id),
+                "UPDATE workers SET connected = 1, connection_id = ?, draining = 0,"
+                " disconnected_at = NULL, max_executions = ?, seen_at = ? WHERE worker_id = ?",
+                (connection_id, max_executions, now, worker_id),
             )
             changed, forget = _settle(connection, worker_id, running, now)
             return Rejoined(
-                node_id=node_id,
-                instance_id=instance_id,
-                functions=tuple(json.loads(names)),
+                node_id=worker[0],
+                instance_id=worker[1],
                 changed=tuple(changed),
                 forget=tuple(forget),
             )
 
         return await self._db.write(run)
-
-    async def node_of(self, worker_id: str) -> str | None:
-        row = await self._db.read(
-            lambda c: c.execute(
-                "SELECT node_id FROM workers WHERE worker_id = ?", (worker_id,)
-            ).fetchone()
-        )
-        return row[0] if row else None
 
     async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
@@ -79,49 +82,60 @@ class SqliteWork:
 
         return await self._db.write(run)
 
-    async def accept(self, running: Sequence[Running]) -> list[Execution]:
+    async def accept(self, acceptances: Sequence[Acceptance]) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
-            now = self._db.now()
             changed: list[Execution] = []
-            for one in running:
-                before = find(connection, one.execution_id)
-                if before is not None:
-                    after = accepted(before, attempt=one.attempt, now=now)
+            for one in acceptances:
+                before = find(connection, one.running.execution_id)
+                if before is not None and before.worker_id == one.worker_id:
+                    after = accepted(before, attempt=one.running.attempt, now=one.at)
                     changed += _stored(connection, before, after)
             return changed
 
         return await self._db.write(run)
 
     async def release(self, unsent: Sequence[Running]) -> list[Execution]:
-        return await self._db.write(lambda c: _release(c, unsent))
+        return await self._db.write(lambda c: _release(c, unsent)) if unsent else []
 
-    async def drain(self, worker_id: str) -> None:
-        await self._db.write(
-            lambda c: c.execute("UPDATE workers SET draining = 1 WHERE worker_id = ?", (worker_id,))
-        )
+    async def drain(self, worker_id: str, unsent: Sequence[Running]) -> list[Execution]:
+        def run(connection: Connection) -> list[Execution]:
+            connection.execute("UPDATE workers SET draining = 1 WHERE worker_id = ?", (worker_id,))
+            return _release(connection, unsent)
+
+        return await self._db.write(run)
 
     async def disconnect(
-        self, worker_id: str, *, unsent: Sequence[Running], for_good: bool
+        self, worker_id: str, connection_id: str, *, unsent: Sequence[Running], for_good: bool
     ) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
             now = self._db.now()
             changed = _release(connection, unsent)
-            if for_good:
-                connection.execute("DELETE FROM workers WHERE worker_id = ?", (worker_id,))
-                return changed + _lose(connection, worker_id, now)
-            connection.execute(
+            newest = connection.execute(
                 "UPDATE workers SET connected = 0, seen_at = ?, disconnected_at = ?"
-                " WHERE worker_id = ?",
-                (now, now, worker_id),
+                " WHERE worker_id = ? AND connection_id = ?",
+                (now, now, worker_id, connection_id),
             )
+            if for_good and newest.rowcount:
+                changed += _remove(connection, worker_id, now)
             return changed
+
+        return await self._db.write(run)
+
+    async def deregister(
+        self, node_id: str, worker_id: str, *, unsent: Sequence[Running], caller: Caller
+    ) -> list[Execution] | None:
+        def run(connection: Connection) -> list[Execution] | None:
+            worker = _known_worker(connection, worker_id, caller)
+            if worker is None or worker[0] != node_id:
+                return None
+            return _release(connection, unsent) + _remove(connection, worker_id, self._db.now())
 
         return await self._db.write(run)
 
     async def give_up(self, *, grace: float) -> list[Execution]:
         gone = (
             "SELECT DISTINCT workers.worker_id FROM workers JOIN executions USING (worker_id)"
-            " WHERE disconnected_at <= ? AND status IN ('queued', 'running')"
+            f" WHERE disconnected_at <= ? AND {ACTIVE}"
         )
 
         def find(connection: Connection) -> list[tuple[str]]:
@@ -142,30 +156,28 @@ class SqliteWork:
             connection.execute(
                 "DELETE FROM workers WHERE connected = 0 AND seen_at <= ? AND NOT EXISTS"
                 " (SELECT 1 FROM executions WHERE executions.worker_id = workers.worker_id"
-                "  AND status IN ('queued', 'running'))",
+                f"  AND {ACTIVE})",
                 (before,),
             )
 
         await self._db.write(run)
 
 
-def _known_worker(connection: Connection, worker_id: str, caller: Caller) -> tuple[str, str, str]:
+def _known_worker(connection: Connection, worker_id: str, caller: Caller) -> tuple[str, str] | None:
+    """Return node and instance of a worker, None if there is none. Raises PermissionDenied."""
     row = connection.execute(
-        "SELECT node_id, instance_id, function_names, created_by FROM workers WHERE worker_id = ?",
+        "SELECT node_id, instance_id, nodes.created_by FROM workers JOIN nodes USING (node_id)"
+        " WHERE worker_id = ?",
         (worker_id,),
     ).fetchone()
     if row is None:
-        raise errors.RegistrationNotFound(
-            f"The registration '{worker_id}' is not known here; register again.",
-            metadata={"registration_id": worker_id},
-        )
-    node_id, instance_id, names, created_by = row
-    if not caller.is_admin and (caller.name != created_by or not caller.may_serve(node_id)):
+        return None
+    node_id, instance_id, owner = row
+    if not caller.may_act_for(node_id, owner):
         raise errors.PermissionDenied(
-            f"This key did not register that worker of node '{node_id}'.",
-            metadata={"node_id": node_id},
+            f"This key did not register node '{node_id}'.", metadata={"node_id": node_id}
         )
-    return node_id, instance_id, names
+    return node_id, instance_id
 
 
 def _settle(
@@ -189,9 +201,15 @@ def _settle(
 
 
 def _claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
+    (names,) = connection.execute(
+        "SELECT function_names FROM workers WHERE worker_id = ?", (offer.worker_id,)
+    ).fetchone() or ("[]",)
+    functions = json.loads(names)
     # Nested work first, the deepest first: what is begun is finished before more is begun.
-    nested = _queued(connection, offer, "depth > 0", _nested_room(connection, offer))
-    roots = _queued(connection, offer, "depth = 0", offer.credit - len(nested))
+    room = min(_nested_room(connection, offer), MAX_CLAIM)
+    nested = _queued(connection, offer, "depth > 0", functions=functions, room=room, now=now)
+    room = min(offer.credit, MAX_CLAIM) - len(nested)
+    roots = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
     taken = []
     for execution in nested + roots:
         after = claimed(
@@ -204,23 +222,30 @@ def _claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
 
 def _nested_room(connection: Connection, offer: Offer) -> int:
     nested = connection.execute(
-        f"SELECT 1 FROM executions WHERE {_QUEUED} AND depth > 0 LIMIT 1",
-        (offer.node_id,),
+        f"SELECT 1 FROM executions WHERE {_QUEUED} AND depth > 0 LIMIT 1", (offer.node_id,)
     ).fetchone()
     if not nested:
         return 0
-    waiting: int = connection.execute(_WAITING, (offer.worker_id,)).fetchone()[0]
+    waiting: int = connection.execute(WAITING, (offer.worker_id,)).fetchone()[0]
     return offer.credit + waiting
 
 
-def _queued(connection: Connection, offer: Offer, condition: str, room: int) -> list[Execution]:
-    if room <= 0:
+def _queued(
+    connection: Connection,
+    offer: Offer,
+    condition: str,
+    *,
+    functions: Sequence[str],
+    room: int,
+    now: int,
+) -> list[Execution]:
+    if room <= 0 or not functions:
         return []
-    marks = ", ".join("?" * len(offer.functions))
+    marks = ", ".join("?" * len(functions))
     rows = connection.execute(
-        f"SELECT {INPUT} FROM executions WHERE {_QUEUED} AND {condition}"
+        f"SELECT {INPUT} FROM executions WHERE {_QUEUED} AND {condition} AND expires_at > ?"
         f" AND function IN ({marks}) ORDER BY depth DESC, seq LIMIT ?",
-        (offer.node_id, *offer.functions, room),
+        (offer.node_id, now, *functions, room),
     )
     return [execution_of(row) for row in rows]
 
@@ -233,6 +258,11 @@ def _release(connection: Connection, unsent: Iterable[Running]) -> list[Executio
         if before and before.attempt == one.attempt and before.started_at is None:
             changed += _stored(connection, before, returned(before))
     return changed
+
+
+def _remove(connection: Connection, worker_id: str, now: int) -> list[Execution]:
+    connection.execute("DELETE FROM workers WHERE worker_id = ?", (worker_id,))
+    return _lose(connection, worker_id, now)
 
 
 def _lose(connection: Connection, worker_id: str, now: int) -> list[Execution]:

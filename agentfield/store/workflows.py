@@ -6,8 +6,8 @@ __all__ = ["SqliteWorkflows"]
 
 from agentfield.executions.ports import Page, Scope, Summary
 from agentfield.store.database import Connection, Database
-from agentfield.store.executions import scope_condition
-from agentfield.store.rows import FACTS, execution_of
+from agentfield.store.executions import newest
+from agentfield.store.rows import ACTIVE, FACTS, execution_of
 
 
 class SqliteWorkflows:
@@ -33,24 +33,25 @@ class SqliteWorkflows:
     async def list_runs(
         self, session_id: str, scope: Scope, *, before_seq: int | None, limit: int
     ) -> tuple[list[Summary], int | None]:
-        seen, values = scope_condition(scope)
-        conditions, all_values = ["parent_execution_id IS NULL", seen], list[str | int](values)
+        conditions = [
+            "parent_execution_id IS NULL",
+            # A run that was joined by its id has further roots; it is listed by its first.
+            (
+                "NOT EXISTS (SELECT 1 FROM executions AS first"
+                " WHERE first.run_id = executions.run_id AND first.seq < executions.seq)"
+            ),
+        ]
+        values: list[str | int] = []
         if session_id:
             conditions.append("session_id = ?")
-            all_values.append(session_id)
+            values.append(session_id)
         if before_seq is not None:
             conditions.append("seq < ?")
-            all_values.append(before_seq)
-        sql = (
-            f"SELECT seq, run_id FROM executions WHERE {' AND '.join(conditions)}"
-            # A run that was joined by its id has further roots; it is listed by its first.
-            " AND NOT EXISTS (SELECT 1 FROM executions AS first"
-            " WHERE first.run_id = executions.run_id AND first.seq < executions.seq)"
-            " ORDER BY seq DESC LIMIT ?"
-        )
+            values.append(before_seq)
+        sql, all_values = newest("seq, run_id", conditions, values, scope, limit + 1)
 
         def run(connection: Connection) -> tuple[list[Summary], int | None]:
-            rows = connection.execute(sql, [*all_values, limit + 1]).fetchall()
+            rows = connection.execute(sql, all_values).fetchall()
             found = [_summary(connection, run_id) for _, run_id in rows[:limit]]
             return [s for s in found if s], rows[limit - 1][0] if len(rows) > limit else None
 
@@ -65,7 +66,7 @@ def _summary(connection: Connection, run_id: str) -> Summary | None:
     if root is None:
         return None
     total, active, failed, max_depth, completed_at = connection.execute(
-        "SELECT count(*), sum(status IN ('queued', 'running')),"
+        f"SELECT count(*), sum({ACTIVE}),"
         " sum(status NOT IN ('queued', 'running', 'succeeded')), max(depth), max(completed_at)"
         " FROM executions WHERE run_id = ?",
         (run_id,),

@@ -40,7 +40,8 @@ def build_app(transport: Transport, config: GatewayConfig) -> web.Application:
     """Return the application that answers for the control plane behind the transport."""
     gateway = _Gateway(transport, config)
     app = web.Application(middlewares=[gateway.around], client_max_size=config.max_body_bytes)
-    app.router.add_route("*", "/{path:.*}", gateway.dispatch)
+    # Every path there is; a dot would leave out those with an encoded line break.
+    app.router.add_route("*", r"/{path:[\s\S]*}", gateway.dispatch)
     app.on_response_prepare.append(gateway.guards.add_headers)
     app.on_shutdown.append(gateway.drain)
     return app

@@ -1,10 +1,11 @@
-"""What operators ask a gateway: does it live, is it ready, how does it do."""
+"""What operators ask a gateway: does it live, is it ready, how does it do, what does it serve."""
 
 from __future__ import annotations
 
 __all__ = ["REQUESTS", "REQUEST_SECONDS", "Operations"]
 
 from collections.abc import Mapping
+from importlib import resources
 
 from aiohttp import web
 from grpc_health.v1 import health_pb2
@@ -29,11 +30,13 @@ class Operations:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._description = resources.files(__package__).joinpath("openapi.json").read_bytes()
         self.endpoints: Mapping[str, Endpoint] = {
             "/health": self.health,
             "/api/v1/health": self.health,
             "/readyz": self.ready,
             "/metrics": self.metrics,
+            "/openapi.json": self.openapi,
         }
 
     async def health(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
@@ -56,6 +59,10 @@ class Operations:
     async def metrics(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
         """Answer with the metrics of this process."""
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def openapi(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
+        """Answer with what this gateway serves, as OpenAPI."""
+        return web.Response(body=self._description, content_type="application/json")
 
 
 def _not_ready(status: str, reason: str) -> web.Response:

@@ -236,6 +236,65 @@ async def test_a_node_belongs_to_the_key_that_registered_it(tmp_path: Path) -> N
             await stolen.connect()
 
 
+async def test_another_key_that_serves_a_matching_pattern_cannot_act_for_the_node(
+    tmp_path: Path,
+) -> None:
+    rival = Caller(name="rival", roles=frozenset({"agent"}), nodes=("*",))
+    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS, rival))
+    async with running_plane(config) as plane:
+        worker = await ScriptedWorker(plane.as_("bot"), "n", "f").connect()
+        execution_id = await plane.as_("web").submit("n.f")
+        execute = worker.accept(await worker.take())
+        evil = ScriptedWorker(plane.as_("rival"), "n", "f")
+        evil.registration_id = worker.registration_id
+
+        for attempt in (
+            evil.report(execute, b'"forged"', credit=False),
+            evil.heartbeat(),
+            evil.deregister(),
+            evil.connect(),
+        ):
+            with pytest.raises(errors.PermissionDenied):
+                await attempt
+
+        await worker.report(execute, b'"true"')
+        assert (await plane.as_("web").get(execution_id)).result == b'"true"'
+
+
+async def test_a_node_of_a_server_without_keys_goes_to_the_first_key_that_serves_it(
+    tmp_path: Path,
+) -> None:
+    async with running_plane(config_for(tmp_path)) as plane:
+        await ScriptedWorker(plane, "n", "f").register()
+    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS))
+    async with running_plane(config) as plane:
+        await ScriptedWorker(plane.as_("bot"), "n", "f").register()
+        request = node_service_pb2.GetNodeRequest(node_id="n")
+        bot = plane.as_("bot")
+        assert (await bot.call(bot.nodes.GetNode, request)).node.created_by == "bot"
+
+
+async def test_a_graph_does_not_tell_an_agent_why_others_failed(set_up: SetUp) -> None:
+    web, bot, other = (set_up.plane.as_(key) for key in ("web", "bot", "other-bot"))
+    theirs = await ScriptedWorker(other, "m", "g", instance_id="w7").connect()
+    root = await web.submit("n.f")
+    child = await bot.submit("m.g", parent=root)
+    theirs.accept(await theirs.take())
+    grandchild = await other.submit("m.g", parent=child)
+    await theirs.fail(theirs.accept(await theirs.take()), "a secret of m")
+    run_id = (await web.get(root)).run_id
+
+    async def error_shown_to(plane: Plane) -> str:
+        request = workflow_service_pb2.GetWorkflowRequest(run_id=run_id)
+        answer = await plane.call(plane.workflows.GetWorkflow, request)
+        return str(next(e.error for e in answer.executions if e.execution_id == grandchild))
+
+    with pytest.raises(errors.ExecutionNotFound):
+        await bot.get(grandchild)
+    assert await error_shown_to(bot) == ""
+    assert await error_shown_to(web) == "a secret of m"
+
+
 async def test_request_ids_of_different_keys_do_not_meet(set_up: SetUp) -> None:
     ids = {
         await set_up.plane.as_(key).submit("n.f", b"{}", request_id="same")

@@ -62,8 +62,22 @@ async def test_execute_fails_with_what_the_function_said(plane: Plane) -> None:
     assert failed.run_id == caught.value.metadata["run_id"]
 
 
-async def worker_fails(worker: ScriptedWorker) -> None:
-    await worker.fail(worker.accept(await worker.take()), "out of stock")
+async def test_a_long_error_is_cut_on_the_way_and_kept_whole_in_the_store(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker_fails(worker, "ä" * 40_000))
+        with pytest.raises(errors.ExecutionFailed) as caught:
+            await plane.call(plane.executions.Execute, pb.ExecuteRequest(target="n.f"))
+
+    assert caught.value.message.startswith("ää")
+    kept = await plane.get(caught.value.metadata["execution_id"])
+    assert kept.error == "ä" * 32 * 1024
+    with pytest.raises(errors.ExecutionNotFound):
+        await plane.get("x" * 20_000)
+
+
+async def worker_fails(worker: ScriptedWorker, error: str = "out of stock") -> None:
+    await worker.fail(worker.accept(await worker.take()), error)
 
 
 async def test_an_execution_times_out_by_itself_with_its_descendants(plane: Plane) -> None:
@@ -260,6 +274,7 @@ async def test_lists_are_filtered_and_paged_the_newest_first(plane: Plane) -> No
     assert await listed(parent_execution_id=root) == newest_first
     assert await listed(run_id=(await plane.get(root)).run_id) == [*newest_first, root]
     assert await listed(status=SUCCEEDED) == []
+    assert await listed(node_id="n", target="m.f") == []
 
 
 @pytest.mark.parametrize(
@@ -284,6 +299,50 @@ async def test_a_batch_returns_what_there_is_and_names_what_is_missing(plane: Pl
             plane.executions.BatchGetExecutions,
             pb.BatchGetExecutionsRequest(execution_ids=["x"] * 501),
         )
+
+
+async def test_a_batch_is_refused_by_its_size_before_it_is_read(tmp_path: Path) -> None:
+    async with running_plane(config_for(tmp_path, max_payload_bytes=1000)) as plane:
+        await registered(plane)
+        body = b'{"a":"' + b"x" * 900 + b'"}'
+        ids = [await plane.submit("n.f", body) for _ in range(3)]
+
+        async def batch(execution_ids: list[str]) -> int:
+            request = pb.BatchGetExecutionsRequest(execution_ids=execution_ids)
+            answer = await plane.call(plane.executions.BatchGetExecutions, request)
+            return len(answer.executions)
+
+        assert await batch([ids[0]] * 10 + [ids[1]]) == 2
+        with pytest.raises(errors.PayloadTooLarge, match="ask for fewer"):
+            await batch(ids)
+
+
+async def test_a_cancelled_execution_is_answered_without_payloads(plane: Plane) -> None:
+    await registered(plane)
+    execution_id = await plane.submit("n.f", b'{"k":1}')
+    request = pb.CancelExecutionRequest(execution_id=execution_id)
+
+    answer = await plane.call(plane.executions.CancelExecution, request)
+
+    assert (answer.execution.status, answer.execution.input) == (CANCELLED, b"")
+
+
+async def test_error_details_are_a_small_object(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    await plane.submit("n.f")
+    execute = worker.accept(await worker.take())
+    for details, error in ((b"[1]", errors.InvalidArgument), (LARGE, errors.PayloadTooLarge)):
+        request = pb.ReportExecutionRequest(
+            execution_id=execute.execution_id,
+            attempt=1,
+            status=FAILED,
+            error_details=details,
+        )
+        with pytest.raises(error):
+            await plane.call(plane.executions.ReportExecution, request)
+
+
+LARGE = b'{"a":"' + b"x" * 32 * 1024 + b'"}'
 
 
 async def test_a_workflow_is_the_whole_tree_in_order(plane: Plane) -> None:
@@ -368,7 +427,9 @@ async def test_a_draining_server_sends_waiters_away_and_workers_a_drain(tmp_path
         await server.aclose()
 
     assert told.result().WhichOneof("message") == "drain"
-    assert isinstance(call.result(), errors.ServerDraining)
+    draining = call.result()
+    assert isinstance(draining, errors.ServerDraining)
+    assert draining.metadata["execution_id"].startswith("exec_")
 
 
 async def failure_of(call: Awaitable[object]) -> errors.AgentFieldError | None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from agentfield.config import Limits
+from agentfield.executions.ports import Scope
 from agentfield.executions.submission import Claims, Submission
-from agentfield.executions.work import Offer, Running
+from agentfield.executions.work import Acceptance, Offer, Running
 from agentfield.identity import ANYONE
 from agentfield.nodes.model import Function, Registration
 from agentfield.store.database import Connection, Database, DataFolderInUse, SchemaTooNew
-from agentfield.store.executions import SqliteExecutions
+from agentfield.store.executions import SqliteExecutions, newest
 from agentfield.store.nodes import SqliteNodes
-from agentfield.store.work import SqliteWork
+from agentfield.store.rows import FACTS
+from agentfield.store.work import WAITING, SqliteWork
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.integration
@@ -162,23 +164,76 @@ async def test_migrations_run_once_and_leave_what_sessions_will_need(tmp_path: P
 
 
 async def test_only_the_claim_that_was_not_sent_is_released(database: Database) -> None:
-    work = await with_worker(database)
-    first = (await work.claim([OFFER]))[0]
+    work, offer = await with_worker(database)
+    first = (await work.claim([offer]))[0]
     stale = Running(execution_id=first.execution_id, attempt=first.attempt)
     assert [e.worker_id for e in await work.release([stale])] == [None]
-    second = (await work.claim([OFFER]))[0]
+    second = (await work.claim([offer]))[0]
 
     assert second.attempt == first.attempt + 1
     assert await work.release([stale]) == []
     fresh = Running(execution_id=second.execution_id, attempt=second.attempt)
-    await work.accept([fresh])
+    stranger = Acceptance(worker_id="reg_other", running=fresh, at=1)
+    assert await work.accept([stranger]) == []
+    own = Acceptance(worker_id=offer.worker_id, running=fresh, at=7)
+    assert [e.started_at for e in await work.accept([own])] == [7]
     assert await work.release([fresh]) == []
 
 
-OFFER = Offer(worker_id="reg_1", node_id="n", instance_id="w", functions=("f",), credit=5)
+async def test_a_connection_that_was_replaced_has_no_say_any_more(database: Database) -> None:
+    work, offer = await with_worker(database)
+    for connection_id in ("conn_1", "conn_2"):
+        await work.connect(
+            offer.worker_id, connection_id, max_executions=1, running=[], caller=ANYONE
+        )
+
+    await work.disconnect(offer.worker_id, "conn_1", unsent=[], for_good=False)
+    await work.disconnect(offer.worker_id, "conn_1", unsent=[], for_good=True)
+    assert await connected(database) == [1]
+
+    await work.disconnect(offer.worker_id, "conn_2", unsent=[], for_good=False)
+    assert await connected(database) == [0]
+    await work.disconnect(offer.worker_id, "conn_2", unsent=[], for_good=True)
+    assert await connected(database) == []
 
 
-async def with_worker(database: Database) -> SqliteWork:
+async def connected(database: Database) -> list[int]:
+    rows = await database.read(lambda c: c.execute("SELECT connected FROM workers").fetchall())
+    return [row[0] for row in rows]
+
+
+async def test_what_is_past_its_time_is_not_handed_out(tmp_path: Path) -> None:
+    now = 1_000_000
+    async with Database(tmp_path, clock=lambda: now) as database:
+        work, offer = await with_worker(database)
+        now += 60_000_001
+
+        assert await work.claim([offer]) == []
+
+
+async def test_the_frequent_queries_use_their_indexes(database: Database) -> None:
+    client = Scope(everything=False, owner="web", nodes=())
+    agent = Scope(everything=False, owner="bot", nodes=("n", "m"))
+    plans = {
+        "lent slots": await plan(database, WAITING, ["reg_1"]),
+        "a client's list": await plan(database, *newest(FACTS, [], [], client, 10)),
+        "an agent's list": await plan(database, *newest(FACTS, [], [], agent, 10)),
+        "by status": await plan(
+            database, *newest(FACTS, ["status = ?"], ["failed"], Scope(everything=True), 10)
+        ),
+    }
+
+    assert {
+        name: p for name, p in plans.items() if "SCAN executions" in p or "SCAN parent" in p
+    } == {}
+
+
+async def plan(database: Database, sql: str, values: Sequence[str | int]) -> str:
+    rows = await database.read(lambda c: c.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall())
+    return "; ".join(row[3] for row in rows)
+
+
+async def with_worker(database: Database) -> tuple[SqliteWork, Offer]:
     """Register a node with one function, and queue one execution of it."""
     nodes = SqliteNodes(database)
     registration = Registration(
@@ -188,7 +243,7 @@ async def with_worker(database: Database) -> SqliteWork:
         description="",
         functions=(Function(name="f", kind="skill"),),
     )
-    await nodes.register(registration, created_by="", is_admin=True)
+    worker_id = await nodes.register(registration, ANYONE)
     await SqliteExecutions(database).add(
         Submission(
             rpc="ExecuteAsync",
@@ -203,4 +258,5 @@ async def with_worker(database: Database) -> SqliteWork:
         ),
         Limits(max_payload_bytes=100, max_depth=3, execute_timeout=1.0, execute_async_timeout=1.0),
     )
-    return SqliteWork(database)
+    offer = Offer(worker_id=worker_id, node_id="n", instance_id="w", credit=5)
+    return SqliteWork(database), offer

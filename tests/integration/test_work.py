@@ -323,6 +323,24 @@ async def test_a_slot_is_lent_as_soon_as_its_holder_calls_another_node(plane: Pl
     assert (await x.take()).execution_id == nested
 
 
+async def test_a_slot_is_lent_before_its_holders_acceptance_is_stored(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect(max_executions=1)
+    root = await plane.submit("n.f")
+    await worker.take()  # and never accept: what calls is running, whatever is stored
+
+    child = await plane.submit("n.f", parent=root)
+
+    assert (await worker.take()).execution_id == child
+
+
+async def test_a_worker_that_declares_anew_is_given_what_it_declares(plane: Plane) -> None:
+    worker = await ScriptedWorker(plane, "n", "f").connect()
+    await ScriptedWorker(plane, "n", "g").register()
+    execution_id = await plane.submit("n.g")
+
+    assert (await worker.take()).execution_id == execution_id
+
+
 async def test_two_trees_that_need_each_others_slots_both_finish(plane: Plane) -> None:
     x = await ScriptedWorker(plane, "x", "f", instance_id="wx").connect(max_executions=1)
     y = await ScriptedWorker(plane, "y", "f", instance_id="wy").connect(max_executions=1)

@@ -243,6 +243,20 @@ class ScriptedWorker:
         await self._plane.call(self._plane.executions.ReportExecution, request)
         self.credit(1)
 
+    async def heartbeat(self) -> None:
+        """Heartbeat."""
+        request = node_service_pb2.HeartbeatRequest(
+            node_id=self.node_id, registration_id=self.registration_id
+        )
+        await self._plane.call(self._plane.nodes.Heartbeat, request)
+
+    async def deregister(self) -> None:
+        """DeregisterNode."""
+        request = node_service_pb2.DeregisterNodeRequest(
+            node_id=self.node_id, registration_id=self.registration_id
+        )
+        await self._plane.call(self._plane.nodes.DeregisterNode, request)
+
     def credit(self, executions: int) -> None:
         """Send Credit."""
         self._send(credit=agent_service_pb2.Credit(executions=executions))

@@ -23,15 +23,16 @@ CREATE TABLE functions (
     PRIMARY KEY (node_id, name)
 );
 
--- One row per registered process. function_names is what it declares: a JSON list.
+-- One row per registered process. function_names is what it declares: a JSON list. connection_id is
+-- its newest stream's: what an older one has to say of the worker counts no more.
 CREATE TABLE workers (
     worker_id       TEXT PRIMARY KEY,
     node_id         TEXT NOT NULL,
     instance_id     TEXT NOT NULL,
-    created_by      TEXT NOT NULL,
     function_names  TEXT NOT NULL,
     max_executions  INTEGER NOT NULL DEFAULT 0,
     connected       INTEGER NOT NULL DEFAULT 0,
+    connection_id   TEXT NOT NULL DEFAULT '',
     draining        INTEGER NOT NULL DEFAULT 0,
     seen_at         INTEGER NOT NULL,
     disconnected_at INTEGER,
@@ -83,6 +84,7 @@ CREATE INDEX executions_of_parent ON executions (parent_execution_id, status);
 CREATE INDEX executions_of_run ON executions (run_id, seq);
 CREATE INDEX executions_of_session ON executions (session_id, seq) WHERE session_id IS NOT NULL;
 CREATE INDEX executions_of_node ON executions (node_id, seq);
+CREATE INDEX executions_of_status ON executions (status, seq);
 CREATE INDEX executions_of_owner ON executions (created_by, seq);
 CREATE INDEX runs_of_owner ON executions (run_owner, seq);
 CREATE INDEX executions_roots ON executions (seq) WHERE parent_execution_id IS NULL;

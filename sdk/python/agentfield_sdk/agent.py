@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from agentfield.process.groups import sole_error
 from agentfield.process.logs import configure_logging
 from agentfield.v1.execution_pb2 import FunctionKind
 from agentfield.v1.node_service_pb2 import Function, RegisterNodeRequest
@@ -20,7 +21,6 @@ from agentfield_sdk.calls import Calls
 from agentfield_sdk.connection import Connection
 from agentfield_sdk.declarer import Declarer
 from agentfield_sdk.functions import DeclaredFunction
-from agentfield_sdk.groups import sole_error
 from agentfield_sdk.handle import ExecutionHandle
 from agentfield_sdk.worker import Worker
 

@@ -11,6 +11,7 @@ from traceback import TracebackException, extract_tb
 
 import orjson
 
+from agentfield.process.groups import sole_error
 from agentfield.v1 import errors
 from agentfield.v1.agent_service_pb2 import Execute
 from agentfield.v1.error_reason_pb2 import ErrorReason
@@ -18,7 +19,6 @@ from agentfield.v1.execution_pb2 import ExecutionStatus
 from agentfield.v1.execution_service_pb2 import ReportExecutionRequest
 from agentfield_sdk.connection import Connection
 from agentfield_sdk.functions import DeclaredFunction, InputRefused
-from agentfield_sdk.groups import sole_error
 
 log = logging.getLogger("agentfield.worker")
 

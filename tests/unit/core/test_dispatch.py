@@ -12,8 +12,9 @@ from agentfield.dispatch.dispatcher import Dispatcher
 from agentfield.dispatch.link import Drained, Link, Run, Stop, Welcome
 from agentfield.executions.engine import Topic
 from agentfield.executions.model import Execution, Kind
-from agentfield.executions.work import Offer, Rejoined, Running
+from agentfield.executions.work import Acceptance, Offer, Rejoined, Running
 from agentfield.identity import ANYONE, Caller
+from agentfield.v1 import errors
 
 pytestmark = pytest.mark.unit
 
@@ -39,9 +40,9 @@ def running(number: int, attempt: int = 1) -> Running:
 def link(max_executions: int = 3, *known: Running) -> Link:
     return Link(
         worker_id="reg_1",
+        connection_id="conn_1",
         node_id="n",
         instance_id="w1",
-        functions=("f",),
         max_executions=max_executions,
         running=known,
     )
@@ -77,9 +78,9 @@ async def test_only_what_never_left_is_unsent() -> None:
     await worker.next()
     worker.close()
 
-    assert worker.take_unsent() == [running(2), running(3)]
-    assert worker.take_unsent() == []
+    assert worker.unsent() == [running(2), running(3)]
     assert await worker.next() is None
+    assert worker.unsent() == [running(2), running(3)]
 
 
 async def test_a_stop_for_what_was_sent_is_sent_and_for_what_was_not_keeps_it_back() -> None:
@@ -93,7 +94,7 @@ async def test_a_stop_for_what_was_sent_is_sent_and_for_what_was_not_keeps_it_ba
     worker.stop("exec_unknown")
 
     assert await worker.next() == Stop(running(1))
-    assert worker.take_unsent() == []
+    assert worker.unsent() == []
     assert worker.offer().credit == 2
 
 
@@ -112,7 +113,9 @@ async def test_draining_gives_back_what_waits_and_takes_nothing_more() -> None:
     worker = link()
     worker.run(execution(1))
 
-    assert worker.drain() == [running(1)]
+    assert worker.hold() == [running(1)]
+    worker.drain()
+    assert worker.unsent() == []
     assert await worker.next() == Drained()
     assert not worker.may_take
     assert not worker.may_receive
@@ -138,35 +141,48 @@ class FakeWorkStore:
         self.go_on.set()
         self.released: list[Running] = []
         self.disconnected: asyncio.Queue[tuple[str, list[Running], bool]] = asyncio.Queue()
+        self.connections: list[str] = []
 
     async def start_over(self) -> None: ...
 
     async def connect(
-        self, worker_id: str, max_executions: int, running: Sequence[Running], caller: Caller
+        self,
+        worker_id: str,
+        connection_id: str,
+        *,
+        max_executions: int,
+        running: Sequence[Running],
+        caller: Caller,
     ) -> Rejoined:
         self.asked.set()
         await self.go_on.wait()
-        return Rejoined(node_id="n", instance_id="w1", functions=("f",))
-
-    async def node_of(self, worker_id: str) -> str | None:
-        return "n"
+        if caller is not ANYONE:
+            raise errors.PermissionDenied("not yours")
+        self.connections.append(connection_id)
+        return Rejoined(node_id="n", instance_id="w1")
 
     async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
         self.asked.set()
         await self.go_on.wait()
         return self.claims.pop(0) if self.claims else []
 
-    async def accept(self, running: Sequence[Running]) -> list[Execution]:
+    async def accept(self, acceptances: Sequence[Acceptance]) -> list[Execution]:
         return []
 
     async def release(self, unsent: Sequence[Running]) -> list[Execution]:
         self.released += unsent
         return []
 
-    async def drain(self, worker_id: str) -> None: ...
+    async def drain(self, worker_id: str, unsent: Sequence[Running]) -> list[Execution]:
+        return []
+
+    async def deregister(
+        self, node_id: str, worker_id: str, *, unsent: Sequence[Running], caller: Caller
+    ) -> list[Execution] | None:
+        return []
 
     async def disconnect(
-        self, worker_id: str, *, unsent: Sequence[Running], for_good: bool
+        self, worker_id: str, connection_id: str, *, unsent: Sequence[Running], for_good: bool
     ) -> list[Execution]:
         self.disconnected.put_nowait((worker_id, list(unsent), for_good))
         return []
@@ -180,7 +196,7 @@ class FakeWorkStore:
 async def test_a_stream_that_breaks_while_it_connects_is_not_left_connected() -> None:
     store = FakeWorkStore()
     store.go_on.clear()
-    dispatcher = Dispatcher(store=store, hints=InProcessBus())
+    dispatcher = Dispatcher(store=store, hints=InProcessBus(), clock=lambda: 0)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         work = tasks.create_task(dispatcher.run())
         connecting = tasks.create_task(
@@ -197,7 +213,7 @@ async def test_a_stream_that_breaks_while_it_connects_is_not_left_connected() ->
 async def test_a_claim_for_a_worker_that_left_meanwhile_is_released() -> None:
     store, bus = FakeWorkStore(), InProcessBus()
     store.claims.append([execution(1)])
-    dispatcher = Dispatcher(store=store, hints=bus)
+    dispatcher = Dispatcher(store=store, hints=bus, clock=lambda: 0)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         first = await dispatcher.connect("reg_1", max_executions=1, running=[], caller=ANYONE)
         store.asked.clear()
@@ -207,13 +223,54 @@ async def test_a_claim_for_a_worker_that_left_meanwhile_is_released() -> None:
         await store.asked.wait()
 
         dispatcher.leave(first)
-        await store.disconnected.get()
         store.go_on.set()
-        while not store.released:
-            await asyncio.sleep(0)
+        await store.disconnected.get()
         work.cancel()
 
     assert store.released == [running(1)]
+
+
+async def test_who_may_not_take_a_workers_place_does_not_disturb_it() -> None:
+    store, bus = FakeWorkStore(), InProcessBus()
+    store.claims.append([execution(1)])
+    dispatcher = Dispatcher(store=store, hints=bus, clock=lambda: 0)
+    stranger = Caller(name="x", roles=frozenset({"agent"}))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        owner = await dispatcher.connect("reg_1", max_executions=1, running=[], caller=ANYONE)
+        with pytest.raises(errors.PermissionDenied):
+            await dispatcher.connect("reg_1", max_executions=1, running=[], caller=stranger)
+        work = tasks.create_task(dispatcher.run())
+        bus.publish(Topic.QUEUE, "n")
+
+        assert await owner.next() == Welcome()
+        assert await owner.next() == Run(execution(1))
+        work.cancel()
+    assert not owner.closed
+    assert len(store.connections) == 1
+
+
+async def test_a_held_link_sends_no_executions_until_it_resumes() -> None:
+    worker = link()
+    worker.run(execution(1))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        assert worker.hold() == [running(1)]
+        next_ = tasks.create_task(worker.next())
+        await asyncio.sleep(0)
+        assert not next_.done()
+        assert worker.unsent() == [running(1)]
+        worker.resume()
+    assert next_.result() == Run(execution(1))
+
+
+async def test_forgetting_one_attempt_leaves_another_of_the_same_execution() -> None:
+    worker = link(3, running(1, attempt=1), running(1, attempt=2))
+    assert worker.offer().credit == 1
+
+    worker.forget(running(1, attempt=1))
+    worker.stop("exec_1")
+
+    assert await worker.next() == Stop(running(1, attempt=1))
+    assert await worker.next() == Stop(running(1, attempt=2))
 
 
 async def test_hints_are_remembered_until_somebody_waits() -> None:

@@ -1,0 +1,116 @@
+"""Examples of bodies: one small story, told in the fields of the contract."""
+
+from __future__ import annotations
+
+__all__ = ["example"]
+
+
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from agentfield.contract.json import enum_text
+
+EXECUTION_ID = "exec_01kb0z6v5tq8w2m4r7y9c3e1hn"
+RUN_ID = "run_01kb0z6v5tf3x8d2k6p0s4a7jg"
+TOKEN = "MTIz"  # noqa: S105 - where a page starts
+
+SAMPLES: dict[str, Any] = {
+    # By name. None: left out.
+    "actor_id": "user-7",
+    "attempt": 1,
+    "auth_mode": "api_key",
+    "cancelled_count": 1,
+    "completed_at": "2026-11-23T12:00:00.930Z",
+    "connected": True,
+    "created_at": "2026-11-23T12:00:00.118Z",
+    "created_by": "web",
+    "description": "Tells the weather.",
+    "duration_ms": 812,
+    "error": None,
+    "error_details": None,
+    "error_reason": None,
+    "execution_id": EXECUTION_ID,
+    "execution_ids": [EXECUTION_ID, "exec_00000000000000000000000000"],
+    "expires_at": "2026-11-23T12:01:30.118Z",
+    "finished_at": "2026-11-23T12:00:00.930Z",
+    "input": {"city": "Paris"},
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+    "instance_id": "weather-1",
+    "kind": "skill",
+    "late_report": None,
+    "lease": "60s",
+    "missing": ["exec_00000000000000000000000000"],
+    "name": "forecast",
+    "next_page_token": TOKEN,
+    "node_id": "weather",
+    "output_schema": {"type": "object"},
+    "page_token": None,
+    "parent_execution_id": None,
+    "reason": "The user left.",
+    "registration_id": "reg_01kb0z6tz0n5b9v1q3w7d8k2xm",
+    "request_id": "order-4711",
+    "result": {"celsius": 21},
+    "root_execution_id": EXECUTION_ID,
+    "run_id": RUN_ID,
+    "seen_at": "2026-11-23T12:00:00.118Z",
+    "session_id": None,
+    "started_at": "2026-11-23T12:00:00.121Z",
+    "status": "succeeded",
+    "tags": ["weather"],
+    "target": "weather.forecast",
+    "timeout": "90s",
+    "total_executions": 1,
+    "updated_at": "2026-11-23T11:59:00Z",
+    "version": "1.4.0",
+    "workflow_id": RUN_ID,
+    # By message and name.
+    "ExecuteAsyncResponse.status": "queued",
+    "GetServerInfoResponse.version": "0.1.0",
+    "Limits.agent_grace": "15s",
+    "Limits.execute_async_timeout": "7200s",
+    "Limits.execute_timeout": "90s",
+    "Limits.max_depth": 64,
+    "Limits.max_payload_bytes": 8_388_608,
+    "Node.created_at": "2026-11-20T08:30:00Z",
+    "Worker.max_executions": 10,
+    # By where it stands in a body.
+    "CancelExecutionResponse.execution.input": None,
+    "CancelExecutionResponse.execution.result": None,
+    "CancelExecutionResponse.execution.status": "cancelled",
+    "GetWorkflowResponse.executions.input": None,
+    "GetWorkflowResponse.executions.result": None,
+    "GetWorkflowResponse.next_page_token": None,
+    "ListExecutionsResponse.executions.input": None,
+    "ListExecutionsResponse.executions.result": None,
+}
+
+
+def example(message: Descriptor, *, without: frozenset[str] = frozenset(), at: str = "") -> Any:
+    """Return JSON that such a message may look like."""
+    at = at or message.name
+    found = {}
+    for field in message.fields:
+        keys = (f"{at}.{field.name}", f"{message.name}.{field.name}", field.name)
+        samples = [SAMPLES[key] for key in keys if key in SAMPLES]
+        value = samples[0] if samples else _made(field, f"{at}.{field.name}")
+        if value is not None and field.name not in without:
+            found[field.name] = value
+    return found
+
+
+def _made(field: FieldDescriptor, at: str) -> Any:
+    message = field.message_type
+    if message is not None and message.GetOptions().map_entry:
+        return {EXECUTION_ID: _made(message.fields_by_name["value"], at)}
+    if message is not None:
+        one: Any = example(message, at=at)
+    elif field.enum_type is not None:
+        one = enum_text(field.enum_type, 1)
+    else:
+        one = field.default_value
+    return [one] if field.is_repeated else one

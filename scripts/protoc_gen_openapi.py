@@ -1,0 +1,219 @@
+"""A protoc plugin that writes openapi.json: what REST serves, as OpenAPI 3.1."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from agentfield.v1 import errors
+from agentfield.v1.error_reason_pb2 import ErrorReason
+from agentfield_gateway.routes import Route, Rpc
+from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
+from scripts.openapi_examples import example
+from scripts.openapi_fixed import COMPONENTS, ERROR, OPERATORS, OPERATORS_TAG, PREFACE
+from scripts.openapi_schemas import Json, Schemas, reference
+
+Reason = type[errors.AgentFieldError]
+
+GATEWAY: list[Reason] = [
+    errors.InvalidArgument,
+    errors.HostNotAllowed,
+    errors.OriginNotAllowed,
+    errors.Internal,
+]
+"""What every route can fail with."""
+EVERY_RPC: list[Reason] = [
+    *GATEWAY,
+    errors.Unauthenticated,
+    errors.PermissionDenied,
+    errors.Unimplemented,
+    errors.StoreUnavailable,
+    errors.ServerDraining,
+    errors.ServerUnreachable,
+]
+"""What every route of the contract can fail with, whatever its rpc names."""
+
+
+class Document:
+    """The document, and the components that its routes lead to."""
+
+    def __init__(self, comments: Comments) -> None:
+        self._comments = comments
+        self._schemas = Schemas(comments)
+        self._schemas.enum(ErrorReason.DESCRIPTOR)
+        self._schemas.made["Error"] = ERROR
+        self._failures: dict[str, Json] = {}
+
+    def render(self) -> Json:
+        """Return the document."""
+        paths: dict[str, Json] = {}
+        tags: dict[str, Json] = {}
+        for operation in operations():
+            service = operation.method.descriptor.containing_service
+            about = "\n\n".join(self._comments.paragraphs(service.full_name))
+            tags[service.name] = {"name": service.name, "description": about}
+            for position, route in enumerate(operation.routes):
+                rpc = self._operation(
+                    operation, route, suffix=str(position + 1) if position else ""
+                )
+                paths.setdefault(route.template, {})[route.verb.lower()] = rpc
+        for path, operator in OPERATORS.items():
+            responses = {**operator["responses"], **self._failed(GATEWAY)}
+            own = {"tags": [OPERATORS_TAG["name"]], "security": [], "responses": responses}
+            paths[path] = {"get": {**operator, **own}}
+        return {
+            **PREFACE,
+            "tags": [*tags.values(), OPERATORS_TAG],
+            "paths": paths,
+            "components": {
+                "schemas": self._schemas.made,
+                "responses": self._failures,
+                **COMPONENTS,
+            },
+        }
+
+    def _operation(self, operation: Operation, route: Route[Rpc], *, suffix: str) -> Json:
+        method = operation.method.descriptor
+        form = {
+            "operationId": method.name + suffix,
+            "tags": [method.containing_service.name],
+            **self._about(operation),
+            "parameters": list(self._parameters(operation, route)),
+        }
+        if route.leads_to.takes_body:
+            form["requestBody"] = self._request_body(operation)
+        success = {str(route.leads_to.success_status): self._success(operation, route.leads_to)}
+        return {**form, "responses": {**success, **self._failed(self._reasons(operation))}}
+
+    def _about(self, operation: Operation) -> Json:
+        first, *rest = self._comments.paragraphs(operation.method.descriptor.full_name)
+        summary = first.partition(". ")[0].rstrip(".")
+        roles = " or ".join(f"`{role}`" for role in sorted(operation.method.roles))
+        may = f"Needs a key of the role {roles}, or `admin`." if roles else "Any key will do."
+        return {"summary": summary, "description": "\n\n".join([first, *rest, may])}
+
+    def _parameters(self, operation: Operation, route: Route[Rpc]) -> Iterator[Json]:
+        request = operation.method.descriptor.input_type
+        in_path = operation.in_path()
+        for field in request.fields:
+            if field.name in in_path:
+                yield {"in": "path", "required": True, **self._parameter(field, minLength=1)}
+            elif not route.leads_to.takes_body:
+                yield {"in": "query", **self._parameter(field)}
+        if "request_id" in request.fields_by_name:
+            yield from (reference("parameters", name) for name in COMPONENTS["parameters"])
+
+    def _parameter(self, field: FieldDescriptor, **more: Any) -> Json:
+        schema = self._schemas.field(field, sent=True)
+        return {
+            "name": field.name,
+            "description": schema.pop("description"),
+            "schema": {**schema, **more},
+        }
+
+    def _request_body(self, operation: Operation) -> Json:
+        request, in_path = operation.method.descriptor.input_type, operation.in_path()
+        return _content(
+            "application/json",
+            self._schemas.message(request, sent=True, without=in_path),
+            example(request, without=in_path),
+        )
+
+    def _success(self, operation: Operation, rpc: Rpc) -> Json:
+        response: Descriptor = operation.method.descriptor.output_type
+        about, shown = self._comments.of(response.full_name), example(response)
+        if rpc.response_body:
+            shown = shown[rpc.response_body]
+            schema = self._schemas.field(response.fields_by_name[rpc.response_body], sent=False)
+        else:
+            schema = self._schemas.message(response, sent=False)
+        if rpc.event_stream:
+            about += " One event for each, with it as data; `event: error` carries an Error."
+            event = {"type": "string", "contentMediaType": "text/event-stream"}
+            either = {"anyOf": [schema, reference("schemas", "Error")]}
+            text = f"data: {json.dumps(shown)}\n\n"
+            content = _content("text/event-stream", {**event, "contentSchema": either}, text)
+        else:
+            content = _content("application/json", schema, shown)
+        headers = {
+            name: {
+                "description": self._comments.of(f"{response.full_name}.{field_name}"),
+                "schema": {"type": "string"},
+            }
+            for name, field_name in rpc.headers
+        }
+        return {"description": about, **({"headers": headers} if headers else {}), **content}
+
+    def _reasons(self, operation: Operation) -> list[Reason]:
+        """Return what an rpc fails with: what its comment names, and what every rpc does."""
+        comment = self._comments.of(operation.method.descriptor.full_name)
+        _, _, named = comment.partition("Fails with")
+        found = [
+            errors.BY_REASON[word]
+            for word in re.findall(r"[A-Z_]+", named)
+            if word in errors.BY_REASON
+        ]
+        large = [errors.PayloadTooLarge] if operation.routes[0].leads_to.takes_body else []
+        return [*EVERY_RPC, *large, *found]
+
+    def _failed(self, reasons: Iterable[Reason]) -> Json:
+        """Return the responses of reasons, by status."""
+        by_status: dict[str, list[Reason]] = {}
+        wanted = set(reasons)
+        for reason in errors.BY_REASON.values():
+            if reason in wanted:
+                by_status.setdefault(str(reason.http_status), []).append(reason)
+        return {status: self._failure(by_status[status]) for status in sorted(by_status)}
+
+    def _failure(self, reasons: list[Reason]) -> Json:
+        name = "_".join(reason.__name__ for reason in reasons)
+        if name not in self._failures:
+            self._failures[name] = self._made(reasons)
+        return reference("responses", name)
+
+    def _made(self, reasons: list[Reason]) -> Json:
+        meanings = {
+            reason.reason: self._comments.of(
+                f"{ErrorReason.DESCRIPTOR.full_name}.ERROR_REASON_{reason.reason}"
+            )
+            for reason in reasons
+        }
+        only = {"properties": {"reason": {"enum": list(meanings)}}}
+        headers = {
+            header: reference("headers", header)
+            for header, sent in {
+                "Retry-After": any(reason.retryable for reason in reasons),
+                "WWW-Authenticate": errors.Unauthenticated in reasons,
+            }.items()
+            if sent
+        }
+        return {
+            "description": "\n".join(f"- `{name}`: {text}" for name, text in meanings.items()),
+            **({"headers": headers} if headers else {}),
+            "content": {
+                "application/json": {
+                    "schema": {"allOf": [reference("schemas", "Error"), only]},
+                    "examples": {
+                        name: {"value": {"error": text, "reason": name, "details": {}}}
+                        for name, text in meanings.items()
+                    },
+                }
+            },
+        }
+
+
+def _content(media_type: str, schema: Json, shown: Any) -> Json:
+    return {"content": {media_type: {"schema": schema, "example": shown}}}
+
+
+def main() -> None:
+    document = Document(read_comments()).render()
+    write_file("openapi.json", json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
