@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
 
 from agentfield.app import running
@@ -12,6 +13,7 @@ from agentfield.process.flags import ConfigError
 from agentfield.process.lifetime import failed, until_signalled
 from agentfield.process.logs import configure_logging
 from agentfield.store.database import DataFolderInUse, SchemaTooNew
+from agentfield.v1.errors import AgentFieldError
 
 
 async def serve(config: Config) -> None:
@@ -28,7 +30,7 @@ def main() -> int:
         asyncio.run(serve(config))
     except ConfigError as error:
         return failed(error, 1)
-    except (DataFolderInUse, SchemaTooNew, OSError) as error:
+    except (DataFolderInUse, SchemaTooNew, AgentFieldError, sqlite3.Error, OSError) as error:
         return failed(error, 3)
     return 0
 

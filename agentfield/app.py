@@ -70,7 +70,6 @@ async def running(config: Config) -> AsyncIterator[App]:
             registration_lease=config.registration_lease,
         )
         await work.start_over()
-        await stack.enter_async_context(_background(dispatcher, sweeper))
 
         nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
         workflows = Workflows(store=SqliteWorkflows(database), nodes=node_store)
@@ -92,6 +91,7 @@ async def running(config: Config) -> AsyncIterator[App]:
         stack.push_async_callback(server.stop, STOP_SECONDS)
         transport = LocalTransport(served, chain)
         http_address = await _gateway(stack, transport, config)
+        await stack.enter_async_context(_background(dispatcher, sweeper))
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_drain, health, engine, dispatcher)
         yield App(grpc_address=grpc_address, http_address=http_address, transport=transport)
@@ -120,7 +120,8 @@ def _listen(server: grpc.aio.Server, bind: str) -> str:
     try:
         port = server.add_insecure_port(bind)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {bind}: {error}") from None
+        # gRPC's own text ends in advice on its debug log.
+        raise OSError(f"cannot listen on {bind}: it is in use, or not of this machine") from error
     return f"{bind.rpartition(':')[0]}:{port}"
 
 

@@ -42,7 +42,6 @@ class Config:
     data_dir: Path
     keyring: Keyring | None
     """None: nobody needs a key."""
-    insecure: bool
     limits: Limits
     agent_grace: float
     """Seconds that a lost worker may take to come back."""
@@ -75,9 +74,8 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         http_bind=http_bind,
         data_dir=Path(args.data_dir).expanduser(),
         keyring=keyring,
-        insecure=args.insecure,
         limits=Limits(
-            max_payload_bytes=_positive(args.max_payload_bytes, "--max-payload-bytes"),
+            max_payload_bytes=args.max_payload_bytes,
             max_depth=MAX_DEPTH,
             execute_timeout=90.0,
             execute_async_timeout=7200.0,
@@ -95,15 +93,30 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags(
         "af server", "The control plane, and the REST gateway in the same process.", environment
     )
-    flags.flag("--grpc-bind", "127.0.0.1:8180", "where the control plane listens; port 0 takes any")
-    flags.flag("--http-bind", "127.0.0.1:8080", "where the gateway listens; 'none' for no gateway")
-    flags.flag("--data-dir", str(_data_dir(environment)), "the folder of the database")
-    flags.flag("--api-keys", "", "TOML file of the keys the server accepts")
-    flags.flag("--allowed-hosts", "", "further Host names the gateway answers for; * is any")
-    flags.flag("--cors-origins", "", "origins whose pages may call the gateway, comma separated")
-    flags.flag("--log-level", "info", "debug, info, warning or error")
-    flags.number("--max-payload-bytes", 8 * 1024 * 1024, "the largest input or result")
-    flags.number("--agent-grace", 20.0, "seconds a lost worker may take to come back")
+    flags.flag("--grpc-bind", "127.0.0.1:8180", "HOST:PORT", "where the control plane listens")
+    flags.flag(
+        "--http-bind",
+        "127.0.0.1:8080",
+        "HOST:PORT",
+        "where the gateway listens; 'none': no gateway",
+    )
+    flags.flag("--data-dir", str(_data_dir(environment)), "FOLDER", "where the database is")
+    flags.flag("--api-keys", "", "FILE", "TOML file of the keys the server accepts; none: no keys")
+    flags.flag(
+        "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
+    )
+    flags.flag("--cors-origins", "", "ORIGINS", "whose pages may call the gateway, comma separated")
+    flags.flag("--log-level", "info", "LEVEL", "debug, info, warning or error")
+    flags.number(
+        "--max-payload-bytes",
+        8 * 1024 * 1024,
+        "BYTES",
+        "the largest input or result",
+        most=256 * 1024 * 1024,
+    )
+    flags.number(
+        "--agent-grace", 20.0, "SECONDS", "how long a lost worker may stay away", most=86_400
+    )
     flags.switch("--insecure", "listen on other than loopback addresses without keys")
     return flags
 
@@ -115,27 +128,33 @@ def read_keys(path: Path) -> Keyring:
     the key in hex) and, for agents, ``nodes`` (patterns of node ids).
     """
     try:
-        entries = tomllib.loads(path.read_text())["keys"]
+        entries = tomllib.loads(path.read_text("utf-8")).get("keys")
     except OSError as error:
         raise ConfigError(f"The key file {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise ConfigError(f"The key file {path} has no [[keys]] tables: {error}.") from None
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigError(f"The key file {path} is not TOML: {error}.") from None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ConfigError(f"The key file {path} must hold [[keys]] tables.")
     keys = [_key(entry, f"{path}, key {number}") for number, entry in enumerate(entries, 1)]
-    names = [key.caller.name for key in keys]
-    if not keys or len(set(names)) != len(names):
-        raise ConfigError(f"The key file {path} must hold keys with names of their own.")
+    names, digests = {key.caller.name for key in keys}, {key.sha256 for key in keys}
+    if not keys or len(names) < len(keys) or len(digests) < len(keys):
+        raise ConfigError(f"The key file {path} must hold keys with names and hashes of their own.")
     return Keyring(keys)
 
 
 def _key(entry: Mapping[str, object], where: str) -> Key:
+    if unknown := entry.keys() - {"name", "roles", "sha256", "nodes"}:
+        raise ConfigError(f"{where}: '{min(unknown)}' is not a field of a key.")
     name, roles, digest = entry.get("name"), entry.get("roles"), entry.get("sha256")
     nodes = entry.get("nodes", [])
     if not (isinstance(name, str) and name):
         raise ConfigError(f"{where}: 'name' is missing.")
-    if not (isinstance(roles, list) and roles and ROLES.issuperset(roles)):
+    if not (isinstance(roles, list) and roles and all(role in tuple(ROLES) for role in roles)):
         raise ConfigError(f"{where}: 'roles' is a list of {', '.join(sorted(ROLES))}.")
     if not (isinstance(nodes, list) and all(isinstance(node, str) for node in nodes)):
         raise ConfigError(f"{where}: 'nodes' is a list of patterns.")
+    if "agent" in roles and not nodes:
+        raise ConfigError(f"{where}: an agent's key needs 'nodes', patterns of what it serves.")
     try:
         sha256 = bytes.fromhex(digest) if isinstance(digest, str) else b""
     except ValueError:
@@ -144,12 +163,6 @@ def _key(entry: Mapping[str, object], where: str) -> Key:
         raise ConfigError(f"{where}: 'sha256' is the SHA-256 of the key, 64 hex digits.")
     caller = Caller(name=name, roles=frozenset(roles), nodes=tuple(nodes))
     return Key(sha256=sha256, caller=caller)
-
-
-def _positive(value: int, name: str) -> int:
-    if value <= 0:
-        raise ConfigError(f"{name} must be above zero, not {value}.")
-    return value
 
 
 def _data_dir(environment: Mapping[str, str]) -> Path:

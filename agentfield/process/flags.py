@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["ConfigError", "Flags", "comma_separated"]
 
 import argparse
+import math
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -29,14 +30,30 @@ class Flags(argparse.ArgumentParser):
         """Raise ConfigError."""
         raise ConfigError(f"{message}; see --help.")
 
-    def flag(self, name: str, default: str, text: str) -> None:
+    def flag(self, name: str, default: str, metavar: str, text: str) -> None:
         """Add a flag with a text for a value."""
-        self.add_argument(name, default=self._given(name) or default, help=text)
+        value = self._given(name) or default
+        shown = f"{text} (default: {default})" if default else text
+        self.add_argument(name, default=value, metavar=metavar, help=shown)
 
-    def number(self, name: str, default: float, text: str) -> None:
-        """Add a flag with a number for a value, an integer if its default is one."""
+    def number(self, name: str, default: float, metavar: str, text: str, *, most: float) -> None:
+        """Add a flag with a number above zero for a value, an integer if its default is one."""
+        kind = type(default)
+
+        def parse(value: str) -> float:
+            number = kind(value)
+            if not (math.isfinite(number) and 0 < number <= most):
+                raise argparse.ArgumentTypeError(f"must be above 0 and at most {most:g}: {value}")
+            return number
+
         self.add_argument(
-            name, type=type(default), default=self._given(name) or str(default), help=text
+            name,
+            type=parse,
+            default=self._given(name) or str(default),
+            metavar=metavar,
+            help=f"{text} (default: {default:g})"
+            if kind is float
+            else f"{text} (default: {default})",
         )
 
     def switch(self, name: str, text: str) -> None:

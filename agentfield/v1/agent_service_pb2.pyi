@@ -130,7 +130,7 @@ class Hello(_message.Message):
     registration_id: _builtins.str
     """From RegisterNode."""
     max_executions: _builtins.int
-    """How many executions it works on at once, at least 1. Its first credit is
+    """How many executions it works on at once, 1 to 10000. Its first credit is
     this number less what it still runs.
     """
     @_builtins.property

@@ -73,7 +73,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     was stored; try again.
     """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 20
-    """The server is shutting down and accepts no new work."""
+    """The server is shutting down: it takes nothing on, and those who wait are to
+    ask again. What was stored goes on.
+    """
     ERROR_REASON_SERVER_UNREACHABLE: _ErrorReason.ValueType  # 21
     """The control plane cannot be reached."""
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 22
@@ -144,7 +146,9 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 19
 was stored; try again.
 """
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 20
-"""The server is shutting down and accepts no new work."""
+"""The server is shutting down: it takes nothing on, and those who wait are to
+ask again. What was stored goes on.
+"""
 ERROR_REASON_SERVER_UNREACHABLE: ErrorReason.ValueType  # 21
 """The control plane cannot be reached."""
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 22

@@ -215,7 +215,9 @@ class StoreUnavailable(AgentFieldError):
 
 
 class ServerDraining(AgentFieldError):
-    """The server is shutting down and accepts no new work."""
+    """The server is shutting down: it takes nothing on, and those who wait are to ask again. What
+    was stored goes on.
+    """
 
     reason = "SERVER_DRAINING"
     code = 14

@@ -42,7 +42,7 @@ class ExecuteRequest(_message.Message):
     """
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long the execution may take. Unset: 90 seconds."""
+        """How long the execution may take, at most 7 days. Unset or 0: 90 seconds."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class ExecuteResponse(_message.Message):
     target: _builtins.str
     """`node.function`."""
     status: _execution_pb2.ExecutionStatus.ValueType
-    """Always SUCCEEDED; everything else is an error."""
+    """Always that it succeeded; everything else is an error."""
     result: _builtins.bytes
     """What the function returned: any JSON value."""
     duration_ms: _builtins.int
@@ -132,7 +132,7 @@ class ExecuteAsyncRequest(_message.Message):
     """
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long the execution may take. Unset: 2 hours."""
+        """How long the execution may take, at most 7 days. Unset or 0: 2 hours."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class ExecuteAsyncResponse(_message.Message):
     target: _builtins.str
     """`node.function`."""
     status: _execution_pb2.ExecutionStatus.ValueType
-    """QUEUED, or what became of it if the request was a repeat."""
+    """That it is queued, or what became of it if the request was a repeat."""
     kind: _execution_pb2.FunctionKind.ValueType
     """Reasoner or skill."""
     @_builtins.property
@@ -525,7 +525,7 @@ class ReportExecutionRequest(_message.Message):
     PAYLOAD_TOO_LARGE or AGENT_LOST.
     """
     error_details: _builtins.bytes
-    """More about the failure: a JSON object."""
+    """More about the failure: a JSON object of at most 32 KiB."""
     def __init__(
         self,
         *,

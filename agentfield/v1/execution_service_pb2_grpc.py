@@ -105,10 +105,13 @@ class ExecutionServiceServicer:
         `execution_id` and `run_id` in its metadata.
 
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-        EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-        PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-        when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-        EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+        EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+        another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+        PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+        metadata, if it came while waiting: the execution goes on),
+        STORE_UNAVAILABLE; and, when the execution did not succeed, with
+        EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+        AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,8 +123,9 @@ class ExecutionServiceServicer:
         When it has answered, the execution is on disk.
 
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-        EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-        PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+        another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,7 +146,7 @@ class ExecutionServiceServicer:
         Ids that do not exist, or that the key may not see, are listed as missing.
 
         Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-        inputs and results together exceed the payload limit: ask for fewer).
+        inputs and results together exceed twice the payload limit: ask for fewer).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,17 +169,17 @@ class ExecutionServiceServicer:
         is kept as a late report. Cancelling a finished execution cancels its
         unfinished descendants and leaves it as it is.
 
-        Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+        Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchExecution(self, request, context):
-        """WatchExecution sends the execution as it is, then again after every change,
-        and ends after the terminal state.
+        """WatchExecution sends the execution as it is, then again after changes, and
+        ends after the terminal state. Changes in quick succession may come as one.
 
-        Fails with EXECUTION_NOT_FOUND.
+        Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

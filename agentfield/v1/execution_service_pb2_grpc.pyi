@@ -50,10 +50,13 @@ class ExecutionServiceStub:
     `execution_id` and `run_id` in its metadata.
 
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-    EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-    PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-    when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-    EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+    EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+    another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+    PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+    metadata, if it came while waiting: the execution goes on),
+    STORE_UNAVAILABLE; and, when the execution did not succeed, with
+    EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+    AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
     """
     ExecuteAsync: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ExecuteAsyncRequest, _execution_service_pb2.ExecuteAsyncResponse]
     """ExecuteAsync stores an execution and answers at once.
@@ -61,8 +64,9 @@ class ExecutionServiceStub:
     When it has answered, the execution is on disk.
 
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-    EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-    PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+    another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
     """
     GetExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_service_pb2.GetExecutionResponse]
     """GetExecution returns one execution with its input and result.
@@ -75,7 +79,7 @@ class ExecutionServiceStub:
     Ids that do not exist, or that the key may not see, are listed as missing.
 
     Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-    inputs and results together exceed the payload limit: ask for fewer).
+    inputs and results together exceed twice the payload limit: ask for fewer).
     """
     ListExecutions: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]
     """ListExecutions returns executions, the newest first, without payloads.
@@ -90,13 +94,13 @@ class ExecutionServiceStub:
     is kept as a late report. Cancelling a finished execution cancels its
     unfinished descendants and leaves it as it is.
 
-    Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+    Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
     """
     WatchExecution: _grpc.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]
-    """WatchExecution sends the execution as it is, then again after every change,
-    and ends after the terminal state.
+    """WatchExecution sends the execution as it is, then again after changes, and
+    ends after the terminal state. Changes in quick succession may come as one.
 
-    Fails with EXECUTION_NOT_FOUND.
+    Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
     """
     ReportExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ReportExecutionRequest, _execution_service_pb2.ReportExecutionResponse]
     """ReportExecution stores how an execution went. Workers call it.
@@ -133,10 +137,13 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     `execution_id` and `run_id` in its metadata.
 
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-    EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-    PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-    when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-    EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+    EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+    another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+    PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+    metadata, if it came while waiting: the execution goes on),
+    STORE_UNAVAILABLE; and, when the execution did not succeed, with
+    EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+    AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
     """
     ExecuteAsync: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ExecuteAsyncRequest, _execution_service_pb2.ExecuteAsyncResponse]  # type: ignore[assignment]
     """ExecuteAsync stores an execution and answers at once.
@@ -144,8 +151,9 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     When it has answered, the execution is on disk.
 
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-    EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-    PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+    another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
     """
     GetExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
     """GetExecution returns one execution with its input and result.
@@ -158,7 +166,7 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     Ids that do not exist, or that the key may not see, are listed as missing.
 
     Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-    inputs and results together exceed the payload limit: ask for fewer).
+    inputs and results together exceed twice the payload limit: ask for fewer).
     """
     ListExecutions: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
     """ListExecutions returns executions, the newest first, without payloads.
@@ -173,13 +181,13 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     is kept as a late report. Cancelling a finished execution cancels its
     unfinished descendants and leaves it as it is.
 
-    Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+    Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
     """
     WatchExecution: _aio.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]  # type: ignore[assignment]
-    """WatchExecution sends the execution as it is, then again after every change,
-    and ends after the terminal state.
+    """WatchExecution sends the execution as it is, then again after changes, and
+    ends after the terminal state. Changes in quick succession may come as one.
 
-    Fails with EXECUTION_NOT_FOUND.
+    Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
     """
     ReportExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ReportExecutionRequest, _execution_service_pb2.ReportExecutionResponse]  # type: ignore[assignment]
     """ReportExecution stores how an execution went. Workers call it.
@@ -219,10 +227,13 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         `execution_id` and `run_id` in its metadata.
 
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-        EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-        PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-        when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-        EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+        EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+        another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+        PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+        metadata, if it came while waiting: the execution goes on),
+        STORE_UNAVAILABLE; and, when the execution did not succeed, with
+        EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+        AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
         """
 
     @_abc_1.abstractmethod
@@ -236,8 +247,9 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         When it has answered, the execution is on disk.
 
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-        EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-        PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+        another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -262,7 +274,7 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         Ids that do not exist, or that the key may not see, are listed as missing.
 
         Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-        inputs and results together exceed the payload limit: ask for fewer).
+        inputs and results together exceed twice the payload limit: ask for fewer).
         """
 
     @_abc_1.abstractmethod
@@ -289,7 +301,7 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         is kept as a late report. Cancelling a finished execution cancels its
         unfinished descendants and leaves it as it is.
 
-        Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+        Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -298,10 +310,10 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _execution_service_pb2.WatchExecutionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_execution_service_pb2.WatchExecutionResponse], _abc.AsyncIterator[_execution_service_pb2.WatchExecutionResponse]]:
-        """WatchExecution sends the execution as it is, then again after every change,
-        and ends after the terminal state.
+        """WatchExecution sends the execution as it is, then again after changes, and
+        ends after the terminal state. Changes in quick succession may come as one.
 
-        Fails with EXECUTION_NOT_FOUND.
+        Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
         """
 
     @_abc_1.abstractmethod

@@ -195,7 +195,9 @@ class RegisterNodeRequest(_message.Message):
     node_id: _builtins.str
     """The node it belongs to: `[A-Za-z0-9_-]+`, at most 128 characters."""
     instance_id: _builtins.str
-    """The process: unique per process, at most 128 characters."""
+    """The process: unique per process, `[A-Za-z0-9_.:-]+`, at most 128
+    characters.
+    """
     version: _builtins.str
     """The node's own version."""
     description: _builtins.str

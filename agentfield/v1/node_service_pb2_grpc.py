@@ -92,7 +92,8 @@ class NodeServiceServicer:
         is still known. A registration is forgotten when its worker has neither
         been connected nor sent a heartbeat for the lease.
 
-        Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+        Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+        key did not register the node), STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +103,8 @@ class NodeServiceServicer:
         """DeregisterNode forgets one worker's registration. What it still runs is
         treated as lost. Deregistering an unknown worker succeeds.
 
-        Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+        Fails with PERMISSION_DENIED (the key did not register the node),
+        STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,13 +53,15 @@ class NodeServiceStub:
     is still known. A registration is forgotten when its worker has neither
     been connected nor sent a heartbeat for the lease.
 
-    Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+    Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+    key did not register the node), STORE_UNAVAILABLE.
     """
     DeregisterNode: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.DeregisterNodeRequest, _node_service_pb2.DeregisterNodeResponse]
     """DeregisterNode forgets one worker's registration. What it still runs is
     treated as lost. Deregistering an unknown worker succeeds.
 
-    Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+    Fails with PERMISSION_DENIED (the key did not register the node),
+    STORE_UNAVAILABLE.
     """
     GetNode: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeRequest, _node_service_pb2.GetNodeResponse]
     """GetNode returns one node with its functions and workers.
@@ -97,13 +99,15 @@ class NodeServiceAsyncStub(NodeServiceStub):
     is still known. A registration is forgotten when its worker has neither
     been connected nor sent a heartbeat for the lease.
 
-    Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+    Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+    key did not register the node), STORE_UNAVAILABLE.
     """
     DeregisterNode: _aio.UnaryUnaryMultiCallable[_node_service_pb2.DeregisterNodeRequest, _node_service_pb2.DeregisterNodeResponse]  # type: ignore[assignment]
     """DeregisterNode forgets one worker's registration. What it still runs is
     treated as lost. Deregistering an unknown worker succeeds.
 
-    Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+    Fails with PERMISSION_DENIED (the key did not register the node),
+    STORE_UNAVAILABLE.
     """
     GetNode: _aio.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeRequest, _node_service_pb2.GetNodeResponse]  # type: ignore[assignment]
     """GetNode returns one node with its functions and workers.
@@ -150,7 +154,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         is still known. A registration is forgotten when its worker has neither
         been connected nor sent a heartbeat for the lease.
 
-        Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+        Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+        key did not register the node), STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +167,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         """DeregisterNode forgets one worker's registration. What it still runs is
         treated as lost. Deregistering an unknown worker succeeds.
 
-        Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+        Fails with PERMISSION_DENIED (the key did not register the node),
+        STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

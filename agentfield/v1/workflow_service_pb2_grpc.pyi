@@ -43,7 +43,9 @@ class WorkflowServiceStub:
     GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRequest, _workflow_service_pb2.GetWorkflowResponse]
     """GetWorkflow returns one workflow: its summary, and its executions a page at
     a time in the order they were stored, so that a parent always comes before
-    its children. The edges are their parent_execution_id.
+    its children. The edges are their parent_execution_id. Whoever may see the
+    root sees the graph; of executions that the key may not see by themselves,
+    not why they failed.
 
     Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
     """
@@ -63,7 +65,9 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRequest, _workflow_service_pb2.GetWorkflowResponse]  # type: ignore[assignment]
     """GetWorkflow returns one workflow: its summary, and its executions a page at
     a time in the order they were stored, so that a parent always comes before
-    its children. The edges are their parent_execution_id.
+    its children. The edges are their parent_execution_id. Whoever may see the
+    root sees the graph; of executions that the key may not see by themselves,
+    not why they failed.
 
     Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
     """
@@ -92,7 +96,9 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_workflow_service_pb2.GetWorkflowResponse, _abc.Awaitable[_workflow_service_pb2.GetWorkflowResponse]]:
         """GetWorkflow returns one workflow: its summary, and its executions a page at
         a time in the order they were stored, so that a parent always comes before
-        its children. The edges are their parent_execution_id.
+        its children. The edges are their parent_execution_id. Whoever may see the
+        root sees the graph; of executions that the key may not see by themselves,
+        not why they failed.
 
         Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
         """

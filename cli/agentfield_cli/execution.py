@@ -53,7 +53,9 @@ async def run(link: Link, output: Format | None, request: Order) -> None:
             # The execution has a timeout, and the server keeps it: no deadline of our own.
             answer = await ask(connection, stubs.Execute, request, timeout=None)
         except errors.AgentFieldError as error:
-            if execution_id := error.metadata.get("execution_id"):
+            execution_id = error.metadata.get("execution_id")
+            # Another request's execution is no answer to this one.
+            if execution_id and not isinstance(error, errors.RequestIdReused):
                 with suppress(errors.AgentFieldError):
                     emit(await _get(connection, execution_id), output)
             raise

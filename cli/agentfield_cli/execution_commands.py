@@ -82,7 +82,7 @@ def watch(
     server: Server = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Follow an execution until it ends. Exits with 3 if it failed."""
+    """Follow an execution until it ends. Exits with 0 only if it succeeded."""
     from agentfield_cli import execution
 
     run(execution.watch(link(context, server, api_key), output, execution_id))

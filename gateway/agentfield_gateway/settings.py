@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentfield.process.addresses import split_bind
-from agentfield.process.flags import ConfigError, Flags, comma_separated
+from agentfield.process.flags import Flags, comma_separated
 from agentfield_gateway.config import GatewayConfig
 
 _AROUND_PAYLOAD = 64 * 1024
@@ -32,8 +32,6 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     """
     args = _flags(environment).parse_args(arguments)
     split_bind(args.http_bind)
-    if args.max_payload_bytes <= 0:
-        raise ConfigError("--max-payload-bytes must be a number of bytes above zero.")
     return Settings(
         grpc=args.grpc,
         insecure=args.insecure,
@@ -51,12 +49,20 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags(
         "af gateway", "The REST gateway alone, for a control plane elsewhere.", environment
     )
-    flags.flag("--http-bind", "127.0.0.1:8080", "where it listens; port 0 takes any")
-    flags.flag("--grpc", "localhost:8180", "where the control plane is")
-    flags.flag("--allowed-hosts", "", "further Host names it answers for; * is any")
-    flags.flag("--cors-origins", "", "origins whose pages may call it, comma separated")
-    flags.number("--max-payload-bytes", 8 * 1024 * 1024, "the largest input or result")
-    flags.flag("--log-level", "info", "debug, info, warning or error")
+    flags.flag("--http-bind", "127.0.0.1:8080", "HOST:PORT", "where it listens")
+    flags.flag("--grpc", "localhost:8180", "HOST:PORT", "where the control plane is")
+    flags.flag(
+        "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
+    )
+    flags.flag("--cors-origins", "", "ORIGINS", "whose pages may call it, comma separated")
+    flags.number(
+        "--max-payload-bytes",
+        8 * 1024 * 1024,
+        "BYTES",
+        "the largest input or result",
+        most=256 * 1024 * 1024,
+    )
+    flags.flag("--log-level", "info", "LEVEL", "debug, info, warning or error")
     flags.switch(
         "--insecure",
         "listen on other than loopback addresses though the control plane needs no keys",

@@ -52,6 +52,11 @@ class Process:
         async with asyncio.timeout(PATIENCE):
             return await self._process.wait()
 
+    async def exit_code(self) -> int:
+        """Wait until it ends by itself."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)

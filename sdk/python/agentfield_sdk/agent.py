@@ -7,7 +7,9 @@ __all__ = ["Agent"]
 import asyncio
 import logging
 import os
+import re
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +17,7 @@ from typing import Any
 
 from agentfield.process.groups import sole_error
 from agentfield.process.logs import configure_logging
+from agentfield.v1.errors import AgentFieldError
 from agentfield.v1.execution_pb2 import FunctionKind
 from agentfield.v1.node_service_pb2 import Function, RegisterNodeRequest
 from agentfield_sdk.calls import Calls
@@ -25,6 +28,7 @@ from agentfield_sdk.handle import ExecutionHandle
 from agentfield_sdk.worker import Worker
 
 DRAIN_SECONDS = 30.0
+_NODE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class Agent:
@@ -45,6 +49,12 @@ class Agent:
         description: str = "",
         max_executions: int = 64,
     ) -> None:
+        if not _NODE_ID.fullmatch(node_id):
+            raise ValueError(
+                f"'{node_id}' cannot be a node's id: letters, digits, _ and -, at most 128."
+            )
+        if max_executions < 1:
+            raise ValueError(f"max_executions is at least 1, not {max_executions}.")
         self.node_id = node_id
         self._server = server
         self._api_key = api_key
@@ -89,11 +99,15 @@ class Agent:
         """Serve until a signal comes.
 
         The first SIGTERM or SIGINT lets running work finish, the second one leaves at once. Logs go
-        to stderr as JSON lines, unless the program has set logging up by itself.
+        to stderr as JSON lines, unless the program has set logging up by itself. If the control
+        plane refuses the node, the program says why and exits with 1.
         """
         if not logging.getLogger().handlers:
             configure_logging("info")
-        asyncio.run(self._serve_until_signalled(drain_timeout))
+        try:
+            asyncio.run(self._serve_until_signalled(drain_timeout))
+        except AgentFieldError as error:
+            sys.exit(f"error: {error.message} ({error.reason})")
 
     async def serve(self, *, drain_timeout: float = DRAIN_SECONDS) -> None:
         """Connect and work until ``stop``, then let running work finish for ``drain_timeout`` s.

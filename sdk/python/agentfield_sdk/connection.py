@@ -6,6 +6,7 @@ __all__ = ["Connection"]
 
 import asyncio
 import os
+import re
 import uuid
 from collections.abc import AsyncGenerator
 from functools import cached_property
@@ -16,6 +17,7 @@ import grpc
 
 from agentfield.contract.status import error_from_rpc
 from agentfield.v1.agent_service_pb2_grpc import AgentServiceStub
+from agentfield.v1.errors import InvalidArgument
 from agentfield.v1.execution_service_pb2 import ExecuteAsyncRequest, ExecuteRequest
 from agentfield.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from agentfield.v1.node_service_pb2_grpc import NodeServiceStub
@@ -35,6 +37,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 DEFAULT_SERVER = "localhost:8180"
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):[0-9]{1,5}")
 RETRY_SECONDS = 30.0
 # An attempt that lasted this long had reached the server: connecting takes less.
 _REACHED_SECONDS = 10.0
@@ -65,6 +68,11 @@ class Connection:
 
     def __init__(self, server: str | None = None, *, api_key: str | None = None) -> None:
         self.address = server or os.environ.get("AGENTFIELD_GRPC") or DEFAULT_SERVER
+        if not _ADDRESS.fullmatch(self.address):
+            raise InvalidArgument(
+                f"The control plane's address is HOST:PORT, for instance {DEFAULT_SERVER}, "
+                f"not '{self.address}'."
+            )
         self._api_key = api_key or os.environ.get("AGENTFIELD_API_KEY") or ""
         self._channel: grpc.aio.Channel | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["DeclaredFunction", "InputRefused", "declare"]
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,8 @@ from pydantic_core import PydanticSerializationError
 from agentfield_sdk.threads import in_thread
 
 AnyFunction = Callable[..., Any]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
 class _Schema(GenerateJsonSchema):
@@ -86,10 +89,15 @@ class DeclaredFunction:
         return given | (model.model_extra or {})
 
 
+SHOWN = 5
+"""How many of the ways in which an input does not fit are told."""
+
+
 def _explain(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    parts = (f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']}" for one in found)
-    return f"The input does not fit: {'; '.join(parts)}."
+    parts = [f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']}" for one in found[:SHOWN]]
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"The input does not fit: {'; '.join(parts)}{more}."
 
 
 def declare(
@@ -108,6 +116,11 @@ def declare(
     cannot be declared, and why.
     """
     label = name or function.__name__
+    if not _NAME.fullmatch(label):
+        raise ValueError(
+            f"'{label}' cannot be a function's name: letters, digits, _ . and -, no digit first, "
+            "at most 128. Give one with name=."
+        )
     hints = _hints(function, label, names)
     parameters = list(inspect.signature(function).parameters.values())
     named = [p for p in parameters if p.kind is not p.VAR_KEYWORD]

@@ -23,12 +23,14 @@ from agentfield_sdk.functions import DeclaredFunction, InputRefused
 log = logging.getLogger("agentfield.worker")
 
 _REFUSED_SECONDS = 5.0
+_MAX_ERROR = 32 * 1024
+_UNTOLD = "The function failed, and what it said of it could not be stored."
 
 
 async def outcome(function: DeclaredFunction | None, execute: Execute) -> ReportExecutionRequest:
-    """Run a function and return the report of it, whatever it does.
+    """Run a function and return the report of it, whatever it does, ``sys.exit`` included.
 
-    Only a cancellation of this task and the end of the process pass through.
+    Only a cancellation of this task and Ctrl-C pass through.
     """
     if function is None:
         return _failed(execute, f"This worker has no function '{execute.function}'.")
@@ -36,7 +38,7 @@ async def outcome(function: DeclaredFunction | None, execute: Execute) -> Report
         result = await function.run(execute.input)
     except InputRefused as refused:
         return _failed(execute, str(refused), reason=ErrorReason.ERROR_REASON_INVALID_INPUT)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
         task = asyncio.current_task()
@@ -63,11 +65,12 @@ async def deliver(connection: Connection, report: ReportExecutionRequest) -> Non
             log.warning("report not wanted", extra=facts)
             return
         except (errors.PayloadTooLarge, errors.InvalidArgument) as no:
-            if report.status == ExecutionStatus.EXECUTION_STATUS_FAILED:
+            if report.error == _UNTOLD:
                 facts = {"execution_id": report.execution_id, "reason": no.reason}
                 log.error("report refused", extra=facts)  # noqa: TRY400 - the reason is enough
                 return
-            report = _unreportable(report, no)
+            failed = report.status == ExecutionStatus.EXECUTION_STATUS_FAILED
+            report = _failed(report, _UNTOLD) if failed else _unreportable(report, no)
         except errors.AgentFieldError as trouble:
             facts = {"execution_id": report.execution_id, "reason": trouble.reason}
             log.warning("report not taken, trying again", extra=facts)
@@ -101,7 +104,7 @@ def _failed(
         attempt=of.attempt,
         status=ExecutionStatus.EXECUTION_STATUS_FAILED,
         # File names may hold surrogates, which protobuf does not take.
-        error=message.encode(errors="replace").decode(),
+        error=message[:_MAX_ERROR].encode(errors="replace").decode(),
         error_reason=reason,
         error_details=orjson.dumps(details) if details else b"",
     )
@@ -110,7 +113,8 @@ def _failed(
 def _raised(execute: Execute, error: BaseException) -> ReportExecutionRequest:
     error = sole_error(error)
     kind = type(error).__name__
-    frames = extract_tb(error.__traceback__)
+    # Where in the function's own code, not in what it called of ours.
+    frames = [f for f in extract_tb(error.__traceback__) if "agentfield_sdk" not in f.filename]
     facts = {
         "execution_id": execute.execution_id,
         "function": execute.function,

@@ -104,7 +104,11 @@ class Worker:
                     raise
                 reason = error.reason
             if not self._leaving:
-                facts = {"node_id": self._registration.node_id, "reason": reason}
+                facts = {
+                    "node_id": self._registration.node_id,
+                    "server": self._connection.address,
+                    "reason": reason,
+                }
                 log.warning("not connected, trying again", extra=facts)
                 if clock() - began_at > _STABLE_SECONDS:
                     backoff.reset()
@@ -154,7 +158,8 @@ class Worker:
             match message.WhichOneof("message"):
                 case "welcome":
                     self.connected.set()
-                    log.info("connected", extra={"node_id": self._registration.node_id})
+                    facts = {"node_id": self._registration.node_id}
+                    log.info("connected", extra=facts | {"server": self._connection.address})
                 case "execute":
                     self._accept(message.execute, tasks)
                 case "cancel":
@@ -195,7 +200,8 @@ class Worker:
     def _abandon(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
         # Another task may run the same attempt by now, sent again after a reconnect.
         if self._running.get(attempt) is task and self._ledger.may_stop(attempt):
-            log.warning("a cancelled function does not stop", extra={"function": task.get_name()})
+            facts = {"execution_id": attempt.execution_id}
+            log.warning("a cancelled function does not stop", extra=facts)
             self._settle(attempt, task)
 
     def _settle(self, attempt: Attempt, task: asyncio.Task[None]) -> None:

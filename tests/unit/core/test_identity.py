@@ -67,8 +67,21 @@ def test_a_key_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no \\[\\[keys\\]\\]"),
-        ("x = ", "no \\[\\[keys\\]\\]"),
+        ("", "must hold \\[\\[keys\\]\\]"),
+        ("x = ", "not TOML"),
+        ('keys = "x"', "must hold \\[\\[keys\\]\\]"),
+        ("keys = [1]", "must hold \\[\\[keys\\]\\]"),
+        ('[keys]\nname = "a"', "must hold \\[\\[keys\\]\\]"),
+        ('[[keys]]\nname = "a"\nnodez = []', "'nodez' is not a field"),
+        ('[[keys]]\nname = "a"\nroles = [["admin"]]', "'roles' is a list of"),
+        (f'[[keys]]\nname = "a"\nroles = ["agent"]\nsha256 = "{"0" * 64}"', "needs 'nodes'"),
+        (
+            (
+                f'[[keys]]\nname = "a"\nroles = ["admin"]\nsha256 = "{"0" * 64}"\n'
+                f'[[keys]]\nname = "b"\nroles = ["admin"]\nsha256 = "{"0" * 64}"'
+            ),
+            "hashes of their own",
+        ),
         ('[[keys]]\nroles = ["admin"]', "'name' is missing"),
         ('[[keys]]\nname = "a"\nroles = ["king"]', "'roles' is a list of"),
         ('[[keys]]\nname = "a"\nroles = ["admin"]\nsha256 = "zz"', "64 hex digits"),
@@ -78,7 +91,7 @@ def test_a_key_file_is_read(tmp_path: Path) -> None:
         ),
         (
             f'[[keys]]\nname = "a"\nroles = ["admin"]\nsha256 = "{"0" * 64}"\n' * 2,
-            "names of their own",
+            "of their own",
         ),
     ],
 )
@@ -112,6 +125,14 @@ def test_flags_win_over_the_environment_and_both_over_defaults() -> None:
 def test_an_address_without_a_port_is_refused() -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
         read_config(["--grpc-bind", "localhost"], {})
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-5", "many", "1e9"])
+def test_numbers_that_make_no_sense_are_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="agent-grace"):
+        read_config(["--agent-grace", value], {})
+    with pytest.raises(ConfigError, match="max-payload-bytes"):
+        read_config(["--max-payload-bytes", value], {})
 
 
 def test_loopback_is_this_machine() -> None:

@@ -147,7 +147,12 @@ def test_an_operation_has_the_reasons_that_its_rpc_names() -> None:
     def reasons(status: str) -> set[str]:
         return set(resolved(execute[status])["content"]["application/json"]["examples"])
 
-    assert reasons("404") == {"NODE_NOT_FOUND", "TARGET_NOT_FOUND", "EXECUTION_NOT_FOUND"}
+    assert reasons("404") == {
+        "NODE_NOT_FOUND",
+        "TARGET_NOT_FOUND",
+        "EXECUTION_NOT_FOUND",
+        "WORKFLOW_NOT_FOUND",
+    }
     assert reasons("409") == {
         "CALL_TOO_DEEP",
         "PARENT_ENDED",

@@ -23,7 +23,19 @@ def test_a_declared_function_stays_what_it_was() -> None:
     assert app.reasoner(plain) is plain
     assert app.skill("named", tags=["a"])(plain) is plain
     assert app.skill(name="also")(plain) is plain
-    assert app.skill(description="Something.")(lambda: 1)() == 1
+    assert app.skill("one", description="Something.")(lambda: 1)() == 1
+
+
+def test_what_the_control_plane_would_refuse_is_refused_at_once() -> None:
+    for node_id in ("", "a b", "ä", "x" * 129):
+        with pytest.raises(ValueError, match="node's id"):
+            Agent(node_id)
+    with pytest.raises(ValueError, match="max_executions"):
+        Agent("node", max_executions=0)
+    with pytest.raises(ValueError, match="<lambda>"):
+        Agent("node").skill(lambda: 1)
+    with pytest.raises(ValueError, match="function's name"):
+        Agent("node").skill("a b")(lambda: 1)
 
 
 def test_a_node_has_a_name_once() -> None:

@@ -187,3 +187,9 @@ async def test_patience_that_is_renewed_begins_again() -> None:
 
     with pytest.raises(errors.InvalidArgument):
         await patience.wait(errors.InvalidArgument("It will not pass."))
+
+
+@pytest.mark.parametrize("address", ["localhost", "http://localhost:8180", "a:b", ":1", "a b:1"])
+def test_an_address_is_host_and_port(address: str) -> None:
+    with pytest.raises(errors.InvalidArgument, match="HOST:PORT"):
+        Connection(address)

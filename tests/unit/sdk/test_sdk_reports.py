@@ -111,10 +111,21 @@ async def test_a_function_this_worker_does_not_have_is_reported() -> None:
     assert (report.status, report.error) == (FAILED, "This worker has no function 'f'.")
 
 
-@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
-async def test_the_end_of_the_process_passes_through(ending: type[BaseException]) -> None:
-    with pytest.raises(ending):
-        await run(raising(ending()))
+async def test_ctrl_c_passes_through_and_sys_exit_is_a_failure_of_the_function() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        await run(raising(KeyboardInterrupt()))
+
+    assert (await run(raising(SystemExit(3)))).error == "SystemExit: 3"
+
+
+async def test_long_errors_and_long_explanations_are_cut() -> None:
+    report = await run(raising(ValueError("x" * 100_000)))
+    assert len(report.error) == 32 * 1024
+
+    async def function(numbers: list[int]) -> None: ...
+
+    refused = await run(function, orjson.dumps({"numbers": ["x"] * 100}))
+    assert refused.error.endswith("; and 95 more.")
 
 
 async def test_a_cancelled_task_reports_nothing() -> None:
@@ -198,11 +209,14 @@ async def test_a_result_that_is_refused_becomes_a_failure_that_says_so(
     assert last.error == f"The result of 6 bytes was refused: {refusal}"
 
 
-async def test_a_failure_that_is_refused_is_given_up(
+async def test_a_failure_that_is_refused_is_told_without_its_words(
     plane: FakePlane, connection: Connection
 ) -> None:
     plane.answers("ReportExecution", errors.InvalidArgument("No."))
 
     await deliver(connection, report_of())
 
-    assert len(plane.requests("ReportExecution")) == 2
+    *_, wordy, plain = plane.requests("ReportExecution")
+    assert len(plane.requests("ReportExecution")) == 3
+    assert "No." in wordy.error
+    assert "No." not in plain.error

@@ -289,7 +289,7 @@ type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// From RegisterNode.
 	RegistrationId string `protobuf:"bytes,1,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
-	// How many executions it works on at once, at least 1. Its first credit is
+	// How many executions it works on at once, 1 to 10000. Its first credit is
 	// this number less what it still runs.
 	MaxExecutions int32 `protobuf:"varint,2,opt,name=max_executions,json=maxExecutions,proto3" json:"max_executions,omitempty"`
 	// Everything it has accepted and whose report was not yet answered.

@@ -72,7 +72,8 @@ const (
 	// The store could not write, for instance because the disk is full. Nothing
 	// was stored; try again.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 19
-	// The server is shutting down and accepts no new work.
+	// The server is shutting down: it takes nothing on, and those who wait are to
+	// ask again. What was stored goes on.
 	ErrorReason_ERROR_REASON_SERVER_DRAINING ErrorReason = 20
 	// The control plane cannot be reached.
 	ErrorReason_ERROR_REASON_SERVER_UNREACHABLE ErrorReason = 21

@@ -31,7 +31,7 @@ type ExecuteRequest struct {
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// The function's arguments: a JSON object. Empty: `{}`.
 	Input []byte `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
-	// How long the execution may take. Unset: 90 seconds.
+	// How long the execution may take, at most 7 days. Unset or 0: 90 seconds.
 	Timeout *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Makes the request repeatable: unique per key and rpc for 24 hours. At most
 	// 128 characters. Over REST: the header `Idempotency-Key`.
@@ -109,7 +109,7 @@ type ExecuteResponse struct {
 	WorkflowId string `protobuf:"bytes,3,opt,name=workflow_id,json=workflowId,proto3" json:"workflow_id,omitempty"`
 	// `node.function`.
 	Target string `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`
-	// Always SUCCEEDED; everything else is an error.
+	// Always that it succeeded; everything else is an error.
 	Status ExecutionStatus `protobuf:"varint,5,opt,name=status,proto3,enum=agentfield.v1.ExecutionStatus" json:"status,omitempty"`
 	// What the function returned: any JSON value.
 	Result []byte `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
@@ -214,7 +214,7 @@ type ExecuteAsyncRequest struct {
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// The function's arguments: a JSON object. Empty: `{}`.
 	Input []byte `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
-	// How long the execution may take. Unset: 2 hours.
+	// How long the execution may take, at most 7 days. Unset or 0: 2 hours.
 	Timeout *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Makes the request repeatable: unique per key and rpc for 24 hours. At most
 	// 128 characters. Over REST: the header `Idempotency-Key`.
@@ -292,7 +292,7 @@ type ExecuteAsyncResponse struct {
 	WorkflowId string `protobuf:"bytes,3,opt,name=workflow_id,json=workflowId,proto3" json:"workflow_id,omitempty"`
 	// `node.function`.
 	Target string `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`
-	// QUEUED, or what became of it if the request was a repeat.
+	// That it is queued, or what became of it if the request was a repeat.
 	Status ExecutionStatus `protobuf:"varint,5,opt,name=status,proto3,enum=agentfield.v1.ExecutionStatus" json:"status,omitempty"`
 	// Reasoner or skill.
 	Kind FunctionKind `protobuf:"varint,6,opt,name=kind,proto3,enum=agentfield.v1.FunctionKind" json:"kind,omitempty"`
@@ -956,7 +956,7 @@ type ReportExecutionRequest struct {
 	// Why it failed: EXECUTION_FAILED (also when unset), INVALID_INPUT,
 	// PAYLOAD_TOO_LARGE or AGENT_LOST.
 	ErrorReason ErrorReason `protobuf:"varint,6,opt,name=error_reason,json=errorReason,proto3,enum=agentfield.v1.ErrorReason" json:"error_reason,omitempty"`
-	// More about the failure: a JSON object.
+	// More about the failure: a JSON object of at most 32 KiB.
 	ErrorDetails  []byte `protobuf:"bytes,7,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

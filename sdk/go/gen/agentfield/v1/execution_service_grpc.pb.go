@@ -50,18 +50,22 @@ type ExecutionServiceClient interface {
 	// `execution_id` and `run_id` in its metadata.
 	//
 	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-	// EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-	// PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-	// when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-	// EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+	// EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+	// another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+	// PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+	// metadata, if it came while waiting: the execution goes on),
+	// STORE_UNAVAILABLE; and, when the execution did not succeed, with
+	// EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+	// AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
 	Execute(ctx context.Context, in *ExecuteRequest, opts ...grpc.CallOption) (*ExecuteResponse, error)
 	// ExecuteAsync stores an execution and answers at once.
 	//
 	// When it has answered, the execution is on disk.
 	//
 	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-	// EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-	// PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	// EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+	// another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+	// REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
 	ExecuteAsync(ctx context.Context, in *ExecuteAsyncRequest, opts ...grpc.CallOption) (*ExecuteAsyncResponse, error)
 	// GetExecution returns one execution with its input and result.
 	//
@@ -72,7 +76,7 @@ type ExecutionServiceClient interface {
 	// Ids that do not exist, or that the key may not see, are listed as missing.
 	//
 	// Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-	// inputs and results together exceed the payload limit: ask for fewer).
+	// inputs and results together exceed twice the payload limit: ask for fewer).
 	BatchGetExecutions(ctx context.Context, in *BatchGetExecutionsRequest, opts ...grpc.CallOption) (*BatchGetExecutionsResponse, error)
 	// ListExecutions returns executions, the newest first, without payloads.
 	//
@@ -85,12 +89,12 @@ type ExecutionServiceClient interface {
 	// is kept as a late report. Cancelling a finished execution cancels its
 	// unfinished descendants and leaves it as it is.
 	//
-	// Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+	// Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
 	CancelExecution(ctx context.Context, in *CancelExecutionRequest, opts ...grpc.CallOption) (*CancelExecutionResponse, error)
-	// WatchExecution sends the execution as it is, then again after every change,
-	// and ends after the terminal state.
+	// WatchExecution sends the execution as it is, then again after changes, and
+	// ends after the terminal state. Changes in quick succession may come as one.
 	//
-	// Fails with EXECUTION_NOT_FOUND.
+	// Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
 	WatchExecution(ctx context.Context, in *WatchExecutionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchExecutionResponse], error)
 	// ReportExecution stores how an execution went. Workers call it.
 	//
@@ -223,18 +227,22 @@ type ExecutionServiceServer interface {
 	// `execution_id` and `run_id` in its metadata.
 	//
 	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-	// EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-	// PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-	// when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-	// EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+	// EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+	// another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+	// PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+	// metadata, if it came while waiting: the execution goes on),
+	// STORE_UNAVAILABLE; and, when the execution did not succeed, with
+	// EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+	// AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
 	Execute(context.Context, *ExecuteRequest) (*ExecuteResponse, error)
 	// ExecuteAsync stores an execution and answers at once.
 	//
 	// When it has answered, the execution is on disk.
 	//
 	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-	// EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-	// PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	// EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+	// another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+	// REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
 	ExecuteAsync(context.Context, *ExecuteAsyncRequest) (*ExecuteAsyncResponse, error)
 	// GetExecution returns one execution with its input and result.
 	//
@@ -245,7 +253,7 @@ type ExecutionServiceServer interface {
 	// Ids that do not exist, or that the key may not see, are listed as missing.
 	//
 	// Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-	// inputs and results together exceed the payload limit: ask for fewer).
+	// inputs and results together exceed twice the payload limit: ask for fewer).
 	BatchGetExecutions(context.Context, *BatchGetExecutionsRequest) (*BatchGetExecutionsResponse, error)
 	// ListExecutions returns executions, the newest first, without payloads.
 	//
@@ -258,12 +266,12 @@ type ExecutionServiceServer interface {
 	// is kept as a late report. Cancelling a finished execution cancels its
 	// unfinished descendants and leaves it as it is.
 	//
-	// Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+	// Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
 	CancelExecution(context.Context, *CancelExecutionRequest) (*CancelExecutionResponse, error)
-	// WatchExecution sends the execution as it is, then again after every change,
-	// and ends after the terminal state.
+	// WatchExecution sends the execution as it is, then again after changes, and
+	// ends after the terminal state. Changes in quick succession may come as one.
 	//
-	// Fails with EXECUTION_NOT_FOUND.
+	// Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
 	WatchExecution(*WatchExecutionRequest, grpc.ServerStreamingServer[WatchExecutionResponse]) error
 	// ReportExecution stores how an execution went. Workers call it.
 	//

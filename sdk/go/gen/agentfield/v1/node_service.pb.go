@@ -348,7 +348,8 @@ type RegisterNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node it belongs to: `[A-Za-z0-9_-]+`, at most 128 characters.
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// The process: unique per process, at most 128 characters.
+	// The process: unique per process, `[A-Za-z0-9_.:-]+`, at most 128
+	// characters.
 	InstanceId string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// The node's own version.
 	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`

@@ -49,12 +49,14 @@ type NodeServiceClient interface {
 	// is still known. A registration is forgotten when its worker has neither
 	// been connected nor sent a heartbeat for the lease.
 	//
-	// Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+	// Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+	// key did not register the node), STORE_UNAVAILABLE.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
 	// DeregisterNode forgets one worker's registration. What it still runs is
 	// treated as lost. Deregistering an unknown worker succeeds.
 	//
-	// Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+	// Fails with PERMISSION_DENIED (the key did not register the node),
+	// STORE_UNAVAILABLE.
 	DeregisterNode(ctx context.Context, in *DeregisterNodeRequest, opts ...grpc.CallOption) (*DeregisterNodeResponse, error)
 	// GetNode returns one node with its functions and workers.
 	//
@@ -147,12 +149,14 @@ type NodeServiceServer interface {
 	// is still known. A registration is forgotten when its worker has neither
 	// been connected nor sent a heartbeat for the lease.
 	//
-	// Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+	// Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+	// key did not register the node), STORE_UNAVAILABLE.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)
 	// DeregisterNode forgets one worker's registration. What it still runs is
 	// treated as lost. Deregistering an unknown worker succeeds.
 	//
-	// Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+	// Fails with PERMISSION_DENIED (the key did not register the node),
+	// STORE_UNAVAILABLE.
 	DeregisterNode(context.Context, *DeregisterNodeRequest) (*DeregisterNodeResponse, error)
 	// GetNode returns one node with its functions and workers.
 	//

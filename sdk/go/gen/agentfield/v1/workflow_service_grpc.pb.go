@@ -36,7 +36,9 @@ type WorkflowServiceClient interface {
 	ListWorkflows(ctx context.Context, in *ListWorkflowsRequest, opts ...grpc.CallOption) (*ListWorkflowsResponse, error)
 	// GetWorkflow returns one workflow: its summary, and its executions a page at
 	// a time in the order they were stored, so that a parent always comes before
-	// its children. The edges are their parent_execution_id.
+	// its children. The edges are their parent_execution_id. Whoever may see the
+	// root sees the graph; of executions that the key may not see by themselves,
+	// not why they failed.
 	//
 	// Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
 	GetWorkflow(ctx context.Context, in *GetWorkflowRequest, opts ...grpc.CallOption) (*GetWorkflowResponse, error)
@@ -83,7 +85,9 @@ type WorkflowServiceServer interface {
 	ListWorkflows(context.Context, *ListWorkflowsRequest) (*ListWorkflowsResponse, error)
 	// GetWorkflow returns one workflow: its summary, and its executions a page at
 	// a time in the order they were stored, so that a parent always comes before
-	// its children. The edges are their parent_execution_id.
+	// its children. The edges are their parent_execution_id. Whoever may see the
+	// root sees the graph; of executions that the key may not see by themselves,
+	// not why they failed.
 	//
 	// Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
 	GetWorkflow(context.Context, *GetWorkflowRequest) (*GetWorkflowResponse, error)

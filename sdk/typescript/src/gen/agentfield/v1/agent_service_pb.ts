@@ -145,7 +145,7 @@ export type Hello = Message<"agentfield.v1.Hello"> & {
   registrationId: string;
 
   /**
-   * How many executions it works on at once, at least 1. Its first credit is
+   * How many executions it works on at once, 1 to 10000. Its first credit is
    * this number less what it still runs.
    *
    * @generated from field: int32 max_executions = 2;

@@ -204,7 +204,8 @@ export enum ErrorReason {
   STORE_UNAVAILABLE = 19,
 
   /**
-   * The server is shutting down and accepts no new work.
+   * The server is shutting down: it takes nothing on, and those who wait are to
+   * ask again. What was stored goes on.
    *
    * @generated from enum value: ERROR_REASON_SERVER_DRAINING = 20;
    */

@@ -41,7 +41,7 @@ export type ExecuteRequest = Message<"agentfield.v1.ExecuteRequest"> & {
   input: Uint8Array;
 
   /**
-   * How long the execution may take. Unset: 90 seconds.
+   * How long the execution may take, at most 7 days. Unset or 0: 90 seconds.
    *
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
@@ -98,7 +98,7 @@ export type ExecuteResponse = Message<"agentfield.v1.ExecuteResponse"> & {
   target: string;
 
   /**
-   * Always SUCCEEDED; everything else is an error.
+   * Always that it succeeded; everything else is an error.
    *
    * @generated from field: agentfield.v1.ExecutionStatus status = 5;
    */
@@ -154,7 +154,7 @@ export type ExecuteAsyncRequest = Message<"agentfield.v1.ExecuteAsyncRequest"> &
   input: Uint8Array;
 
   /**
-   * How long the execution may take. Unset: 2 hours.
+   * How long the execution may take, at most 7 days. Unset or 0: 2 hours.
    *
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
@@ -211,7 +211,7 @@ export type ExecuteAsyncResponse = Message<"agentfield.v1.ExecuteAsyncResponse">
   target: string;
 
   /**
-   * QUEUED, or what became of it if the request was a repeat.
+   * That it is queued, or what became of it if the request was a repeat.
    *
    * @generated from field: agentfield.v1.ExecutionStatus status = 5;
    */
@@ -576,7 +576,7 @@ export type ReportExecutionRequest = Message<"agentfield.v1.ReportExecutionReque
   errorReason: ErrorReason;
 
   /**
-   * More about the failure: a JSON object.
+   * More about the failure: a JSON object of at most 32 KiB.
    *
    * @generated from field: bytes error_details = 7;
    */
@@ -640,10 +640,13 @@ export const ExecutionService: GenService<{
    * `execution_id` and `run_id` in its metadata.
    *
    * Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-   * EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-   * PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; and,
-   * when the execution did not succeed, with EXECUTION_FAILED, INVALID_INPUT,
-   * EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or AGENT_LOST.
+   * EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+   * another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
+   * PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
+   * metadata, if it came while waiting: the execution goes on),
+   * STORE_UNAVAILABLE; and, when the execution did not succeed, with
+   * EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
+   * AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
    *
    * @generated from rpc agentfield.v1.ExecutionService.Execute
    */
@@ -658,8 +661,9 @@ export const ExecutionService: GenService<{
    * When it has answered, the execution is on disk.
    *
    * Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
-   * EXECUTION_NOT_FOUND (the parent), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP,
-   * PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+   * EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
+   * another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
+   * REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.ExecutionService.ExecuteAsync
    */
@@ -686,7 +690,7 @@ export const ExecutionService: GenService<{
    * Ids that do not exist, or that the key may not see, are listed as missing.
    *
    * Fails with INVALID_ARGUMENT (more than 500 ids), PAYLOAD_TOO_LARGE (the
-   * inputs and results together exceed the payload limit: ask for fewer).
+   * inputs and results together exceed twice the payload limit: ask for fewer).
    *
    * @generated from rpc agentfield.v1.ExecutionService.BatchGetExecutions
    */
@@ -715,7 +719,7 @@ export const ExecutionService: GenService<{
    * is kept as a late report. Cancelling a finished execution cancels its
    * unfinished descendants and leaves it as it is.
    *
-   * Fails with EXECUTION_NOT_FOUND, STORE_UNAVAILABLE.
+   * Fails with EXECUTION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.ExecutionService.CancelExecution
    */
@@ -725,10 +729,10 @@ export const ExecutionService: GenService<{
     output: typeof CancelExecutionResponseSchema;
   },
   /**
-   * WatchExecution sends the execution as it is, then again after every change,
-   * and ends after the terminal state.
+   * WatchExecution sends the execution as it is, then again after changes, and
+   * ends after the terminal state. Changes in quick succession may come as one.
    *
-   * Fails with EXECUTION_NOT_FOUND.
+   * Fails with EXECUTION_NOT_FOUND, SERVER_DRAINING.
    *
    * @generated from rpc agentfield.v1.ExecutionService.WatchExecution
    */

@@ -236,7 +236,8 @@ export type RegisterNodeRequest = Message<"agentfield.v1.RegisterNodeRequest"> &
   nodeId: string;
 
   /**
-   * The process: unique per process, at most 128 characters.
+   * The process: unique per process, `[A-Za-z0-9_.:-]+`, at most 128
+   * characters.
    *
    * @generated from field: string instance_id = 2;
    */
@@ -521,7 +522,8 @@ export const NodeService: GenService<{
    * is still known. A registration is forgotten when its worker has neither
    * been connected nor sent a heartbeat for the lease.
    *
-   * Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED.
+   * Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
+   * key did not register the node), STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.NodeService.Heartbeat
    */
@@ -534,7 +536,8 @@ export const NodeService: GenService<{
    * DeregisterNode forgets one worker's registration. What it still runs is
    * treated as lost. Deregistering an unknown worker succeeds.
    *
-   * Fails with PERMISSION_DENIED, STORE_UNAVAILABLE.
+   * Fails with PERMISSION_DENIED (the key did not register the node),
+   * STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.NodeService.DeregisterNode
    */

@@ -280,7 +280,9 @@ export const WorkflowService: GenService<{
   /**
    * GetWorkflow returns one workflow: its summary, and its executions a page at
    * a time in the order they were stored, so that a parent always comes before
-   * its children. The edges are their parent_execution_id.
+   * its children. The edges are their parent_execution_id. Whoever may see the
+   * root sees the graph; of executions that the key may not see by themselves,
+   * not why they failed.
    *
    * Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
    *
