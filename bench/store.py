@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from agentfield.identity import ANYONE
 from agentfield.ids import new_id
 from agentfield.store.database import Database
 from agentfield.store.executions import SqliteExecutions
@@ -39,7 +40,7 @@ async def measure() -> str:
             async with Database(plain):
                 pass  # it has the schema now
         async with Database(ours) as database:
-            await SqliteNodes(database).register(NODE, created_by="", is_admin=True)
+            await SqliteNodes(database).register(NODE, ANYONE)
             store = SqliteExecutions(database)
             await store.add(submission(), LIMITS)
             row = await database.read(lambda c: c.execute("SELECT * FROM executions").fetchone())

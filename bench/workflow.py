@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentfield.identity import ANYONE
 from agentfield.ids import new_id
 from agentfield.store.database import Database
 from agentfield.store.executions import SqliteExecutions
@@ -34,7 +35,7 @@ async def measure() -> str:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
         async with Database(data_dir) as database:
-            await SqliteNodes(database).register(NODE, created_by="", is_admin=True)
+            await SqliteNodes(database).register(NODE, ANYONE)
             store = SqliteExecutions(database)
             large, small = await _tree(store, LARGE), await _tree(store, SMALL)
         async with control_plane(data_dir) as plane, connected(plane.grpc) as channel:
