@@ -41,7 +41,7 @@ proto: setup ## The contract's style, and that it breaks nobody
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	@base=$$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD); \
-		test "$$base" != "$$(git rev-parse HEAD)" || base=$$(git rev-parse HEAD~1); \
+		test "$$base" != "$$(git rev-parse HEAD)" || base=$$(git rev-parse --verify --quiet HEAD~1 || echo HEAD); \
 		echo "buf breaking against $$base"; \
 		$(BIN)/buf breaking --against ".git#ref=$$base"
 

@@ -79,10 +79,20 @@ class Reference:
         fields = "".join(self._fields(method.input_type, skip=operation.in_path()))
         if fields:
             yield f"\n{where}:\n\n{fields}"
-        shape = "one `data:` line of JSON for each change" if rpc.event_stream else "JSON"
-        only = f"the field `{rpc.response_body}` alone" if rpc.response_body else "these fields"
-        yield f"\nAnswer {rpc.success_status}, {shape}, {only}:\n\n"
-        yield from self._fields(method.output_type)
+        shape = "an event stream, one event of JSON per message" if rpc.event_stream else "JSON"
+        answer = method.output_type
+        if rpc.response_body:
+            # Not wrapped: the field's own message is the answer.
+            field = answer.fields_by_name[rpc.response_body]
+            yield f"\nAnswer {rpc.success_status}, {shape}: {self._type(field)}.\n"
+        elif not answer.fields:
+            yield f"\nAnswer {rpc.success_status}, {shape}: `{{}}`.\n"
+        else:
+            yield f"\nAnswer {rpc.success_status}, {shape}:\n\n"
+            yield from self._fields(answer)
+        if rpc.headers:
+            names = " and ".join(f"`{name}`" for name, _ in rpc.headers)
+            yield f"\nThe answer's headers {names} repeat those fields.\n"
 
     def _fields(self, message: Descriptor, *, skip: frozenset[str] = frozenset()) -> Iterator[str]:
         rows = [

@@ -130,7 +130,7 @@ def load(into: M, data: bytes) -> M:
     try:
         found = members(data)
     except MalformedJson as error:
-        raise errors.InvalidArgument(f"The body is not valid JSON: {error}.") from None
+        raise errors.InvalidArgument(f"The body must be a JSON object: {error}.") from None
     for name, text in found.items():
         _load_field(into, name, text)
     return into

@@ -57,7 +57,7 @@ def check_json(data: bytes, *, expect_object: bool = False) -> None:
     except orjson.JSONDecodeError as error:
         raise MalformedJson(str(error)) from None
     if expect_object and not data.lstrip(b" \t\n\r").startswith(b"{"):
-        raise MalformedJson("a JSON object is expected")
+        raise MalformedJson("it does not begin with '{'")
 
 
 def members(data: bytes) -> dict[str, str]:
@@ -68,7 +68,7 @@ def members(data: bytes) -> dict[str, str]:
     text = _text(data)
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
-        raise MalformedJson("a JSON object is expected")
+        raise MalformedJson("it does not begin with '{'")
     found: dict[str, str] = {}
     at = _skip(text, at + 1)
     while text[at : at + 1] != "}":

@@ -41,9 +41,15 @@ def claims_of(metadata: Mapping[str, str]) -> Claims:
 
     ``x-workflow-id`` is a synonym of ``x-run-id``. Raises InvalidArgument.
     """
+    run_id, synonym = metadata.get("x-run-id", ""), metadata.get("x-workflow-id", "")
+    if run_id and synonym and run_id != synonym:
+        raise errors.InvalidArgument(
+            "The metadata x-run-id and x-workflow-id mean the same thing and differ.",
+            metadata={"field": "run_id"},
+        )
     return Claims(
         parent_execution_id=metadata.get("x-parent-execution-id", ""),
-        run_id=metadata.get("x-run-id", "") or metadata.get("x-workflow-id", ""),
+        run_id=run_id or synonym,
         session_id=metadata.get("x-session-id", ""),
         actor_id=metadata.get("x-actor-id", ""),
         traceparent=metadata.get("traceparent", ""),

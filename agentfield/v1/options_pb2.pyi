@@ -115,7 +115,7 @@ class Rest(_message.Message):
     success_status: _builtins.int
     """The HTTP status of success. 0: 200."""
     event_stream: _builtins.bool
-    """The answer is `text/event-stream`: one `data:` line of JSON per message."""
+    """The answer is `text/event-stream`: one event of JSON per message."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResponseHeader]:
         """Headers of a successful answer."""

@@ -15,6 +15,9 @@ from agentfield_cli import execution_commands, node_commands
 app = typer.Typer(
     name="af",
     help="Run a control plane, and talk to one.",
+    epilog="Exit codes: 0 it worked; 1 the command line is wrong; 2 the request is wrong; 3 the "
+    "control plane could not be reached, did not allow it or failed, or the execution failed; "
+    "130 Ctrl-C.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -47,7 +47,7 @@ async def run(link: Link, output: Format | None, request: Order) -> None:
         stubs = connection.executions
         if isinstance(request, service_pb.ExecuteAsyncRequest):
             stored = await ask(connection, stubs.ExecuteAsync, request)
-            emit(stored, output)
+            emit(stored, output, lambda: details(stored))
             return
         try:
             # The execution has a timeout, and the server keeps it: no deadline of our own.
@@ -57,9 +57,10 @@ async def run(link: Link, output: Format | None, request: Order) -> None:
             # Another request's execution is no answer to this one.
             if execution_id and not isinstance(error, errors.RequestIdReused):
                 with suppress(errors.AgentFieldError):
-                    emit(await _get(connection, execution_id), output)
+                    execution = await _get(connection, execution_id)
+                    emit(execution, output, lambda: details(execution))
             raise
-        emit(answer, output)
+        emit(answer, output, lambda: details(answer))
 
 
 async def show(link: Link, output: Format | None, execution_id: str) -> None:
@@ -123,7 +124,7 @@ async def cancel(link: Link, output: Format | None, execution_id: str, reason: s
     async with link.open() as connection:
         request = service_pb.CancelExecutionRequest(execution_id=execution_id, reason=reason)
         cancelled = await ask(connection, connection.executions.CancelExecution, request)
-    emit(cancelled, output)
+    emit(cancelled, output, lambda: details(cancelled))
 
 
 async def _get(connection: Connection, execution_id: str) -> pb.Execution:

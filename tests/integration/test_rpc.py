@@ -151,6 +151,21 @@ async def test_a_call_without_a_socket_has_a_deadline_too(tmp_path: Path) -> Non
             )
 
 
+async def test_two_words_for_one_run_must_agree(plane: Plane) -> None:
+    await ScriptedWorker(plane, "n", "f").register()
+    request = pb.ExecuteAsyncRequest(target="n.f")
+    rpc = plane.executions.ExecuteAsync
+
+    for claims in (
+        {"x_run_id": "a"},
+        {"x_workflow_id": "a"},
+        {"x_run_id": "a", "x_workflow_id": "a"},
+    ):
+        assert (await plane.call(rpc, request, **claims)).run_id == "a"
+    with pytest.raises(errors.InvalidArgument, match="differ"):
+        await plane.call(rpc, request, x_run_id="a", x_workflow_id="b")
+
+
 async def test_malformed_metadata_is_a_clear_error(plane: Plane) -> None:
     with pytest.raises(errors.InvalidArgument, match="parent_execution_id"):
         await plane.call(

@@ -65,7 +65,7 @@ def test_a_json_value_is_checked_whole() -> None:
     for bad in (b"", b"1 2", b"NaN", b"'a'", b"\xff"):
         with pytest.raises(MalformedJson):
             check_json(bad)
-    with pytest.raises(MalformedJson, match="object"):
+    with pytest.raises(MalformedJson, match="does not begin"):
         check_json(b"[1]", expect_object=True)
 
 
@@ -129,8 +129,8 @@ def test_messages_lists_and_maps_nest() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"{", "not valid JSON"),
-        (b"[]", "JSON object"),
+        (b"{", "must be a JSON object: a name in double quotes"),
+        (b"[]", "must be a JSON object: it does not begin with '{'"),
         (b'{"inputs": 1}', "Unknown field 'inputs'; ExecuteRequest has: target, input"),
         (b'{"target": 1}', "'target' must be a string"),
         (b'{"timeout": "soon"}', "'timeout' must be a duration"),
@@ -150,7 +150,7 @@ def test_a_wrong_body_says_what_is_wrong(body: bytes, says: str) -> None:
     ("body", "says"),
     [
         (b'{"functions": {}}', "'functions' must be a list"),
-        (b'{"functions": [1]}', "JSON object"),
+        (b'{"functions": [1]}', "must be a JSON object"),
         (b'{"functions": [{"kind": "king"}]}', "one of: reasoner, skill"),
         (b'{"functions": [{"kind": {}}]}', "one of: reasoner, skill"),
         (b'{"functions": [{"tags": ["\\udc00"]}]}', "'tags' must be a string"),

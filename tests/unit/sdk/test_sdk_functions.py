@@ -235,7 +235,7 @@ def _undeclarable(value: threading.Thread) -> None: ...
 
 
 def _undeclarable_result() -> threading.Thread:
-    raise NotImplementedError
+    raise AssertionError("it is only declared")
 
 
 def _unknown(value: Unheard) -> None:  # type: ignore[name-defined] # noqa: F821

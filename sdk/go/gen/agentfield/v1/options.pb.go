@@ -188,7 +188,7 @@ type Rest struct {
 	SuccessStatus int32 `protobuf:"varint,1,opt,name=success_status,json=successStatus,proto3" json:"success_status,omitempty"`
 	// Headers of a successful answer.
 	Headers []*ResponseHeader `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty"`
-	// The answer is `text/event-stream`: one `data:` line of JSON per message.
+	// The answer is `text/event-stream`: one event of JSON per message.
 	EventStream   bool `protobuf:"varint,3,opt,name=event_stream,json=eventStream,proto3" json:"event_stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

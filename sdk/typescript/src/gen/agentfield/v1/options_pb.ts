@@ -84,7 +84,7 @@ export type Rest = Message<"agentfield.v1.Rest"> & {
   headers: ResponseHeader[];
 
   /**
-   * The answer is `text/event-stream`: one `data:` line of JSON per message.
+   * The answer is `text/event-stream`: one event of JSON per message.
    *
    * @generated from field: bool event_stream = 3;
    */
