@@ -88,13 +88,13 @@ class Dispatcher:
                 running=running,
                 caller=caller,
             )
-        except BaseException as error:
+        except asyncio.CancelledError:
+            # The stream broke meanwhile, and the store may take the worker in all the same.
+            self._leaving.put_nowait(_Left(worker_id=worker_id, connection_id=connection_id))
+            raise
+        finally:
             if older is not None:
                 older.resume()
-            if isinstance(error, asyncio.CancelledError):
-                # The stream broke meanwhile, and the store may take the worker in all the same.
-                self._leaving.put_nowait(_Left(worker_id=worker_id, connection_id=connection_id))
-            raise
         self._close(worker_id)
         link = Link(
             worker_id=worker_id,
@@ -138,9 +138,8 @@ class Dispatcher:
             unsent = link.hold()
             try:
                 changed = await self._store.drain(link.worker_id, unsent)
-            except BaseException:
+            finally:
                 link.resume()
-                raise
             link.drain()
         announce(self._hints, changed)
 
@@ -175,6 +174,7 @@ class Dispatcher:
             for link in self._links.values():
                 link.drain()
                 link.finish()
+                link.resume()
 
     def _close(self, worker_id: str) -> None:
         link = self._links.pop(worker_id, None)

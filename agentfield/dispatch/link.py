@@ -142,7 +142,6 @@ class Link:
         self._draining = True
         self._waiting.clear()
         self.send(Drained())
-        self.resume()
 
     def close(self, *, for_good: bool = False) -> None:
         """End the stream from this side."""

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -62,11 +63,10 @@ class Database:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._lock = _lock_folder(self._folder)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._lock.close)
             await asyncio.to_thread(self._migrate)
-        except BaseException:
-            self._lock.close()
-            raise
+            undo.pop_all()
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = threading.Thread(target=self._write_forever, name="store-write")
         self._writer.start()

@@ -114,6 +114,7 @@ async def test_draining_gives_back_what_waits_and_takes_nothing_more() -> None:
     worker.run(execution(1))
 
     assert worker.hold() == [running(1)]
+    worker.resume()
     worker.drain()
     assert worker.unsent() == []
     assert await worker.next() == Drained()
