@@ -16,7 +16,7 @@ __all__ = [
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from agentfield.config import Limits
 from agentfield.contract.jsonslice import MalformedJson, check_json
@@ -33,14 +33,16 @@ class Claims:
     """What the request's metadata says of where it belongs. Checked, never believed."""
 
     parent_execution_id: str = ""
+    execution_id: str = ""
+    """The execution the caller is in. It is told in logs; the parent alone makes the edge."""
     run_id: str = ""
     session_id: str = ""
     actor_id: str = ""
     traceparent: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("parent_execution_id", "run_id", "session_id", "actor_id", "traceparent"):
-            value = getattr(self, name)
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
             if value and not _ID.fullmatch(value):
                 raise errors.InvalidArgument(
                     f"The metadata for {name} must be 1 to 128 characters of "

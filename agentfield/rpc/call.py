@@ -49,6 +49,7 @@ def claims_of(metadata: Mapping[str, str]) -> Claims:
         )
     return Claims(
         parent_execution_id=metadata.get("x-parent-execution-id", ""),
+        execution_id=metadata.get("x-execution-id", ""),
         run_id=run_id or synonym,
         session_id=metadata.get("x-session-id", ""),
         actor_id=metadata.get("x-actor-id", ""),

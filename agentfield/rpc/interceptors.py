@@ -126,6 +126,7 @@ class Observe(Around):
                         "reason": reason,
                         "ms": round(seconds * 1000, 1),
                         "key": call.caller.name if call else "",
+                        "from_execution": call.claims.execution_id if call else "",
                     },
                 )
 

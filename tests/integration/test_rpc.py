@@ -80,7 +80,12 @@ async def test_neither_keys_nor_words_are_logged(
         with pytest.raises(errors.Unauthenticated):
             await plane.as_("another-" + SECRET).submit("n.f", body)
 
+        request = pb.GetExecutionRequest(execution_id="exec_none")
+        with pytest.raises(errors.ExecutionNotFound):
+            await mine.call(mine.executions.GetExecution, request, x_execution_id="exec_caller")
+
     ours = [r for r in caplog.records if r.name.startswith("agentfield")]
+    assert any(vars(r).get("from_execution") == "exec_caller" for r in ours)
     assert any(r.getMessage() == "rpc finished" for r in ours)
     logged = "".join(str(vars(r)) for r in ours).replace(f"'key': '{SECRET}'", "")
     assert WORDS not in logged

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from agentfield.store.executions import SqliteExecutions, newest
 from agentfield.store.nodes import SqliteNodes
 from agentfield.store.rows import FACTS
 from agentfield.store.work import WAITING, SqliteWork
+from agentfield.store.workflows import SqliteWorkflows
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.integration
@@ -197,6 +199,35 @@ async def test_a_connection_that_was_replaced_has_no_say_any_more(database: Data
     assert await connected(database) == []
 
 
+async def test_a_run_of_ten_thousand_is_read_in_pages_each_execution_once(
+    database: Database,
+) -> None:
+    await with_worker(database)
+    store = SqliteExecutions(database)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(2, 10_001):
+            claims = Claims(parent_execution_id="exec_1")
+            one = replace(SUBMITTED, claims=claims, execution_id=f"exec_{number}")
+            tasks.create_task(store.add(one, LIMITS))
+    workflows = SqliteWorkflows(database)
+
+    summary = await workflows.summary("run_1")
+    pages, after = [], 0
+    while True:
+        page = await workflows.page("run_1", after_seq=after, limit=1000)
+        pages.append(page.executions)
+        if page.next_seq is None:
+            break
+        after = page.next_seq
+
+    assert summary is not None
+    assert (summary.total, summary.active, summary.max_depth) == (10_000, 10_000, 1)
+    assert [len(executions) for executions in pages] == [1000] * 10
+    ids = [e.execution_id for executions in pages for e in executions]
+    assert ids[0] == summary.root.execution_id == "exec_1"
+    assert len(set(ids)) == 10_000
+
+
 async def connected(database: Database) -> list[int]:
     rows = await database.read(lambda c: c.execute("SELECT connected FROM workers").fetchall())
     return [row[0] for row in rows]
@@ -233,6 +264,20 @@ async def plan(database: Database, sql: str, values: Sequence[str | int]) -> str
     return "; ".join(row[3] for row in rows)
 
 
+SUBMITTED = Submission(
+    rpc="ExecuteAsync",
+    node_id="n",
+    function="f",
+    input=b"{}",
+    timeout=60.0,
+    claims=Claims(),
+    caller=ANYONE,
+    execution_id="exec_1",
+    run_id="run_1",
+)
+LIMITS = Limits(max_payload_bytes=100, max_depth=3, execute_timeout=1.0, execute_async_timeout=1.0)
+
+
 async def with_worker(database: Database) -> tuple[SqliteWork, Offer]:
     """Register a node with one function, and queue one execution of it."""
     nodes = SqliteNodes(database)
@@ -244,19 +289,6 @@ async def with_worker(database: Database) -> tuple[SqliteWork, Offer]:
         functions=(Function(name="f", kind="skill"),),
     )
     worker_id = await nodes.register(registration, ANYONE)
-    await SqliteExecutions(database).add(
-        Submission(
-            rpc="ExecuteAsync",
-            node_id="n",
-            function="f",
-            input=b"{}",
-            timeout=60.0,
-            claims=Claims(),
-            caller=ANYONE,
-            execution_id="exec_1",
-            run_id="run_1",
-        ),
-        Limits(max_payload_bytes=100, max_depth=3, execute_timeout=1.0, execute_async_timeout=1.0),
-    )
+    await SqliteExecutions(database).add(SUBMITTED, LIMITS)
     offer = Offer(worker_id=worker_id, node_id="n", instance_id="w", credit=5)
     return SqliteWork(database), offer
