@@ -11,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import aiohttp
 import pytest
 from support.processes import World
 
@@ -60,8 +61,12 @@ async def test_the_first_call_of_the_readme(world: World) -> None:
     assert [word for word in dag.split() if "." in word] == ["hello.greet_all"] + [
         "hello.greet"
     ] * 2
-    curl = [word.replace("localhost:8080", world.http) for word in command_of("curl")]
-    assert json.loads(await run(*curl))["result"] == ["Hello Ada!"]
+    *_, url, _, body = command_of("curl")
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(url.replace("localhost:8080", world.http), data=body) as response,
+    ):
+        assert (await response.json())["result"] == ["Hello Ada!"]
     client = await run(
         sys.executable, str(ROOT / "examples/hello_client.py"), AGENTFIELD_GRPC=world.grpc
     )
