@@ -1,6 +1,6 @@
 module agentfield.dev/go
 
-go 1.26.8
+go 1.25.0
 
 tool (
 	google.golang.org/grpc/cmd/protoc-gen-go-grpc
