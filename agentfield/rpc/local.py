@@ -39,9 +39,6 @@ class _Context:
     def invocation_metadata(self) -> Metadata:
         return self._metadata
 
-    def peer(self) -> str:
-        return "local"
-
     async def abort(
         self,
         code: grpc.StatusCode,

@@ -20,9 +20,8 @@ async def ended(client: Client, execution_ids: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     async with asyncio.timeout(60):
         for execution_id in execution_ids:
-            while (execution := await client.get(execution_id)).status in {"queued", "running"}:
-                await asyncio.sleep(0.02)
-            found[execution_id] = execution
+            async for execution in client.handle(execution_id).watch():
+                found[execution_id] = execution
     return found
 
 

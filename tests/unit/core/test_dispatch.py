@@ -143,6 +143,7 @@ class FakeWorkStore:
         self.released: list[Running] = []
         self.disconnected: asyncio.Queue[tuple[str, list[Running], bool]] = asyncio.Queue()
         self.connections: list[str] = []
+        self.order: list[str] = []
 
     async def start_over(self) -> None: ...
 
@@ -172,6 +173,7 @@ class FakeWorkStore:
 
     async def release(self, unsent: Sequence[Running]) -> list[Execution]:
         self.released += unsent
+        self.order += ["release"] if unsent else []
         return []
 
     async def drain(self, worker_id: str, unsent: Sequence[Running]) -> list[Execution]:
@@ -185,6 +187,7 @@ class FakeWorkStore:
     async def disconnect(
         self, worker_id: str, connection_id: str, *, unsent: Sequence[Running], for_good: bool
     ) -> list[Execution]:
+        self.order.append("disconnect")
         self.disconnected.put_nowait((worker_id, list(unsent), for_good))
         return []
 
@@ -223,12 +226,16 @@ async def test_a_claim_for_a_worker_that_left_meanwhile_is_released() -> None:
         bus.publish(Topic.QUEUE, "n")
         await store.asked.wait()
 
+        first.close(for_good=True)
         dispatcher.leave(first)
+        await asyncio.sleep(0)
         store.go_on.set()
         await store.disconnected.get()
         work.cancel()
 
     assert store.released == [running(1)]
+    # The other way round, leaving for good would have lost what was never sent.
+    assert store.order == ["release", "disconnect"]
 
 
 async def test_who_may_not_take_a_workers_place_does_not_disturb_it() -> None:
@@ -241,6 +248,8 @@ async def test_who_may_not_take_a_workers_place_does_not_disturb_it() -> None:
         with pytest.raises(errors.PermissionDenied):
             await dispatcher.connect("reg_1", max_executions=1, running=[], caller=stranger)
         work = tasks.create_task(dispatcher.run())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         bus.publish(Topic.QUEUE, "n")
 
         assert await owner.next() == Welcome()
