@@ -8,10 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Agent", "AgentFieldError", "Client"]
+__all__ = [
+    "Agent",
+    "AgentFieldError",
+    "Client",
+    "RealtimeSession",
+    "SessionEnded",
+    "SessionTransportError",
+    "SessionTurn",
+    "Speech",
+]
 
 if TYPE_CHECKING:
-    from agentfield_sdk import Agent, AgentFieldError, Client
+    from agentfield_sdk import (
+        Agent,
+        AgentFieldError,
+        Client,
+        RealtimeSession,
+        SessionEnded,
+        SessionTransportError,
+        SessionTurn,
+        Speech,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -10,17 +10,28 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from agentfield.bus import InProcessBus
 from agentfield.config import Config
+from agentfield.contract.facts import pairs
 from agentfield.dispatch.dispatcher import Dispatcher
 from agentfield.dispatch.sweeper import Sweeper
 from agentfield.executions.engine import Engine
 from agentfield.executions.workflows import Workflows
+from agentfield.live.agents import AgentSide
+from agentfield.live.clients import ClientSide
+from agentfield.live.feed import Feeds
+from agentfield.live.hangups import HangUps
+from agentfield.live.registry import Registry
+from agentfield.live.session import Shared
+from agentfield.live.toolruns import ToolRuns
 from agentfield.nodes.engine import Nodes
+from agentfield.providers.profiles import providers
+from agentfield.rpc import convert
 from agentfield.rpc.agent_service import AgentService
 from agentfield.rpc.execution_service import ExecutionService
 from agentfield.rpc.interceptors import interceptors
@@ -28,10 +39,13 @@ from agentfield.rpc.local import LocalTransport
 from agentfield.rpc.node_service import NodeService
 from agentfield.rpc.server import build_server, services
 from agentfield.rpc.server_service import ServerService
+from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
+from agentfield.sessions.starting import SessionCeilings
 from agentfield.store.database import Database
 from agentfield.store.executions import SqliteExecutions
 from agentfield.store.nodes import SqliteNodes
+from agentfield.store.sessions import SqliteSessions
 from agentfield.store.work import SqliteWork
 from agentfield.store.workflows import SqliteWorkflows
 
@@ -70,17 +84,31 @@ async def running(config: Config) -> AsyncIterator[App]:
             registration_lease=config.registration_lease,
         )
         await work.start_over()
+        registry = await _sessions(
+            stack, config, database=database, engine=engine, dispatcher=dispatcher, hints=hints
+        )
 
         nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
         workflows = Workflows(store=SqliteWorkflows(database), nodes=node_store)
         health = health_aio.HealthServicer()
-        chain = interceptors(config.keyring)
+        clients = ClientSide(
+            registry,
+            nodes=node_store,
+            matrix=convert.matrix(),
+            served=frozenset((p.provider, p.transport) for p in pairs() if p.served),
+            ceilings=SessionCeilings(
+                per_target=config.max_sessions_per_target, per_caller=config.max_sessions_per_caller
+            ),
+            limits=config.limits,
+        )
+        chain = interceptors(config.keyring, clients.token_holder)
         served = services(
             [
+                SessionService(clients, workflows),
                 ExecutionService(engine),
                 WorkflowService(workflows),
                 NodeService(nodes, dispatcher, lease=config.registration_lease),
-                AgentService(dispatcher, config),
+                AgentService(dispatcher, AgentSide(registry, node_store), config),
                 ServerService(config),
             ],
             health,
@@ -91,28 +119,62 @@ async def running(config: Config) -> AsyncIterator[App]:
         stack.push_async_callback(server.stop, STOP_SECONDS)
         transport = LocalTransport(served, chain)
         http_address = await _gateway(stack, transport, config)
-        await stack.enter_async_context(_background(dispatcher, sweeper))
+        await stack.enter_async_context(_background(dispatcher, sweeper, registry))
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
-        stack.push_async_callback(_drain, health, engine, dispatcher)
+        stack.push_async_callback(_drain, health, engine, registry, dispatcher)
         yield App(grpc_address=grpc_address, http_address=http_address, transport=transport)
 
 
+async def _sessions(
+    stack: AsyncExitStack,
+    config: Config,
+    *,
+    database: Database,
+    engine: Engine,
+    dispatcher: Dispatcher,
+    hints: InProcessBus,
+) -> Registry:
+    store = SqliteSessions(database)
+    http = await stack.enter_async_context(aiohttp.ClientSession())
+    known = providers(config.environment, http)
+    shared = Shared(
+        store=store,
+        feeds=Feeds(store),
+        hints=hints,
+        workers=dispatcher,
+        runs=ToolRuns(engine),
+        providers=known,
+        agent_grace=config.agent_grace,
+        presence_grace=config.presence_grace,
+    )
+    hang_ups = HangUps(store=store, hints=hints, providers=known, clock=database.now)
+    registry = Registry(shared, hang_ups, retention=config.retention)
+    await registry.recover()
+    return registry
+
+
 @asynccontextmanager
-async def _background(dispatcher: Dispatcher, sweeper: Sweeper) -> AsyncIterator[None]:
+async def _background(
+    dispatcher: Dispatcher, sweeper: Sweeper, registry: Registry
+) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(dispatcher.run(), name="dispatcher"),
             tasks.create_task(sweeper.run(), name="sweeper"),
+            tasks.create_task(registry.run(), name="sessions"),
         ]
         yield
         for task in running:
             task.cancel()
 
 
-async def _drain(health: health_aio.HealthServicer, engine: Engine, dispatcher: Dispatcher) -> None:
+async def _drain(
+    health: health_aio.HealthServicer, engine: Engine, registry: Registry, dispatcher: Dispatcher
+) -> None:
     log.info("draining")
     await health.enter_graceful_shutdown()
     engine.drain()
+    await registry.drain()
     await dispatcher.shut_down()
 
 

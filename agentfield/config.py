@@ -7,7 +7,7 @@ __all__ = ["Config", "Limits", "read_config", "read_keys"]
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,6 +45,14 @@ class Config:
     limits: Limits
     agent_grace: float
     """Seconds that a lost worker may take to come back."""
+    presence_grace: float
+    """Seconds that the last watch of a session's client may be away."""
+    max_sessions_per_caller: int
+    max_sessions_per_target: int
+    retention: float
+    """Seconds that the words of an ended session are kept."""
+    environment: Mapping[str, str] = field(repr=False)
+    """What providers' keys and addresses are read from."""
     registration_lease: float
     """Seconds that a registration is kept without a sign of life."""
     allowed_hosts: tuple[str, ...]
@@ -81,6 +89,11 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
             execute_async_timeout=7200.0,
         ),
         agent_grace=args.agent_grace,
+        presence_grace=args.presence_grace,
+        max_sessions_per_caller=args.max_sessions_per_caller,
+        max_sessions_per_target=args.max_sessions_per_target,
+        retention=args.retention * 86_400,
+        environment=environment,
         registration_lease=REGISTRATION_LEASE,
         allowed_hosts=comma_separated(args.allowed_hosts),
         cors_origins=comma_separated(args.cors_origins),
@@ -116,6 +129,22 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     )
     flags.number(
         "--agent-grace", 20.0, "SECONDS", "how long a lost worker may stay away", most=86_400
+    )
+    flags.number(
+        "--presence-grace",
+        45.0,
+        "SECONDS",
+        "how long the last watch of a session's client may be away",
+        most=86_400,
+    )
+    flags.number(
+        "--max-sessions-per-caller", 1000, "COUNT", "sessions of one key at once", most=1_000_000
+    )
+    flags.number(
+        "--max-sessions-per-target", 1000, "COUNT", "sessions of one target at once", most=1_000_000
+    )
+    flags.number(
+        "--retention", 30.0, "DAYS", "how long the words of ended sessions are kept", most=36_500
     )
     flags.switch("--insecure", "listen on other than loopback addresses without keys")
     return flags

@@ -22,6 +22,13 @@ class Caller:
     roles: frozenset[str]
     nodes: tuple[str, ...] = ()
     """Patterns of the node ids an agent may serve, like ``billing-*``."""
+    session_id: str = ""
+    """Of the holder of a session's token: that session. The name is its starter's then."""
+
+    @property
+    def is_session(self) -> bool:
+        """Whether this caller has shown a session's token, not a key."""
+        return bool(self.session_id)
 
     @property
     def is_admin(self) -> bool:
@@ -44,8 +51,15 @@ class Caller:
         """
         return self.is_admin or (self.may_serve(node_id) and owner in {"", self.name})
 
-    def may_see(self, *, owners: Iterable[str], node_id: str) -> bool:
-        """Return whether this caller may see something of these owners on this node."""
+    def may_see(
+        self, *, owners: Iterable[str], node_id: str, session_id: str | None = None
+    ) -> bool:
+        """Return whether this caller may see something of these owners on this node.
+
+        ``session_id`` is the session it belongs to, if any: a session's token shows nothing else.
+        """
+        if self.is_session:
+            return self.session_id == session_id
         return self.is_admin or self.name in owners or self.may_serve(node_id)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from agentfield.contract.json import enum_text
+from scripts.openapi_session_examples import SESSION_SAMPLES
 
 EXECUTION_ID = "exec_01kb0z6v5tq8w2m4r7y9c3e1hn"
 RUN_ID = "run_01kb0z6v5tf3x8d2k6p0s4a7jg"
@@ -87,6 +88,7 @@ SAMPLES: dict[str, Any] = {
     "GetWorkflowResponse.next_page_token": None,
     "ListExecutionsResponse.executions.input": None,
     "ListExecutionsResponse.executions.result": None,
+    **SESSION_SAMPLES,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COMPONENTS", "ERROR", "OPERATORS", "OPERATORS_TAG", "PREFACE"]
+__all__ = ["COMPONENTS", "ERROR", "OPERATORS", "OPERATORS_TAG", "OVER", "PREFACE", "last_event_id"]
 
 from typing import Any
 
@@ -70,10 +70,24 @@ COMPONENTS: dict[str, Json] = {
         "WWW-Authenticate": _answered("The scheme of the credential.", "string"),
     },
     "securitySchemes": {
-        "bearer": {"type": "http", "scheme": "bearer"},
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key, or a session's token where that will do.",
+        },
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     },
 }
+
+OVER: Json = {"description": "There was nothing more to send, and never will be."}
+"""The answer 204 of a stream that its readers resume."""
+
+
+def last_event_id(field: str) -> Json:
+    """Return the parameter that fills a field with the id of the last event seen."""
+    about = f"The id of the last event seen. It wins over {field}."
+    return _sent("Last-Event-ID", about, "^[0-9]{1,19}$")
+
 
 OPERATORS_TAG = {
     "name": "Operators",

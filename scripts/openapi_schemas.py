@@ -19,6 +19,7 @@ SCALARS: dict[int, Json] = {
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.TYPE_INT32: {"type": "integer", "format": "int32"},
     FieldDescriptor.TYPE_INT64: {"type": "integer", "format": "int64"},
+    FieldDescriptor.TYPE_DOUBLE: {"type": "number", "format": "double"},
 }
 TIME: Json = {"type": "string", "format": "date-time"}
 DURATION: Json = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"}
@@ -105,7 +106,7 @@ def _limits(comment: str, *, repeated: bool) -> Json:
     found: Json = {}
     if pattern := re.search(r"`(\[[^`]+)`", comment):
         found["pattern"] = f"^{pattern[1]}$"
-    if "`node.function`" in comment:
+    if re.search(r"`node\.(function|session)`(?!, or)", comment):
         found["pattern"] = r"^[^.]+\..+$"
     if length := re.search(
         r"at most (\d+) characters(?!; longer ones are cut)", comment, re.IGNORECASE
@@ -113,8 +114,8 @@ def _limits(comment: str, *, repeated: bool) -> Json:
         found["maxLength"] = int(length[1])
     if repeated and (items := re.search(r"At most (\d+)", comment)):
         found["maxItems"] = int(items[1])
-    if interval := re.search(r"(\d+) to (\d+)\. 0:", comment):
-        found |= {"minimum": 0, "maximum": int(interval[2])}
+    if interval := re.search(r"(\d+) to (\d+)\.( 0:)?", comment):
+        found |= {"minimum": 0 if interval[3] else int(interval[1]), "maximum": int(interval[2])}
     return found
 
 

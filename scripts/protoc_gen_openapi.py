@@ -14,7 +14,15 @@ from agentfield.v1.error_reason_pb2 import ErrorReason
 from agentfield_gateway.routes import Route, Rpc
 from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
 from scripts.openapi_examples import example
-from scripts.openapi_fixed import COMPONENTS, ERROR, OPERATORS, OPERATORS_TAG, PREFACE
+from scripts.openapi_fixed import (
+    COMPONENTS,
+    ERROR,
+    OPERATORS,
+    OPERATORS_TAG,
+    OVER,
+    PREFACE,
+    last_event_id,
+)
 from scripts.openapi_schemas import Json, Schemas, reference
 
 Reason = type[errors.AgentFieldError]
@@ -84,26 +92,29 @@ class Document:
             **self._about(operation),
             "parameters": list(self._parameters(operation, route)),
         }
-        if route.leads_to.takes_body:
-            form["requestBody"] = self._request_body(operation)
+        if route.leads_to.body:
+            form["requestBody"] = self._request_body(operation, route.leads_to)
         success = {str(route.leads_to.success_status): self._success(operation, route.leads_to)}
+        if route.leads_to.last_event_id:
+            success["204"] = OVER
         return {**form, "responses": {**success, **self._failed(self._reasons(operation))}}
 
     def _about(self, operation: Operation) -> Json:
         first, *rest = self._comments.paragraphs(operation.method.descriptor.full_name)
         summary = first.partition(". ")[0].rstrip(".")
-        roles = " or ".join(f"`{role}`" for role in sorted(operation.method.roles))
-        may = f"Needs a key of the role {roles}, or `admin`." if roles else "Any key will do."
+        may = _who(operation.method.roles)
         return {"summary": summary, "description": "\n\n".join([first, *rest, may])}
 
     def _parameters(self, operation: Operation, route: Route[Rpc]) -> Iterator[Json]:
         request = operation.method.descriptor.input_type
-        in_path = operation.in_path()
+        in_path, rpc = operation.in_path(), route.leads_to
         for field in request.fields:
             if field.name in in_path:
                 yield {"in": "path", "required": True, **self._parameter(field, minLength=1)}
-            elif not route.leads_to.takes_body:
+            elif rpc.body not in {"*", field.name}:
                 yield {"in": "query", **self._parameter(field)}
+        if rpc.last_event_id:
+            yield last_event_id(rpc.last_event_id)
         if "request_id" in request.fields_by_name:
             yield from (reference("parameters", name) for name in COMPONENTS["parameters"])
 
@@ -115,8 +126,13 @@ class Document:
             "schema": {**schema, **more},
         }
 
-    def _request_body(self, operation: Operation) -> Json:
+    def _request_body(self, operation: Operation, rpc: Rpc) -> Json:
         request, in_path = operation.method.descriptor.input_type, operation.in_path()
+        if rpc.raw_media_type:
+            schema = self._schemas.field(request.fields_by_name[rpc.body], sent=True)
+            about, shown = schema.pop("description"), example(request)[rpc.body]
+            raw = _content(rpc.raw_media_type, schema, shown)
+            return {"description": about, "required": True, **raw}
         return _content(
             "application/json",
             self._schemas.message(request, sent=True, without=in_path),
@@ -136,9 +152,12 @@ class Document:
             event = {"type": "string", "contentMediaType": "text/event-stream"}
             either = {"anyOf": [schema, reference("schemas", "Error")]}
             text = f"data: {json.dumps(shown)}\n\n"
+            if rpc.event_id:
+                about += f" Its id is its {rpc.event_id}, unless that is 0."
+                text = f"id: {shown[rpc.event_id]}\n{text}"
             content = _content("text/event-stream", {**event, "contentSchema": either}, text)
         else:
-            content = _content("application/json", schema, shown)
+            content = _content(rpc.raw_media_type or "application/json", schema, shown)
         headers = {
             name: {
                 "description": self._comments.of(f"{response.full_name}.{field_name}"),
@@ -157,7 +176,7 @@ class Document:
             for word in re.findall(r"[A-Z_]+", named)
             if word in errors.BY_REASON
         ]
-        large = [errors.PayloadTooLarge] if operation.routes[0].leads_to.takes_body else []
+        large = [errors.PayloadTooLarge] if operation.routes[0].leads_to.body else []
         return [*EVERY_RPC, *large, *found]
 
     def _failed(self, reasons: Iterable[Reason]) -> Json:
@@ -204,6 +223,14 @@ class Document:
                 }
             },
         }
+
+
+def _who(roles: frozenset[str]) -> str:
+    keys = " or ".join(f"`{role}`" for role in sorted(roles - {"session"}))
+    if not keys:
+        return "Any key will do."
+    or_token = ", or the session's own token" if "session" in roles else ""
+    return f"Needs a key of the role {keys}, or `admin`{or_token}."
 
 
 def _content(media_type: str, schema: Json, shown: Any) -> Json:

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from agentfield.contract.json import enum_text
 from agentfield.v1 import error_reason_pb2
+from agentfield_gateway.routes import Rpc
 from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
 
 HEAD = """# REST
@@ -19,7 +20,8 @@ Bodies and answers are JSON with the names below. Unset fields are left out; tim
 UTC; durations are strings like `"90s"` or numbers of seconds. Fields marked *JSON* hold any JSON
 value, passed on byte for byte. Unknown fields and unknown query parameters are errors.
 
-- **Credential**, on a server with keys: `Authorization: Bearer <key>` or `X-API-Key: <key>`.
+- **Credential**, on a server with keys: `Authorization: Bearer <key>` or `X-API-Key: <key>`. What
+  concerns one session takes `Authorization: Bearer <session token>` as well.
 - **Where it belongs**: `X-Parent-Execution-ID`, `X-Run-ID` (or `X-Workflow-ID`), `X-Session-ID`,
   `X-Actor-ID`, `Traceparent`.
 - **Repeating a request safely**: `Idempotency-Key` is the request's `request_id`.
@@ -39,6 +41,7 @@ SCALARS = {
     FieldDescriptor.TYPE_BOOL: "boolean",
     FieldDescriptor.TYPE_INT32: "integer",
     FieldDescriptor.TYPE_INT64: "integer",
+    FieldDescriptor.TYPE_DOUBLE: "number",
     FieldDescriptor.TYPE_BYTES: "*JSON*",
 }
 WELL_KNOWN = {
@@ -75,13 +78,22 @@ class Reference:
         for other in others:
             yield f"Also `{other.template}`.\n\n"
         yield self._comments.of(method.full_name) + "\n"
-        where = "Body" if rpc.takes_body else "Query"
-        fields = "".join(self._fields(method.input_type, skip=operation.in_path()))
+        if rpc.raw_media_type:
+            text = method.input_type.fields_by_name[rpc.body]
+            yield f"\nBody, `{rpc.raw_media_type}`, byte for byte: {self._comments.of(text.full_name)}\n"
+        where = "Body" if rpc.body == "*" else "Query"
+        fields = "".join(self._fields(method.input_type, skip=operation.in_path() | {rpc.body}))
         if fields:
             yield f"\n{where}:\n\n{fields}"
+        yield from self._answer(method.output_type, rpc)
+
+    def _answer(self, answer: Descriptor, rpc: Rpc) -> Iterator[str]:
         shape = "an event stream, one event of JSON per message" if rpc.event_stream else "JSON"
-        answer = method.output_type
-        if rpc.response_body:
+        if rpc.raw_media_type:
+            text = answer.fields_by_name[rpc.response_body]
+            about = self._comments.of(text.full_name)
+            yield f"\nAnswer {rpc.success_status}, `{rpc.raw_media_type}`, byte for byte: {about}\n"
+        elif rpc.response_body:
             # Not wrapped: the field's own message is the answer.
             field = answer.fields_by_name[rpc.response_body]
             yield f"\nAnswer {rpc.success_status}, {shape}: {self._type(field)}.\n"
@@ -93,6 +105,13 @@ class Reference:
         if rpc.headers:
             names = " and ".join(f"`{name}`" for name, _ in rpc.headers)
             yield f"\nThe answer's headers {names} repeat those fields.\n"
+        if rpc.event_id:
+            yield f"\nAn event's `id` is its `{rpc.event_id}`, unless that is 0.\n"
+        if rpc.last_event_id:
+            yield (
+                f"\nThe header `Last-Event-ID` wins over `{rpc.last_event_id}`. Answer 204: there "
+                "is nothing more and never will be, do not come back.\n"
+            )
 
     def _fields(self, message: Descriptor, *, skip: frozenset[str] = frozenset()) -> Iterator[str]:
         rows = [

@@ -17,10 +17,12 @@ from agentfield.v1 import (
     options_pb2,
     provider_pb2,
     server_service_pb2,
+    session_service_pb2,
     workflow_service_pb2,
 )
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
+    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
     execution_service_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
     workflow_service_pb2.DESCRIPTOR.services_by_name["WorkflowService"],
     node_service_pb2.DESCRIPTOR.services_by_name["NodeService"],

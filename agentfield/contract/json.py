@@ -12,6 +12,7 @@ __all__ = ["dump", "enum_text", "load", "set_text", "to_plain"]
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -29,14 +30,7 @@ Writer = Callable[[Any], Any]
 _TIMESTAMP = "google.protobuf.Timestamp"
 _DURATION = "google.protobuf.Duration"
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
-_INTEGERS = frozenset(
-    {
-        FieldDescriptor.CPPTYPE_INT32,
-        FieldDescriptor.CPPTYPE_INT64,
-        FieldDescriptor.CPPTYPE_UINT32,
-        FieldDescriptor.CPPTYPE_UINT64,
-    }
-)
+_INTEGERS = frozenset({FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64})
 
 
 def dump(message: Message, *, indent: bool = False) -> bytes:
@@ -269,6 +263,12 @@ def _scalar(field: FieldDescriptor, value: Any) -> Any:
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         if not isinstance(value, bool):
             raise _wrong(field, "true or false")
+        return value
+    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
+        # Its text may be a number that no double can be.
+        fits = isinstance(value, int | float) and abs(value) <= sys.float_info.max
+        if not fits or isinstance(value, bool):
+            raise _wrong(field, "a number")
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         value = int(value)

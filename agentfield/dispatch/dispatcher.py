@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from agentfield.dispatch.link import Link, Welcome
+from agentfield.dispatch.link import Handling, Link, Welcome
 from agentfield.executions.engine import Topic, announce
 from agentfield.executions.model import Execution
 from agentfield.executions.ports import Hints
 from agentfield.executions.work import MAX_CLAIM, Acceptance, Running, WorkStore
 from agentfield.identity import Caller
 from agentfield.ids import new_id
+from agentfield.sessions.ports import HandlerStart
 from agentfield.telemetry import WORKERS
 from agentfield.v1 import errors
 
@@ -73,7 +74,14 @@ class Dispatcher:
             tasks.create_task(self._see_off(), name="dispatch-leaving")
 
     async def connect(
-        self, worker_id: str, *, max_executions: int, running: Sequence[Running], caller: Caller
+        self,
+        worker_id: str,
+        *,
+        max_executions: int,
+        running: Sequence[Running],
+        caller: Caller,
+        max_sessions: int = 0,
+        handlers: Sequence[Handling] = (),
     ) -> Link:
         """Take a worker in; a connection it had before ends."""
         connection_id = new_id("conn")
@@ -87,6 +95,7 @@ class Dispatcher:
                 max_executions=max_executions,
                 running=running,
                 caller=caller,
+                max_sessions=max_sessions,
             )
         except asyncio.CancelledError:
             # The stream broke meanwhile, and the store may take the worker in all the same.
@@ -103,6 +112,9 @@ class Dispatcher:
             instance_id=rejoined.instance_id,
             max_executions=max_executions,
             running=running,
+            session_names=rejoined.session_names,
+            max_sessions=max_sessions,
+            handlers=handlers,
         )
         link.send(Welcome())
         for one in rejoined.forget:
@@ -131,6 +143,29 @@ class Dispatcher:
         """Note that a worker is ready for more."""
         link.credit(executions)
         self._hints.publish(Topic.QUEUE, link.node_id)
+
+    def available(self, node_id: str, name: str) -> bool:
+        """Return whether a worker is connected that declares the session and has room."""
+        return any(link.may_handle(node_id, name) for link in self._links.values())
+
+    def place(self, start: HandlerStart) -> str | None:
+        """Send a handler to the least busy worker that declares its session and has room.
+
+        Returns the worker's instance id; None: there is no such worker.
+        """
+        links = self._links.values()
+        able = [link for link in links if link.may_handle(start.node_id, start.name)]
+        if not able:
+            return None
+        link = min(able, key=lambda link: link.handlers)
+        link.handle(start)
+        return link.instance_id
+
+    def free(self, session_id: str, attempt: int) -> None:
+        """Note that an attempt of a handler has ended: its place is free."""
+        handling = Handling(session_id=session_id, attempt=attempt)
+        for link in self._links.values():
+            link.free(handling)
 
     async def drain(self, link: Link) -> None:
         """Give a worker no more work; what was not sent yet goes to others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Down", "Drained", "Link", "Run", "Stop", "Welcome"]
+__all__ = ["Down", "Drained", "Handling", "Link", "Run", "StartHandler", "Stop", "Welcome"]
 
 import asyncio
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agentfield.executions.model import Execution
 from agentfield.executions.work import Offer, Running
+from agentfield.sessions.ports import HandlerStart
 
 MAX_OUTBOX = 100_000
 """Executions in it are bounded by credit; this bounds the rest."""
@@ -35,11 +36,26 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class StartHandler:
+    """Run this session's handler."""
+
+    start: HandlerStart
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Nothing more will be sent."""
 
 
-Down = Welcome | Run | Stop | Drained
+Down = Welcome | Run | Stop | StartHandler | Drained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """A session's handler that a worker runs."""
+
+    session_id: str
+    attempt: int
 
 
 class Link:
@@ -54,11 +70,17 @@ class Link:
         instance_id: str,
         max_executions: int,
         running: Iterable[Running],
+        session_names: frozenset[str] = frozenset(),
+        max_sessions: int = 0,
+        handlers: Iterable[Handling] = (),
     ) -> None:
         self.worker_id = worker_id
         self.connection_id = connection_id
         self.node_id = node_id
-        self._instance_id = instance_id
+        self.instance_id = instance_id
+        self._session_names = session_names
+        self._max_sessions = max_sessions
+        self._handlers = set(handlers)
         self._max = max_executions
         self._credit = max_executions
         self._waiting: dict[str, int] = {}
@@ -86,12 +108,31 @@ class Link:
         """Whether it is worth asking the store for work: it has credit, or slots to lend."""
         return self.may_receive and (self._credit > 0 or bool(self._sent))
 
+    @property
+    def handlers(self) -> int:
+        """How many handlers run there, or are on their way."""
+        return len(self._handlers)
+
+    def may_handle(self, node_id: str, name: str) -> bool:
+        """Whether a handler of this session may be sent to it."""
+        declares = self.node_id == node_id and name in self._session_names
+        return declares and self.may_receive and self.handlers < self._max_sessions
+
+    def handle(self, start: HandlerStart) -> None:
+        """Send a handler. It uses no credit."""
+        self._handlers.add(Handling(session_id=start.session_id, attempt=start.attempt))
+        self.send(StartHandler(start))
+
+    def free(self, handling: Handling) -> None:
+        """Note that a handler runs there no more."""
+        self._handlers.discard(handling)
+
     def offer(self) -> Offer:
         """Return what it can take now."""
         return Offer(
             worker_id=self.worker_id,
             node_id=self.node_id,
-            instance_id=self._instance_id,
+            instance_id=self.instance_id,
             credit=self._credit,
         )
 

@@ -246,7 +246,9 @@ def _check_is_json(name: str, data: bytes, *, expect_object: bool = False) -> No
 
 
 def _sees(caller: Caller, execution: Execution) -> bool:
-    return caller.may_see(owners=execution.owners, node_id=execution.node_id)
+    return caller.may_see(
+        owners=execution.owners, node_id=execution.node_id, session_id=execution.session_id
+    )
 
 
 def _visible(execution: Execution | None, execution_id: str, caller: Caller) -> Execution:

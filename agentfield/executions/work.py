@@ -50,6 +50,8 @@ class Rejoined:
 
     node_id: str
     instance_id: str
+    session_names: frozenset[str] = frozenset()
+    """The sessions whose handlers it declares."""
     forget: tuple[Running, ...] = ()
     """What it runs and nobody waits for any more."""
     changed: tuple[Execution, ...] = ()
@@ -70,6 +72,7 @@ class WorkStore(Protocol):
         max_executions: int,
         running: Sequence[Running],
         caller: Caller,
+        max_sessions: int = 0,
     ) -> Rejoined:
         """Take a worker in and settle what it was given before.
 

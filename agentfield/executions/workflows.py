@@ -7,7 +7,7 @@ __all__ = ["Workflows"]
 from dataclasses import replace
 
 from agentfield.executions.model import Execution
-from agentfield.executions.ports import Nodes, Page, Summary, WorkflowStore, scope_of
+from agentfield.executions.ports import Nodes, Page, Scope, Summary, WorkflowStore, scope_of
 from agentfield.identity import Caller
 from agentfield.v1 import errors
 
@@ -28,9 +28,7 @@ class Workflows:
         by itself, not why it failed. Raises WorkflowNotFound.
         """
         summary = await self._store.summary(run_id)
-        if summary is None or not caller.may_see(
-            owners=summary.root.owners, node_id=summary.root.node_id
-        ):
+        if summary is None or not _sees(caller, summary.root):
             raise errors.WorkflowNotFound(
                 f"There is no workflow '{run_id}'.", metadata={"run_id": run_id}
             )
@@ -45,9 +43,24 @@ class Workflows:
         scope = scope_of(caller, [] if caller.is_admin else await self._nodes.ids())
         return await self._store.list_runs(session_id, scope, before_seq=before_seq, limit=limit)
 
+    async def of_session(
+        self, session_id: str, *, before_seq: int | None, limit: int
+    ) -> tuple[list[Summary], int | None]:
+        """Return a page of the workflows of a session that the caller was let see."""
+        everything = Scope(everything=True)
+        return await self._store.list_runs(
+            session_id, everything, before_seq=before_seq, limit=limit
+        )
+
+
+def _sees(caller: Caller, execution: Execution) -> bool:
+    return caller.may_see(
+        owners=execution.owners, node_id=execution.node_id, session_id=execution.session_id
+    )
+
 
 def _shown_to(caller: Caller, execution: Execution) -> Execution:
-    if caller.may_see(owners=execution.owners, node_id=execution.node_id):
+    if _sees(caller, execution):
         return execution
     failure = execution.failure and replace(execution.failure, message="", details=None)
     return replace(execution, failure=failure, late=None)

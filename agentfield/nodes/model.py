@@ -5,15 +5,17 @@ from __future__ import annotations
 __all__ = ["Function", "Node", "Registration", "Worker", "checked_registration"]
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agentfield.contract.jsonslice import MalformedJson, check_json
+from agentfield.sessions.declaration import Declaration, Matrix, checked
 from agentfield.v1 import errors
 
 _NODE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 MAX_FUNCTIONS = 1000
+MAX_SESSIONS = 1000
 KINDS = frozenset({"reasoner", "skill"})
 
 
@@ -39,6 +41,9 @@ class Registration:
     version: str
     description: str
     functions: tuple[Function, ...]
+    sessions: tuple[Declaration, ...] = ()
+    matrix: Matrix = field(default_factory=dict)
+    """The provider and transport pairs that the contract knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,7 @@ class Worker:
     max_executions: int
     running: int
     seen_at: int
+    max_sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,40 +72,58 @@ class Node:
     created_at: int
     updated_at: int
     functions: tuple[Function, ...] = ()
+    sessions: tuple[Declaration, ...] = ()
     workers: tuple[Worker, ...] = ()
 
 
 def checked_registration(registration: Registration, *, max_bytes: int) -> Registration:
-    """Return the registration with schemas filled in.
+    """Return the registration with schemas filled in, and sessions in the contract's words.
 
-    Raises InvalidArgument that names what is wrong, or PayloadTooLarge.
+    Raises InvalidArgument that names what is wrong, UnsupportedSessionTransport or PayloadTooLarge.
     """
-    _match(_NODE_ID, "node_id", registration.node_id, "letters, digits, _ and -")
-    _match(_INSTANCE, "instance_id", registration.instance_id, "letters, digits, _ . : and -")
-    if len(registration.functions) > MAX_FUNCTIONS:
-        raise errors.InvalidArgument(
-            f"A node offers at most {MAX_FUNCTIONS} functions, not {len(registration.functions)}.",
-            metadata={"field": "functions"},
-        )
-    size = sum(
-        len(f.input_schema) + len(f.output_schema) + len(f.description)
-        for f in registration.functions
+    r = registration
+    _match(_NODE_ID, "node_id", r.node_id, "letters, digits, _ and -")
+    _match(_INSTANCE, "instance_id", r.instance_id, "letters, digits, _ . : and -")
+    _check_count("functions", len(r.functions), MAX_FUNCTIONS)
+    _check_count("sessions", len(r.sessions), MAX_SESSIONS)
+    _check_size(r, max_bytes)
+    seen: set[str] = set()
+    for word, declared in (("functions", r.functions), ("sessions", r.sessions)):
+        for one in declared:
+            _check_new(one.name, seen, word)
+    return replace(
+        r,
+        functions=tuple(map(_checked_function, r.functions)),
+        sessions=tuple(checked(session, r.matrix) for session in r.sessions),
     )
+
+
+def _check_count(word: str, count: int, most: int) -> None:
+    if count > most:
+        raise errors.InvalidArgument(
+            f"A node offers at most {most} {word}, not {count}.", metadata={"field": word}
+        )
+
+
+def _check_size(r: Registration, max_bytes: int) -> None:
+    size = sum(len(f.input_schema) + len(f.output_schema) + len(f.description) for f in r.functions)
+    size += sum(len(s.instructions) + len(s.metadata) for s in r.sessions)
     if size > max_bytes:
         raise errors.PayloadTooLarge(
-            f"The declaration has {size} bytes of schemas and descriptions; "
+            f"The declaration has {size} bytes of schemas, descriptions and instructions; "
             f"this server accepts {max_bytes}.",
             metadata={"limit": str(max_bytes)},
         )
-    seen: set[str] = set()
-    for function in registration.functions:
-        if function.name in seen:
-            raise errors.InvalidArgument(
-                f"Function '{function.name}' is declared twice; names are unique in a node.",
-                metadata={"field": "functions"},
-            )
-        seen.add(function.name)
-    return replace(registration, functions=tuple(map(_checked_function, registration.functions)))
+
+
+def _check_new(name: str, seen: set[str], word: str) -> None:
+    if name in seen:
+        raise errors.InvalidArgument(
+            f"'{name[:200]}' is declared twice; names are unique among the functions and sessions "
+            "of a node.",
+            metadata={"field": word},
+        )
+    seen.add(name)
 
 
 def _checked_function(function: Function) -> Function:

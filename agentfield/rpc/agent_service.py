@@ -16,22 +16,36 @@ import grpc
 
 from agentfield.config import Config
 from agentfield.dispatch.dispatcher import Dispatcher
-from agentfield.dispatch.link import Down, Drained, Link, Run, Stop, Welcome
+from agentfield.dispatch.link import (
+    Down,
+    Drained,
+    Handling,
+    Link,
+    Run,
+    StartHandler,
+    Stop,
+    Welcome,
+)
 from agentfield.executions.model import Execution
 from agentfield.executions.work import Running
+from agentfield.live.agents import AgentSide
 from agentfield.rpc import convert
 from agentfield.rpc.call import Context, current_call
+from agentfield.rpc.handler_rpcs import HandlerRpcs
+from agentfield.sessions.ports import HandlerStart
 from agentfield.v1 import agent_service_pb2 as pb
 from agentfield.v1 import agent_service_pb2_grpc, errors
 
 HELLO_SECONDS = 10.0
 MAX_EXECUTIONS = 10_000
+MAX_SESSIONS = 10_000
 
 
-class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
+class AgentService(HandlerRpcs, agent_service_pb2_grpc.AgentServiceServicer):
     """The servicer of AgentService."""
 
-    def __init__(self, dispatcher: Dispatcher, config: Config) -> None:
+    def __init__(self, dispatcher: Dispatcher, sessions: AgentSide, config: Config) -> None:
+        super().__init__(sessions)
         self._dispatcher = dispatcher
         self._config = config
 
@@ -44,6 +58,10 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
             max_executions=hello.max_executions,
             running=[_running(one) for one in hello.running],
             caller=current_call.get().caller,
+            max_sessions=hello.max_sessions,
+            handlers=[
+                Handling(session_id=one.session_id, attempt=one.attempt) for one in hello.handlers
+            ],
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -87,6 +105,8 @@ class AgentService(agent_service_pb2_grpc.AgentServiceServicer):
                 return pb.WorkResponse(
                     cancel=pb.Cancel(execution_id=running.execution_id, attempt=running.attempt)
                 )
+            case StartHandler(start):
+                return pb.WorkResponse(start_handler=_start_handler(start))
             case Drained():
                 return pb.WorkResponse(drain=pb.Drain())
             case _:
@@ -105,6 +125,11 @@ async def _hello(requests: AsyncIterator[pb.WorkRequest]) -> pb.Hello:
         raise errors.InvalidArgument(
             f"A worker's max_executions is between 1 and {MAX_EXECUTIONS}.",
             metadata={"field": "max_executions"},
+        )
+    if not 0 <= first.hello.max_sessions <= MAX_SESSIONS:
+        raise errors.InvalidArgument(
+            f"A worker's max_sessions is between 0 and {MAX_SESSIONS}.",
+            metadata={"field": "max_sessions"},
         )
     return first.hello
 
@@ -127,3 +152,15 @@ def _execute(execution: Execution) -> pb.Execute:
     )
     convert.set_time(message.expires_at, execution.expires_at)
     return message
+
+
+def _start_handler(start: HandlerStart) -> pb.StartHandler:
+    return pb.StartHandler(
+        session_id=start.session_id,
+        attempt=start.attempt,
+        name=start.name,
+        root_execution_id=start.root_execution_id,
+        run_id=start.run_id,
+        actor_id=start.actor_id,
+        traceparent=start.traceparent,
+    )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 __all__ = [
     "execution",
+    "matrix",
     "node",
     "registration",
     "report",
+    "seconds",
     "set_time",
     "status_from",
     "summary",
 ]
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from agentfield.contract.facts import pairs
 from agentfield.executions.model import Execution, Failure, Kind, Report, Status
 from agentfield.executions.ports import Summary
 from agentfield.nodes.model import Function, Node, Registration
+from agentfield.rpc import convert_sessions
+from agentfield.sessions.declaration import Matrix
 from agentfield.v1 import (
     error_reason_pb2,
     errors,
@@ -34,6 +40,7 @@ _STATUS_BACK = {number: status for status, number in _STATUS.items()}
 _KIND = {
     Kind.REASONER: execution_pb2.FUNCTION_KIND_REASONER,
     Kind.SKILL: execution_pb2.FUNCTION_KIND_SKILL,
+    Kind.SESSION: execution_pb2.FUNCTION_KIND_SESSION,
 }
 _KIND_BACK = {number: kind for kind, number in _KIND.items()}
 
@@ -42,6 +49,11 @@ def set_time(field: Timestamp, micros: int | None) -> None:
     """Set a timestamp field, unless there is no time."""
     if micros is not None:
         field.FromMicroseconds(micros)
+
+
+def seconds(duration: Duration) -> float:
+    """Return a duration in seconds; 0 for one that is not given."""
+    return duration.seconds + duration.nanos / 1e9
 
 
 def status(value: Status) -> execution_pb2.ExecutionStatus.ValueType:
@@ -169,7 +181,17 @@ def registration(request: node_service_pb2.RegisterNodeRequest) -> Registration:
             )
             for f in request.functions
         ),
+        sessions=tuple(map(convert_sessions.declaration_from, request.sessions)),
+        matrix=matrix(),
     )
+
+
+def matrix() -> Matrix:
+    """Return the transports of each provider, in the contract's order."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs():
+        found.setdefault(pair.provider, []).append(pair.transport)
+    return found
 
 
 def node(n: Node, into: node_service_pb2.Node | None = None) -> node_service_pb2.Node:
@@ -190,6 +212,8 @@ def node(n: Node, into: node_service_pb2.Node | None = None) -> node_service_pb2
             tags=f.tags,
             idempotent=f.idempotent,
         )
+    for session in n.sessions:
+        convert_sessions.declaration(session, pb.sessions.add())
     for w in n.workers:
         worker = pb.workers.add(
             instance_id=w.instance_id,
@@ -198,6 +222,7 @@ def node(n: Node, into: node_service_pb2.Node | None = None) -> node_service_pb2
             draining=w.draining,
             max_executions=w.max_executions,
             running_executions=w.running,
+            max_sessions=w.max_sessions,
         )
         set_time(worker.seen_at, w.seen_at)
     return pb

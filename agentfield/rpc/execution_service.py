@@ -6,8 +6,6 @@ __all__ = ["ExecutionService"]
 
 from collections.abc import AsyncIterator
 
-from google.protobuf.duration_pb2 import Duration
-
 from agentfield.executions.engine import Engine
 from agentfield.executions.ports import Filter
 from agentfield.executions.submission import (
@@ -142,14 +140,12 @@ class ExecutionService(execution_service_pb2_grpc.ExecutionServiceServicer):
             node_id=node_id,
             function=function,
             input=checked_input(request.input, limits),
-            timeout=checked_timeout(_seconds(request.timeout), default=default, limits=limits),
+            timeout=checked_timeout(
+                convert.seconds(request.timeout), default=default, limits=limits
+            ),
             claims=call.claims,
             caller=call.caller,
             request_id=checked_request_id(request.request_id),
             execution_id=new_id("exec"),
             run_id=new_id("run"),
         )
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.seconds + duration.nanos / 1e9

@@ -10,7 +10,7 @@ __all__ = ["Authenticate", "Context", "Errors", "Observe", "interceptors"]
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from inspect import isasyncgenfunction
@@ -21,16 +21,19 @@ from grpc_interceptor.server import AsyncServerInterceptor
 
 from agentfield.contract.facts import methods
 from agentfield.contract.status import DETAILS_KEY, status_of
-from agentfield.identity import ANYONE, Keyring
+from agentfield.identity import ANYONE, Caller, Keyring
 from agentfield.process.groups import sole_error
 from agentfield.rpc.call import Call, claims_of, current_call, metadata_of, secret_of
 from agentfield.rpc.call import Context as CallContext
+from agentfield.sessions.tokens import PREFIX
 from agentfield.telemetry import RPC_SECONDS, RPCS
 from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.rpc")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 Handler = Callable[[Any, CallContext], Any]
+Tokens = Callable[[str], Awaitable[Caller | None]]
+"""Finds out who shows a session's token; None: nobody any more."""
 _OPEN = "/grpc.health.v1.Health/"
 
 
@@ -134,34 +137,52 @@ class Observe(Around):
 class Authenticate(Around):
     """Finds out who calls, and whether they may call this rpc."""
 
-    def __init__(self, keyring: Keyring | None) -> None:
+    def __init__(self, keyring: Keyring | None, tokens: Tokens) -> None:
         self._keyring = keyring
+        self._tokens = tokens
 
     @asynccontextmanager
     async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
-        if self._keyring is None or method.startswith(_OPEN):
+        if method.startswith(_OPEN):
             current_call.set(Call(caller=ANYONE))
         else:
-            self._admit(self._keyring, context, method)
+            await self._admit(context, method)
         yield
 
-    def _admit(self, keyring: Keyring, context: CallContext, method: str) -> None:
-        secret = secret_of(metadata_of(context))
-        if not secret:
+    async def _admit(self, context: CallContext, method: str) -> None:
+        metadata = metadata_of(context)
+        # A server without keys takes what looks like a key for nothing; a token is a limit.
+        secret = secret_of(metadata) if self._keyring or _shows_token(metadata) else ""
+        if secret.startswith(PREFIX):
+            caller = await self._tokens(secret)
+        elif self._keyring is None:
+            caller = ANYONE
+        elif not secret:
             raise errors.Unauthenticated(
                 "This server needs a key: send 'authorization: Bearer <key>' or 'x-api-key: <key>'."
             )
-        caller = keyring.find(secret)
+        else:
+            caller = self._keyring.find(secret)
         if caller is None:
             raise errors.Unauthenticated("This key is not known here.")
         current_call.set(Call(caller=caller))
         fact = methods().get(method)
-        if fact is not None and not caller.may_call(fact.roles):
+        if fact is not None and not _may_call(caller, fact.roles):
             raise errors.PermissionDenied(
                 f"Key '{caller.name}' may not call {fact.descriptor.name}; "
                 f"it takes one of the roles {', '.join(sorted(fact.roles | {'admin'}))}.",
                 metadata={"method": fact.descriptor.name},
             )
+
+
+def _shows_token(metadata: Mapping[str, str]) -> bool:
+    shown = (metadata.get("authorization", ""), metadata.get("x-api-key", ""))
+    return any(PREFIX in each for each in shown)
+
+
+def _may_call(caller: Caller, roles: frozenset[str]) -> bool:
+    # An rpc that is open to every key is not open to a session's token: that names its rpcs.
+    return "session" in roles if caller.is_session else caller.may_call(roles)
 
 
 class Context(Around):
@@ -174,6 +195,6 @@ class Context(Around):
         yield
 
 
-def interceptors(keyring: Keyring | None) -> list[Around]:
+def interceptors(keyring: Keyring | None, tokens: Tokens) -> list[Around]:
     """Return the chain, the outermost first."""
-    return [Errors(), Observe(), Authenticate(keyring), Context()]
+    return [Errors(), Observe(), Authenticate(keyring, tokens), Context()]

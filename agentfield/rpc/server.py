@@ -20,10 +20,12 @@ from agentfield.v1 import (
     execution_service_pb2_grpc,
     node_service_pb2_grpc,
     server_service_pb2_grpc,
+    session_service_pb2_grpc,
     workflow_service_pb2_grpc,
 )
 
 _ADD: dict[str, Callable[[Any, grpc.aio.Server], None]] = {
+    "SessionService": session_service_pb2_grpc.add_SessionServiceServicer_to_server,
     "ExecutionService": execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server,
     "WorkflowService": workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server,
     "NodeService": node_service_pb2_grpc.add_NodeServiceServicer_to_server,

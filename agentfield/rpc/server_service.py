@@ -25,7 +25,10 @@ class ServerService(server_service_pb2_grpc.ServerServiceServicer):
             version=config.version,
             auth_mode=pb.AUTH_MODE_API_KEY if config.keyring else pb.AUTH_MODE_NONE,
             limits=pb.Limits(
-                max_payload_bytes=limits.max_payload_bytes, max_depth=limits.max_depth
+                max_payload_bytes=limits.max_payload_bytes,
+                max_depth=limits.max_depth,
+                max_sessions_per_caller=config.max_sessions_per_caller,
+                max_sessions_per_target=config.max_sessions_per_target,
             ),
             pairs=[
                 pb.ServedPair(

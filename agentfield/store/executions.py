@@ -11,10 +11,10 @@ from agentfield.executions.model import Execution, Kind, cancelled, expired
 from agentfield.executions.ports import Added, Filter, Head, Page, Scope
 from agentfield.executions.submission import Declared, Submission, begin, fingerprint
 from agentfield.store.database import Connection, Database
+from agentfield.store.requests import earlier_answer, remember_answer
 from agentfield.store.rows import ACTIVE, ALL, FACTS, execution_of, find, insert, update
 from agentfield.v1 import errors
 
-REQUEST_TTL = 24 * 3600 * 1_000_000
 _HEAD = (
     "SELECT length(input) + ifnull(length(result), 0) + ifnull(length(late_result), 0),"
     f" {FACTS} FROM executions WHERE execution_id = ?"
@@ -86,7 +86,11 @@ class SqliteExecutions:
 
     async def expire(self, limit: int) -> list[Execution]:
         """Time out what is due, and cancel the unfinished descendants; return what changed."""
-        due = f"SELECT {FACTS} FROM executions WHERE {ACTIVE} AND expires_at <= ? LIMIT ?"
+        # A session ends its own root: its time is the session's business.
+        due = (
+            f"SELECT {FACTS} FROM executions WHERE {ACTIVE} AND expires_at <= ?"
+            " AND kind <> 'session' LIMIT ?"
+        )
 
         def any_due(connection: Connection) -> bool:
             return bool(connection.execute(due, (self._db.now(), 1)).fetchone())
@@ -112,7 +116,10 @@ class SqliteExecutions:
 
 def _add(connection: Connection, submission: Submission, limits: Limits, now: int) -> Added:
     print_ = fingerprint(submission) if submission.request_id else b""
-    earlier = _earlier(connection, submission, print_, now)
+    earlier_id = earlier_answer(
+        connection, _request_key(submission), print_, now, names="execution_id"
+    )
+    earlier = find(connection, earlier_id) if earlier_id else None
     if earlier is not None:
         return Added(execution=earlier, created=False)
     declared = _declared(connection, submission.node_id, submission.function)
@@ -128,11 +135,7 @@ def _add(connection: Connection, submission: Submission, limits: Limits, now: in
         now=now,
     )
     insert(connection, execution)
-    if submission.request_id:
-        connection.execute(
-            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?)",
-            (*_request_key(submission), print_, execution.execution_id, now + REQUEST_TTL),
-        )
+    remember_answer(connection, _request_key(submission), print_, execution.execution_id, now)
     return Added(
         execution=execution, created=True, parent_node_id=parent.node_id if parent else None
     )
@@ -140,26 +143,6 @@ def _add(connection: Connection, submission: Submission, limits: Limits, now: in
 
 def _request_key(submission: Submission) -> tuple[str, str, str]:
     return (submission.caller.name, submission.rpc, submission.request_id)
-
-
-def _earlier(
-    connection: Connection, submission: Submission, print_: bytes, now: int
-) -> Execution | None:
-    if not submission.request_id:
-        return None
-    row = connection.execute(
-        "SELECT fingerprint, answer FROM requests"
-        " WHERE key_name = ? AND rpc = ? AND request_id = ? AND expires_at > ?",
-        (*_request_key(submission), now),
-    ).fetchone()
-    if row is None:
-        return None
-    if row[0] != print_:
-        raise errors.RequestIdReused(
-            f"The request_id '{submission.request_id}' was used before with another request.",
-            metadata={"request_id": submission.request_id, "execution_id": row[1]},
-        )
-    return find(connection, row[1])
 
 
 def _declared(connection: Connection, node_id: str, function: str) -> Declared:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from agentfield.identity import Caller
 from agentfield.ids import new_id
 from agentfield.nodes.model import Function, Node, Registration, Worker
+from agentfield.sessions.declaration import Declaration
+from agentfield.sessions.snapshot import declaration_from_json, declaration_json
 from agentfield.store.database import Connection, Database
 from agentfield.v1 import errors
 
@@ -68,18 +70,19 @@ class SqliteNodes:
         return await self._db.write(run)
 
     def _put_worker(self, connection: Connection, registration: Registration, now: int) -> str:
-        names = json.dumps([f.name for f in registration.functions])
         row = connection.execute(
-            "INSERT INTO workers (worker_id, node_id, instance_id, function_names, seen_at,"
-            " disconnected_at) VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO workers (worker_id, node_id, instance_id, function_names, session_names,"
+            " seen_at, disconnected_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (node_id, instance_id) DO UPDATE"
-            " SET function_names = excluded.function_names, seen_at = excluded.seen_at"
+            " SET function_names = excluded.function_names,"
+            " session_names = excluded.session_names, seen_at = excluded.seen_at"
             " RETURNING worker_id",
             (
                 self._new_id("reg"),
                 registration.node_id,
                 registration.instance_id,
-                names,
+                json.dumps([f.name for f in registration.functions]),
+                json.dumps([s.name for s in registration.sessions]),
                 now,
                 now,
             ),
@@ -128,6 +131,14 @@ def _put_node(
             for position, f in enumerate(r.functions)
         ],
     )
+    connection.execute("DELETE FROM node_sessions WHERE node_id = ?", (r.node_id,))
+    connection.executemany(
+        "INSERT INTO node_sessions VALUES (?, ?, ?, ?)",
+        [
+            (r.node_id, session.name, position, declaration_json(session))
+            for position, session in enumerate(r.sessions)
+        ],
+    )
 
 
 def _node(connection: Connection, row: tuple[str, str, str, str, int, int]) -> Node:
@@ -140,6 +151,7 @@ def _node(connection: Connection, row: tuple[str, str, str, str, int, int]) -> N
         created_at=created_at,
         updated_at=updated_at,
         functions=_functions(connection, node_id),
+        sessions=_sessions(connection, node_id),
         workers=_workers(connection, node_id),
     )
 
@@ -164,23 +176,31 @@ def _functions(connection: Connection, node_id: str) -> tuple[Function, ...]:
     )
 
 
+def _sessions(connection: Connection, node_id: str) -> tuple[Declaration, ...]:
+    rows = connection.execute(
+        "SELECT declaration FROM node_sessions WHERE node_id = ? ORDER BY position", (node_id,)
+    )
+    return tuple(declaration_from_json(data) for (data,) in rows)
+
+
 def _workers(connection: Connection, node_id: str) -> tuple[Worker, ...]:
     rows = connection.execute(
         "SELECT worker_id, instance_id, connected, draining, max_executions, seen_at,"
         " (SELECT count(*) FROM executions e WHERE e.worker_id = workers.worker_id"
-        "  AND e.status IN ('queued', 'running'))"
+        "  AND e.status IN ('queued', 'running')), max_sessions"
         " FROM workers WHERE node_id = ? ORDER BY seen_at, worker_id",
         (node_id,),
     )
     return tuple(
         Worker(
-            worker_id=worker_id,
-            instance_id=instance_id,
-            connected=bool(connected),
-            draining=bool(draining),
-            max_executions=max_executions,
-            seen_at=seen_at,
-            running=running,
+            worker_id=row[0],
+            instance_id=row[1],
+            connected=bool(row[2]),
+            draining=bool(row[3]),
+            max_executions=row[4],
+            seen_at=row[5],
+            running=row[6],
+            max_sessions=row[7],
         )
-        for worker_id, instance_id, connected, draining, max_executions, seen_at, running in rows
+        for row in rows
     )

@@ -73,8 +73,8 @@ def find(connection: Connection, execution_id: str, columns: str = FACTS) -> Exe
 _INSERT = (
     "INSERT INTO executions (execution_id, run_id, parent_execution_id, session_id, node_id,"
     " function, kind, status, attempt, depth, idempotent, created_by, run_owner, actor_id,"
-    " traceparent, worker_id, instance_id, created_at, expires_at, input)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " traceparent, worker_id, instance_id, created_at, expires_at, started_at, input)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -103,6 +103,7 @@ def insert(connection: Connection, execution: Execution) -> None:
             e.instance_id,
             e.created_at,
             e.expires_at,
+            e.started_at,
             e.input,
         ),
     )
@@ -113,6 +114,9 @@ _UPDATE = (
     " claimed_at = ?, started_at = ?, completed_at = ?, error_reason = ?, error = ?,"
     " error_details = ?, late_status = ?, late_error = ?, late_at = ? WHERE execution_id = ?"
 )
+
+
+_WORDS_LEFT = "UPDATE sessions SET words_left = 1 WHERE session_id = ? AND deleted_at IS NOT NULL"
 
 
 def update(connection: Connection, execution: Execution) -> None:
@@ -143,3 +147,6 @@ def update(connection: Connection, execution: Execution) -> None:
                 f"UPDATE executions SET {column} = ? WHERE execution_id = ?",
                 (payload, e.execution_id),
             )
+    if e.session_id and not e.is_active:
+        # Of a deleted session no words stay, whenever they come.
+        connection.execute(_WORDS_LEFT, (e.session_id,))

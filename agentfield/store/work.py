@@ -6,6 +6,7 @@ __all__ = ["SqliteWork"]
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from agentfield.executions.model import Execution, accepted, claimed, lost, returned
 from agentfield.executions.work import MAX_CLAIM, Acceptance, Offer, Rejoined, Running
@@ -51,6 +52,7 @@ class SqliteWork:
         max_executions: int,
         running: Sequence[Running],
         caller: Caller,
+        max_sessions: int = 0,
     ) -> Rejoined:
         def run(connection: Connection) -> Rejoined:
             now = self._db.now()
@@ -62,13 +64,15 @@ class SqliteWork:
                 )
             connection.execute(
                 "UPDATE workers SET connected = 1, connection_id = ?, draining = 0,"
-                " disconnected_at = NULL, max_executions = ?, seen_at = ? WHERE worker_id = ?",
-                (connection_id, max_executions, now, worker_id),
+                " disconnected_at = NULL, max_executions = ?, max_sessions = ?, seen_at = ?"
+                " WHERE worker_id = ?",
+                (connection_id, max_executions, max_sessions, now, worker_id),
             )
             changed, forget = _settle(connection, worker_id, running, now)
             return Rejoined(
-                node_id=worker[0],
-                instance_id=worker[1],
+                node_id=worker.node_id,
+                instance_id=worker.instance_id,
+                session_names=frozenset(json.loads(worker.session_names)),
                 changed=tuple(changed),
                 forget=tuple(forget),
             )
@@ -126,7 +130,7 @@ class SqliteWork:
     ) -> list[Execution] | None:
         def run(connection: Connection) -> list[Execution] | None:
             worker = _known_worker(connection, worker_id, caller)
-            if worker is None or worker[0] != node_id:
+            if worker is None or worker.node_id != node_id:
                 return None
             return _release(connection, unsent) + _remove(connection, worker_id, self._db.now())
 
@@ -163,21 +167,28 @@ class SqliteWork:
         await self._db.write(run)
 
 
-def _known_worker(connection: Connection, worker_id: str, caller: Caller) -> tuple[str, str] | None:
-    """Return node and instance of a worker, None if there is none. Raises PermissionDenied."""
+class _Known(NamedTuple):
+    node_id: str
+    instance_id: str
+    session_names: str
+
+
+def _known_worker(connection: Connection, worker_id: str, caller: Caller) -> _Known | None:
+    """Return what is known of a worker, None if there is none. Raises PermissionDenied."""
     row = connection.execute(
-        "SELECT node_id, instance_id, nodes.created_by FROM workers JOIN nodes USING (node_id)"
-        " WHERE worker_id = ?",
+        "SELECT node_id, instance_id, session_names, nodes.created_by"
+        " FROM workers JOIN nodes USING (node_id) WHERE worker_id = ?",
         (worker_id,),
     ).fetchone()
     if row is None:
         return None
-    node_id, instance_id, owner = row
-    if not caller.may_act_for(node_id, owner):
+    known, owner = _Known(*row[:3]), row[3]
+    if not caller.may_act_for(known.node_id, owner):
         raise errors.PermissionDenied(
-            f"This key did not register node '{node_id}'.", metadata={"node_id": node_id}
+            f"This key did not register node '{known.node_id}'.",
+            metadata={"node_id": known.node_id},
         )
-    return node_id, instance_id
+    return known
 
 
 def _settle(

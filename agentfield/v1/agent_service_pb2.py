@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from agentfield.v1 import options_pb2 as agentfield_dot_v1_dot_options__pb2
+from agentfield.v1 import session_pb2 as agentfield_dot_v1_dot_session__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentfield/v1/agent_service.proto\x12\ragentfield.v1\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n\x0bWorkRequest\x12,\n\x05hello\x18\x01 \x01(\x0b\x32\x14.agentfield.v1.HelloH\x00R\x05hello\x12\x35\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x17.agentfield.v1.AcceptedH\x00R\x08\x61\x63\x63\x65pted\x12/\n\x06\x63redit\x18\x03 \x01(\x0b\x32\x15.agentfield.v1.CreditH\x00R\x06\x63redit\x12,\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x14.agentfield.v1.DrainH\x00R\x05\x64rain\x12\x32\n\x07goodbye\x18\x05 \x01(\x0b\x32\x16.agentfield.v1.GoodbyeH\x00R\x07goodbyeB\t\n\x07message\"\xe0\x01\n\x0cWorkResponse\x12\x32\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.agentfield.v1.WelcomeH\x00R\x07welcome\x12\x32\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\x16.agentfield.v1.ExecuteH\x00R\x07\x65xecute\x12/\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x15.agentfield.v1.CancelH\x00R\x06\x63\x61ncel\x12,\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x14.agentfield.v1.DrainH\x00R\x05\x64rainB\t\n\x07message\"\x92\x01\n\x05Hello\x12\'\n\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12%\n\x0emax_executions\x18\x02 \x01(\x05R\rmaxExecutions\x12\x39\n\x07running\x18\x03 \x03(\x0b\x32\x1f.agentfield.v1.RunningExecutionR\x07running\"O\n\x10RunningExecution\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"G\n\x08\x41\x63\x63\x65pted\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"(\n\x06\x43redit\x12\x1e\n\nexecutions\x18\x01 \x01(\x05R\nexecutions\"\x07\n\x05\x44rain\"\t\n\x07Goodbye\"f\n\x07Welcome\x12/\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05grace\x12*\n\x11max_payload_bytes\x18\x02 \x01(\x03R\x0fmaxPayloadBytes\"\xdc\x02\n\x07\x45xecute\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x1a\n\x08\x66unction\x18\x03 \x01(\tR\x08\x66unction\x12\x1a\n\x05input\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x05input\x12\x15\n\x06run_id\x18\x05 \x01(\tR\x05runId\x12.\n\x13parent_execution_id\x18\x06 \x01(\tR\x11parentExecutionId\x12\x1d\n\nsession_id\x18\x07 \x01(\tR\tsessionId\x12\x19\n\x08\x61\x63tor_id\x18\x08 \x01(\tR\x07\x61\x63torId\x12 \n\x0btraceparent\x18\t \x01(\tR\x0btraceparent\x12\x39\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"E\n\x06\x43\x61ncel\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt2\\\n\x0c\x41gentService\x12L\n\x04Work\x12\x1a.agentfield.v1.WorkRequest\x1a\x1b.agentfield.v1.WorkResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02(\x01\x30\x01\x42\xad\x01\n\x11\x63om.agentfield.v1B\x11\x41gentServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!agentfield/v1/agent_service.proto\x12\ragentfield.v1\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1b\x61gentfield/v1/session.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n\x0bWorkRequest\x12,\n\x05hello\x18\x01 \x01(\x0b\x32\x14.agentfield.v1.HelloH\x00R\x05hello\x12\x35\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x17.agentfield.v1.AcceptedH\x00R\x08\x61\x63\x63\x65pted\x12/\n\x06\x63redit\x18\x03 \x01(\x0b\x32\x15.agentfield.v1.CreditH\x00R\x06\x63redit\x12,\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x14.agentfield.v1.DrainH\x00R\x05\x64rain\x12\x32\n\x07goodbye\x18\x05 \x01(\x0b\x32\x16.agentfield.v1.GoodbyeH\x00R\x07goodbyeB\t\n\x07message\"\xa4\x02\n\x0cWorkResponse\x12\x32\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.agentfield.v1.WelcomeH\x00R\x07welcome\x12\x32\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\x16.agentfield.v1.ExecuteH\x00R\x07\x65xecute\x12/\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x15.agentfield.v1.CancelH\x00R\x06\x63\x61ncel\x12,\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x14.agentfield.v1.DrainH\x00R\x05\x64rain\x12\x42\n\rstart_handler\x18\x05 \x01(\x0b\x32\x1b.agentfield.v1.StartHandlerH\x00R\x0cstartHandlerB\t\n\x07message\"\xf0\x01\n\x05Hello\x12\'\n\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12%\n\x0emax_executions\x18\x02 \x01(\x05R\rmaxExecutions\x12\x39\n\x07running\x18\x03 \x03(\x0b\x32\x1f.agentfield.v1.RunningExecutionR\x07running\x12!\n\x0cmax_sessions\x18\x04 \x01(\x05R\x0bmaxSessions\x12\x39\n\x08handlers\x18\x05 \x03(\x0b\x32\x1d.agentfield.v1.RunningHandlerR\x08handlers\"I\n\x0eRunningHandler\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"O\n\x10RunningExecution\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"G\n\x08\x41\x63\x63\x65pted\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"(\n\x06\x43redit\x12\x1e\n\nexecutions\x18\x01 \x01(\x05R\nexecutions\"\x07\n\x05\x44rain\"\t\n\x07Goodbye\"f\n\x07Welcome\x12/\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05grace\x12*\n\x11max_payload_bytes\x18\x02 \x01(\x03R\x0fmaxPayloadBytes\"\xdc\x02\n\x07\x45xecute\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x1a\n\x08\x66unction\x18\x03 \x01(\tR\x08\x66unction\x12\x1a\n\x05input\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x05input\x12\x15\n\x06run_id\x18\x05 \x01(\tR\x05runId\x12.\n\x13parent_execution_id\x18\x06 \x01(\tR\x11parentExecutionId\x12\x1d\n\nsession_id\x18\x07 \x01(\tR\tsessionId\x12\x19\n\x08\x61\x63tor_id\x18\x08 \x01(\tR\x07\x61\x63torId\x12 \n\x0btraceparent\x18\t \x01(\tR\x0btraceparent\x12\x39\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"E\n\x06\x43\x61ncel\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"\xdb\x01\n\x0cStartHandler\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12*\n\x11root_execution_id\x18\x04 \x01(\tR\x0frootExecutionId\x12\x15\n\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x19\n\x08\x61\x63tor_id\x18\x06 \x01(\tR\x07\x61\x63torId\x12 \n\x0btraceparent\x18\x07 \x01(\tR\x0btraceparent\"v\n\x14HandleSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12%\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x03R\rafterSequence\"\x8f\x01\n\x15HandleSessionResponse\x12\x36\n\x06opened\x18\x01 \x01(\x0b\x32\x1c.agentfield.v1.HandlerOpenedH\x00R\x06opened\x12\x33\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.agentfield.v1.SessionEventH\x00R\x05\x65ventB\t\n\x07message\"\x81\x01\n\rHandlerOpened\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.agentfield.v1.SessionR\x07session\x12>\n\rhandler_grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0chandlerGrace\"\xc4\x01\n\nSayRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x12\n\x04text\x18\x04 \x01(\tR\x04text\x12(\n\x0funinterruptible\x18\x05 \x01(\x08R\x0funinterruptible\x12 \n\x08metadata\x18\x06 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x08metadata\"\xee\x01\n\x0bSayResponse\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x1f\n\x0bspoken_text\x18\x02 \x01(\tR\nspokenText\x12\x1a\n\x08verbatim\x18\x03 \x01(\x08R\x08verbatim\x12\x1d\n\nheard_text\x18\x04 \x01(\tR\theardText\x12\x19\n\x08heard_ms\x18\x05 \x01(\x03R\x07heardMs\x12\x1c\n\testimated\x18\x06 \x01(\x08R\testimated\x12\x36\n\x07outcome\x18\x07 \x01(\x0e\x32\x1c.agentfield.v1.SpeechOutcomeR\x07outcome\"\x8c\x01\n\x0eRespondRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\"\n\x0cinstructions\x18\x04 \x01(\tR\x0cinstructions\"r\n\x0fRespondResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b\x32\x13.agentfield.v1.TurnR\x04turn\x12\x36\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.agentfield.v1.SpeechOutcomeR\x07outcome\"j\n\x10InterruptRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"5\n\x11InterruptResponse\x12 \n\x0binterrupted\x18\x01 \x01(\x08R\x0binterrupted\"\xd7\x01\n\x14UpdateSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\'\n\x0cinstructions\x18\x04 \x01(\tH\x00R\x0cinstructions\x88\x01\x01\x12-\n\x05tools\x18\x05 \x01(\x0b\x32\x17.agentfield.v1.ToolListR\x05toolsB\x0f\n\r_instructions\" \n\x08ToolList\x12\x14\n\x05tools\x18\x01 \x03(\tR\x05tools\"\xb1\x01\n\x15UpdateSessionResponse\x12X\n\x0ctool_targets\x18\x01 \x03(\x0b\x32\x35.agentfield.v1.UpdateSessionResponse.ToolTargetsEntryR\x0btoolTargets\x1a>\n\x10ToolTargetsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x9e\x01\n\x14ReportHandlerRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x37\n\x07outcome\x18\x03 \x01(\x0e\x32\x1d.agentfield.v1.HandlerOutcomeR\x07outcome\x12\x14\n\x05\x65rror\x18\x04 \x01(\tR\x05\x65rror\"\x17\n\x15ReportHandlerResponse*\x85\x01\n\x0eHandlerOutcome\x12\x1f\n\x1bHANDLER_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18HANDLER_OUTCOME_RETURNED\x10\x01\x12\x1a\n\x16HANDLER_OUTCOME_FAILED\x10\x02\x12\x18\n\x14HANDLER_OUTCOME_LOST\x10\x03\x32\x80\x05\n\x0c\x41gentService\x12L\n\x04Work\x12\x1a.agentfield.v1.WorkRequest\x1a\x1b.agentfield.v1.WorkResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02(\x01\x30\x01\x12\x65\n\rHandleSession\x12#.agentfield.v1.HandleSessionRequest\x1a$.agentfield.v1.HandleSessionResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02\x30\x01\x12\x45\n\x03Say\x12\x19.agentfield.v1.SayRequest\x1a\x1a.agentfield.v1.SayResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02\x12Q\n\x07Respond\x12\x1d.agentfield.v1.RespondRequest\x1a\x1e.agentfield.v1.RespondResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02\x12W\n\tInterrupt\x12\x1f.agentfield.v1.InterruptRequest\x1a .agentfield.v1.InterruptResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02\x12\x63\n\rUpdateSession\x12#.agentfield.v1.UpdateSessionRequest\x1a$.agentfield.v1.UpdateSessionResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02\x12\x63\n\rReportHandler\x12#.agentfield.v1.ReportHandlerRequest\x1a$.agentfield.v1.ReportHandlerResponse\"\x07\xb2\xbb\x18\x03\n\x01\x02\x42\xad\x01\n\x11\x63om.agentfield.v1B\x11\x41gentServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,30 +38,82 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021com.agentfield.v1B\021AgentServiceProtoP\001Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\242\002\003AXX\252\002\rAgentfield.V1\312\002\rAgentfield\\V1\342\002\031Agentfield\\V1\\GPBMetadata\352\002\016Agentfield::V1'
   _globals['_EXECUTE'].fields_by_name['input']._loaded_options = None
   _globals['_EXECUTE'].fields_by_name['input']._serialized_options = b'\240\273\030\001'
+  _globals['_SAYREQUEST'].fields_by_name['metadata']._loaded_options = None
+  _globals['_SAYREQUEST'].fields_by_name['metadata']._serialized_options = b'\240\273\030\001'
+  _globals['_UPDATESESSIONRESPONSE_TOOLTARGETSENTRY']._loaded_options = None
+  _globals['_UPDATESESSIONRESPONSE_TOOLTARGETSENTRY']._serialized_options = b'8\001'
   _globals['_AGENTSERVICE'].methods_by_name['Work']._loaded_options = None
   _globals['_AGENTSERVICE'].methods_by_name['Work']._serialized_options = b'\262\273\030\003\n\001\002'
-  _globals['_WORKREQUEST']._serialized_start=147
-  _globals['_WORKREQUEST']._serialized_end=419
-  _globals['_WORKRESPONSE']._serialized_start=422
-  _globals['_WORKRESPONSE']._serialized_end=646
-  _globals['_HELLO']._serialized_start=649
-  _globals['_HELLO']._serialized_end=795
-  _globals['_RUNNINGEXECUTION']._serialized_start=797
-  _globals['_RUNNINGEXECUTION']._serialized_end=876
-  _globals['_ACCEPTED']._serialized_start=878
-  _globals['_ACCEPTED']._serialized_end=949
-  _globals['_CREDIT']._serialized_start=951
-  _globals['_CREDIT']._serialized_end=991
-  _globals['_DRAIN']._serialized_start=993
-  _globals['_DRAIN']._serialized_end=1000
-  _globals['_GOODBYE']._serialized_start=1002
-  _globals['_GOODBYE']._serialized_end=1011
-  _globals['_WELCOME']._serialized_start=1013
-  _globals['_WELCOME']._serialized_end=1115
-  _globals['_EXECUTE']._serialized_start=1118
-  _globals['_EXECUTE']._serialized_end=1466
-  _globals['_CANCEL']._serialized_start=1468
-  _globals['_CANCEL']._serialized_end=1537
-  _globals['_AGENTSERVICE']._serialized_start=1539
-  _globals['_AGENTSERVICE']._serialized_end=1631
+  _globals['_AGENTSERVICE'].methods_by_name['HandleSession']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['HandleSession']._serialized_options = b'\262\273\030\003\n\001\002'
+  _globals['_AGENTSERVICE'].methods_by_name['Say']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['Say']._serialized_options = b'\262\273\030\003\n\001\002'
+  _globals['_AGENTSERVICE'].methods_by_name['Respond']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['Respond']._serialized_options = b'\262\273\030\003\n\001\002'
+  _globals['_AGENTSERVICE'].methods_by_name['Interrupt']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['Interrupt']._serialized_options = b'\262\273\030\003\n\001\002'
+  _globals['_AGENTSERVICE'].methods_by_name['UpdateSession']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['UpdateSession']._serialized_options = b'\262\273\030\003\n\001\002'
+  _globals['_AGENTSERVICE'].methods_by_name['ReportHandler']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['ReportHandler']._serialized_options = b'\262\273\030\003\n\001\002'
+  _globals['_HANDLEROUTCOME']._serialized_start=3906
+  _globals['_HANDLEROUTCOME']._serialized_end=4039
+  _globals['_WORKREQUEST']._serialized_start=176
+  _globals['_WORKREQUEST']._serialized_end=448
+  _globals['_WORKRESPONSE']._serialized_start=451
+  _globals['_WORKRESPONSE']._serialized_end=743
+  _globals['_HELLO']._serialized_start=746
+  _globals['_HELLO']._serialized_end=986
+  _globals['_RUNNINGHANDLER']._serialized_start=988
+  _globals['_RUNNINGHANDLER']._serialized_end=1061
+  _globals['_RUNNINGEXECUTION']._serialized_start=1063
+  _globals['_RUNNINGEXECUTION']._serialized_end=1142
+  _globals['_ACCEPTED']._serialized_start=1144
+  _globals['_ACCEPTED']._serialized_end=1215
+  _globals['_CREDIT']._serialized_start=1217
+  _globals['_CREDIT']._serialized_end=1257
+  _globals['_DRAIN']._serialized_start=1259
+  _globals['_DRAIN']._serialized_end=1266
+  _globals['_GOODBYE']._serialized_start=1268
+  _globals['_GOODBYE']._serialized_end=1277
+  _globals['_WELCOME']._serialized_start=1279
+  _globals['_WELCOME']._serialized_end=1381
+  _globals['_EXECUTE']._serialized_start=1384
+  _globals['_EXECUTE']._serialized_end=1732
+  _globals['_CANCEL']._serialized_start=1734
+  _globals['_CANCEL']._serialized_end=1803
+  _globals['_STARTHANDLER']._serialized_start=1806
+  _globals['_STARTHANDLER']._serialized_end=2025
+  _globals['_HANDLESESSIONREQUEST']._serialized_start=2027
+  _globals['_HANDLESESSIONREQUEST']._serialized_end=2145
+  _globals['_HANDLESESSIONRESPONSE']._serialized_start=2148
+  _globals['_HANDLESESSIONRESPONSE']._serialized_end=2291
+  _globals['_HANDLEROPENED']._serialized_start=2294
+  _globals['_HANDLEROPENED']._serialized_end=2423
+  _globals['_SAYREQUEST']._serialized_start=2426
+  _globals['_SAYREQUEST']._serialized_end=2622
+  _globals['_SAYRESPONSE']._serialized_start=2625
+  _globals['_SAYRESPONSE']._serialized_end=2863
+  _globals['_RESPONDREQUEST']._serialized_start=2866
+  _globals['_RESPONDREQUEST']._serialized_end=3006
+  _globals['_RESPONDRESPONSE']._serialized_start=3008
+  _globals['_RESPONDRESPONSE']._serialized_end=3122
+  _globals['_INTERRUPTREQUEST']._serialized_start=3124
+  _globals['_INTERRUPTREQUEST']._serialized_end=3230
+  _globals['_INTERRUPTRESPONSE']._serialized_start=3232
+  _globals['_INTERRUPTRESPONSE']._serialized_end=3285
+  _globals['_UPDATESESSIONREQUEST']._serialized_start=3288
+  _globals['_UPDATESESSIONREQUEST']._serialized_end=3503
+  _globals['_TOOLLIST']._serialized_start=3505
+  _globals['_TOOLLIST']._serialized_end=3537
+  _globals['_UPDATESESSIONRESPONSE']._serialized_start=3540
+  _globals['_UPDATESESSIONRESPONSE']._serialized_end=3717
+  _globals['_UPDATESESSIONRESPONSE_TOOLTARGETSENTRY']._serialized_start=3655
+  _globals['_UPDATESESSIONRESPONSE_TOOLTARGETSENTRY']._serialized_end=3717
+  _globals['_REPORTHANDLERREQUEST']._serialized_start=3720
+  _globals['_REPORTHANDLERREQUEST']._serialized_end=3878
+  _globals['_REPORTHANDLERRESPONSE']._serialized_start=3880
+  _globals['_REPORTHANDLERRESPONSE']._serialized_end=3903
+  _globals['_AGENTSERVICE']._serialized_start=4042
+  _globals['_AGENTSERVICE']._serialized_end=4682
 # @@protoc_insertion_point(module_scope)

@@ -3,12 +3,14 @@
 isort:skip_file
 """
 
+from agentfield.v1 import session_pb2 as _session_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _HandlerOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HandlerOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HandlerOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HANDLER_OUTCOME_UNSPECIFIED: _HandlerOutcome.ValueType  # 0
+    """Never sent."""
+    HANDLER_OUTCOME_RETURNED: _HandlerOutcome.ValueType  # 1
+    """It returned."""
+    HANDLER_OUTCOME_FAILED: _HandlerOutcome.ValueType  # 2
+    """It raised."""
+    HANDLER_OUTCOME_LOST: _HandlerOutcome.ValueType  # 3
+    """Its worker leaves: start it again elsewhere."""
+
+class HandlerOutcome(_HandlerOutcome, metaclass=_HandlerOutcomeEnumTypeWrapper):
+    """How an attempt of a handler ended."""
+
+HANDLER_OUTCOME_UNSPECIFIED: HandlerOutcome.ValueType  # 0
+"""Never sent."""
+HANDLER_OUTCOME_RETURNED: HandlerOutcome.ValueType  # 1
+"""It returned."""
+HANDLER_OUTCOME_FAILED: HandlerOutcome.ValueType  # 2
+"""It raised."""
+HANDLER_OUTCOME_LOST: HandlerOutcome.ValueType  # 3
+"""Its worker leaves: start it again elsewhere."""
+Global___HandlerOutcome: _TypeAlias = HandlerOutcome  # noqa: Y015
 
 @_typing.final
 class WorkRequest(_message.Message):
@@ -82,6 +112,7 @@ class WorkResponse(_message.Message):
     EXECUTE_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    START_HANDLER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """The answer to Hello."""
@@ -100,6 +131,10 @@ class WorkResponse(_message.Message):
         going down; reconnect, executions that run go on.
         """
 
+    @_builtins.property
+    def start_handler(self) -> Global___StartHandler:
+        """Run the handler of this session: call HandleSession."""
+
     def __init__(
         self,
         *,
@@ -107,12 +142,13 @@ class WorkResponse(_message.Message):
         execute: Global___Execute | None = ...,
         cancel: Global___Cancel | None = ...,
         drain: Global___Drain | None = ...,
+        start_handler: Global___StartHandler | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "drain", b"drain", "execute", b"execute", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "drain", b"drain", "execute", b"execute", "message", b"message", "start_handler", b"start_handler", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "drain", b"drain", "execute", b"execute", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "drain", b"drain", "execute", b"execute", "message", b"message", "start_handler", b"start_handler", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "execute", "cancel", "drain"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "execute", "cancel", "drain", "start_handler"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -127,15 +163,25 @@ class Hello(_message.Message):
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     MAX_EXECUTIONS_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
+    MAX_SESSIONS_FIELD_NUMBER: _builtins.int
+    HANDLERS_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """From RegisterNode."""
     max_executions: _builtins.int
     """How many executions it works on at once, 1 to 10000. Its first credit is
     this number less what it still runs.
     """
+    max_sessions: _builtins.int
+    """How many session handlers it runs at once, up to 10000. They do not count
+    as executions. 0: none are sent.
+    """
     @_builtins.property
     def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningExecution]:
         """Everything it has accepted and whose report was not yet answered."""
+
+    @_builtins.property
+    def handlers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningHandler]:
+        """The handlers it runs now."""
 
     def __init__(
         self,
@@ -143,14 +189,42 @@ class Hello(_message.Message):
         registration_id: _builtins.str = ...,
         max_executions: _builtins.int = ...,
         running: _abc.Iterable[Global___RunningExecution] | None = ...,
+        max_sessions: _builtins.int = ...,
+        handlers: _abc.Iterable[Global___RunningHandler] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_executions", b"max_executions", "registration_id", b"registration_id", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handlers", b"handlers", "max_executions", b"max_executions", "max_sessions", b"max_sessions", "registration_id", b"registration_id", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
+
+@_typing.final
+class RunningHandler(_message.Message):
+    """One handler a worker runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """Its session."""
+    attempt: _builtins.int
+    """Which attempt of it."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunningHandler: _TypeAlias = RunningHandler  # noqa: Y015
 
 @_typing.final
 class RunningExecution(_message.Message):
@@ -375,3 +449,504 @@ class Cancel(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Cancel: _TypeAlias = Cancel  # noqa: Y015
+
+@_typing.final
+class StartHandler(_message.Message):
+    """One session handler to run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ROOT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """Which attempt of the handler, for all that it asks."""
+    name: _builtins.str
+    """The session's name on this node."""
+    root_execution_id: _builtins.str
+    """The session's root execution: the parent of what the handler calls."""
+    run_id: _builtins.str
+    """Its run."""
+    actor_id: _builtins.str
+    """Who it is for, if anyone said."""
+    traceparent: _builtins.str
+    """The trace context of whoever started the session, if any."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        name: _builtins.str = ...,
+        root_execution_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "attempt", b"attempt", "name", b"name", "root_execution_id", b"root_execution_id", "run_id", b"run_id", "session_id", b"session_id", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartHandler: _TypeAlias = StartHandler  # noqa: Y015
+
+@_typing.final
+class HandleSessionRequest(_message.Message):
+    """Whose session, and from where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """From StartHandler."""
+    after_sequence: _builtins.int
+    """The number of the last event seen; 0: from the beginning."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "attempt", b"attempt", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandleSessionRequest: _TypeAlias = HandleSessionRequest  # noqa: Y015
+
+@_typing.final
+class HandleSessionResponse(_message.Message):
+    """What a handler learns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENED_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def opened(self) -> Global___HandlerOpened:
+        """First on every stream."""
+
+    @_builtins.property
+    def event(self) -> _session_pb2.SessionEvent:
+        """What happened, or happens."""
+
+    def __init__(
+        self,
+        *,
+        opened: Global___HandlerOpened | None = ...,
+        event: _session_pb2.SessionEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "message", b"message", "opened", b"opened"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "message", b"message", "opened", b"opened"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["opened", "event"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___HandleSessionResponse: _TypeAlias = HandleSessionResponse  # noqa: Y015
+
+@_typing.final
+class HandlerOpened(_message.Message):
+    """The session as it is when the stream opens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    HANDLER_GRACE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> _session_pb2.Session:
+        """The session, without turns and provider calls."""
+
+    @_builtins.property
+    def handler_grace(self) -> _duration_pb2.Duration:
+        """How long the handler may go on after the session's end."""
+
+    def __init__(
+        self,
+        *,
+        session: _session_pb2.Session | None = ...,
+        handler_grace: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["handler_grace", b"handler_grace", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handler_grace", b"handler_grace", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandlerOpened: _TypeAlias = HandlerOpened  # noqa: Y015
+
+@_typing.final
+class SayRequest(_message.Message):
+    """What to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    UNINTERRUPTIBLE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """From StartHandler."""
+    request_id: _builtins.str
+    """Makes the request repeatable, within the session. At most 128 characters."""
+    text: _builtins.str
+    """The text, at most 8 KiB."""
+    uninterruptible: _builtins.bool
+    """The user's speech is not to cut it."""
+    metadata: _builtins.bytes
+    """Facts that are kept with the turn: a JSON object."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        uninterruptible: _builtins.bool = ...,
+        metadata: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "metadata", b"metadata", "request_id", b"request_id", "session_id", b"session_id", "text", b"text", "uninterruptible", b"uninterruptible"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SayRequest: _TypeAlias = SayRequest  # noqa: Y015
+
+@_typing.final
+class SayResponse(_message.Message):
+    """What became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    SPOKEN_TEXT_FIELD_NUMBER: _builtins.int
+    VERBATIM_FIELD_NUMBER: _builtins.int
+    HEARD_TEXT_FIELD_NUMBER: _builtins.int
+    HEARD_MS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The text that was asked for."""
+    spoken_text: _builtins.str
+    """What the provider says was spoken."""
+    verbatim: _builtins.bool
+    """Whether the two are the same, but for case, spaces and punctuation."""
+    heard_text: _builtins.str
+    """What was heard of it."""
+    heard_ms: _builtins.int
+    """How long it was played, where that is known, in milliseconds."""
+    estimated: _builtins.bool
+    """heard_text is an estimate by time."""
+    outcome: _session_pb2.SpeechOutcome.ValueType
+    """How it ended."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        spoken_text: _builtins.str = ...,
+        verbatim: _builtins.bool = ...,
+        heard_text: _builtins.str = ...,
+        heard_ms: _builtins.int = ...,
+        estimated: _builtins.bool = ...,
+        outcome: _session_pb2.SpeechOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated", b"estimated", "heard_ms", b"heard_ms", "heard_text", b"heard_text", "outcome", b"outcome", "spoken_text", b"spoken_text", "text", b"text", "verbatim", b"verbatim"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SayResponse: _TypeAlias = SayResponse  # noqa: Y015
+
+@_typing.final
+class RespondRequest(_message.Message):
+    """How to answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """From StartHandler."""
+    request_id: _builtins.str
+    """Makes the request repeatable, within the session. At most 128 characters."""
+    instructions: _builtins.str
+    """For this answer, in place of the session's. Empty: the session's."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        instructions: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "instructions", b"instructions", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RespondRequest: _TypeAlias = RespondRequest  # noqa: Y015
+
+@_typing.final
+class RespondResponse(_message.Message):
+    """The model's answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    outcome: _session_pb2.SpeechOutcome.ValueType
+    """How it ended."""
+    @_builtins.property
+    def turn(self) -> _session_pb2.Turn:
+        """What it said, as it was heard."""
+
+    def __init__(
+        self,
+        *,
+        turn: _session_pb2.Turn | None = ...,
+        outcome: _session_pb2.SpeechOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["turn", b"turn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "turn", b"turn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RespondResponse: _TypeAlias = RespondResponse  # noqa: Y015
+
+@_typing.final
+class InterruptRequest(_message.Message):
+    """Whom to stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """From StartHandler."""
+    request_id: _builtins.str
+    """Makes the request repeatable, within the session. At most 128 characters."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterruptRequest: _TypeAlias = InterruptRequest  # noqa: Y015
+
+@_typing.final
+class InterruptResponse(_message.Message):
+    """Whether there was anything to stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERRUPTED_FIELD_NUMBER: _builtins.int
+    interrupted: _builtins.bool
+    """Something was being said."""
+    def __init__(
+        self,
+        *,
+        interrupted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interrupted", b"interrupted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterruptResponse: _TypeAlias = InterruptResponse  # noqa: Y015
+
+@_typing.final
+class UpdateSessionRequest(_message.Message):
+    """What to change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """From StartHandler."""
+    request_id: _builtins.str
+    """Makes the request repeatable, within the session. At most 128 characters."""
+    instructions: _builtins.str
+    """What the model is told from now on. Unset: as before."""
+    @_builtins.property
+    def tools(self) -> Global___ToolList:
+        """What the model and the client may call from now on. Unset: as before."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        instructions: _builtins.str | None = ...,
+        tools: Global___ToolList | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_instructions", b"_instructions", "instructions", b"instructions", "tools", b"tools"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_instructions", b"_instructions", "attempt", b"attempt", "instructions", b"instructions", "request_id", b"request_id", "session_id", b"session_id", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__instructions: _TypeAlias = _typing.Literal["instructions"]  # noqa: Y015
+    _WhichOneofArgType__instructions: _TypeAlias = _typing.Literal["_instructions", b"_instructions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instructions) -> _WhichOneofReturnType__instructions | None: ...
+
+Global___UpdateSessionRequest: _TypeAlias = UpdateSessionRequest  # noqa: Y015
+
+@_typing.final
+class ToolList(_message.Message):
+    """A list of tools, which may be empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`node.function`, or `function` of this node."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolList: _TypeAlias = ToolList  # noqa: Y015
+
+@_typing.final
+class UpdateSessionResponse(_message.Message):
+    """It is in force at the provider, or will be when the session is LIVE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ToolTargetsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TOOL_TARGETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tool_targets(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the model may call, by the name it knows."""
+
+    def __init__(
+        self,
+        *,
+        tool_targets: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tool_targets", b"tool_targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSessionResponse: _TypeAlias = UpdateSessionResponse  # noqa: Y015
+
+@_typing.final
+class ReportHandlerRequest(_message.Message):
+    """The end of an attempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    attempt: _builtins.int
+    """From StartHandler."""
+    outcome: Global___HandlerOutcome.ValueType
+    """How it ended."""
+    error: _builtins.str
+    """Why it failed, for people. At most 32768 characters; longer ones are cut."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        outcome: Global___HandlerOutcome.ValueType = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "error", b"error", "outcome", b"outcome", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportHandlerRequest: _TypeAlias = ReportHandlerRequest  # noqa: Y015
+
+@_typing.final
+class ReportHandlerResponse(_message.Message):
+    """It is stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportHandlerResponse: _TypeAlias = ReportHandlerResponse  # noqa: Y015

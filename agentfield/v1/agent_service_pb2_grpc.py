@@ -44,6 +44,36 @@ class AgentServiceStub:
                 request_serializer=agentfield_dot_v1_dot_agent__service__pb2.WorkRequest.SerializeToString,
                 response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.WorkResponse.FromString,
                 _registered_method=True)
+        self.HandleSession = channel.unary_stream(
+                '/agentfield.v1.AgentService/HandleSession',
+                request_serializer=agentfield_dot_v1_dot_agent__service__pb2.HandleSessionRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.HandleSessionResponse.FromString,
+                _registered_method=True)
+        self.Say = channel.unary_unary(
+                '/agentfield.v1.AgentService/Say',
+                request_serializer=agentfield_dot_v1_dot_agent__service__pb2.SayRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.SayResponse.FromString,
+                _registered_method=True)
+        self.Respond = channel.unary_unary(
+                '/agentfield.v1.AgentService/Respond',
+                request_serializer=agentfield_dot_v1_dot_agent__service__pb2.RespondRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.RespondResponse.FromString,
+                _registered_method=True)
+        self.Interrupt = channel.unary_unary(
+                '/agentfield.v1.AgentService/Interrupt',
+                request_serializer=agentfield_dot_v1_dot_agent__service__pb2.InterruptRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.InterruptResponse.FromString,
+                _registered_method=True)
+        self.UpdateSession = channel.unary_unary(
+                '/agentfield.v1.AgentService/UpdateSession',
+                request_serializer=agentfield_dot_v1_dot_agent__service__pb2.UpdateSessionRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.UpdateSessionResponse.FromString,
+                _registered_method=True)
+        self.ReportHandler = channel.unary_unary(
+                '/agentfield.v1.AgentService/ReportHandler',
+                request_serializer=agentfield_dot_v1_dot_agent__service__pb2.ReportHandlerRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_agent__service__pb2.ReportHandlerResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -80,6 +110,81 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HandleSession(self, request, context):
+        """HandleSession gives a handler its session: HandlerOpened first, then the
+        log from after a number on and what happens. It ends after the last event.
+
+        A worker calls it for every StartHandler it was sent, and again, with the
+        same attempt and the number of the last event it saw, when the stream
+        breaks. When it stays away for longer than the server's agent_grace, the
+        handler is started again on any worker, as the next attempt. Events that
+        are not in the log may be missing after a break.
+
+        Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+        SERVER_DRAINING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Say(self, request, context):
+        """Say has a text spoken and waits until it was heard, or not.
+
+        Before the session is LIVE it waits for that. A repeat with the same
+        request_id joins the first: nothing is spoken twice.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+        PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Respond(self, request, context):
+        """Respond lets the model answer, with its tools, and waits until it has.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Interrupt(self, request, context):
+        """Interrupt stops what is being said now.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSession(self, request, context):
+        """UpdateSession changes the instructions or the tools of a session. Provider
+        and voice are fixed.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+        SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportHandler(self, request, context):
+        """ReportHandler tells how a handler's attempt ended. It may be repeated until
+        it is answered. The report of an attempt that has been replaced changes
+        nothing.
+
+        Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+        STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -87,6 +192,36 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Work,
                     request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.WorkRequest.FromString,
                     response_serializer=agentfield_dot_v1_dot_agent__service__pb2.WorkResponse.SerializeToString,
+            ),
+            'HandleSession': grpc.unary_stream_rpc_method_handler(
+                    servicer.HandleSession,
+                    request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.HandleSessionRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_agent__service__pb2.HandleSessionResponse.SerializeToString,
+            ),
+            'Say': grpc.unary_unary_rpc_method_handler(
+                    servicer.Say,
+                    request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.SayRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_agent__service__pb2.SayResponse.SerializeToString,
+            ),
+            'Respond': grpc.unary_unary_rpc_method_handler(
+                    servicer.Respond,
+                    request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.RespondRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_agent__service__pb2.RespondResponse.SerializeToString,
+            ),
+            'Interrupt': grpc.unary_unary_rpc_method_handler(
+                    servicer.Interrupt,
+                    request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.InterruptRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_agent__service__pb2.InterruptResponse.SerializeToString,
+            ),
+            'UpdateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSession,
+                    request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.UpdateSessionRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_agent__service__pb2.UpdateSessionResponse.SerializeToString,
+            ),
+            'ReportHandler': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportHandler,
+                    request_deserializer=agentfield_dot_v1_dot_agent__service__pb2.ReportHandlerRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_agent__service__pb2.ReportHandlerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -121,6 +256,168 @@ class AgentService:
             '/agentfield.v1.AgentService/Work',
             agentfield_dot_v1_dot_agent__service__pb2.WorkRequest.SerializeToString,
             agentfield_dot_v1_dot_agent__service__pb2.WorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandleSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/agentfield.v1.AgentService/HandleSession',
+            agentfield_dot_v1_dot_agent__service__pb2.HandleSessionRequest.SerializeToString,
+            agentfield_dot_v1_dot_agent__service__pb2.HandleSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Say(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.AgentService/Say',
+            agentfield_dot_v1_dot_agent__service__pb2.SayRequest.SerializeToString,
+            agentfield_dot_v1_dot_agent__service__pb2.SayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Respond(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.AgentService/Respond',
+            agentfield_dot_v1_dot_agent__service__pb2.RespondRequest.SerializeToString,
+            agentfield_dot_v1_dot_agent__service__pb2.RespondResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Interrupt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.AgentService/Interrupt',
+            agentfield_dot_v1_dot_agent__service__pb2.InterruptRequest.SerializeToString,
+            agentfield_dot_v1_dot_agent__service__pb2.InterruptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.AgentService/UpdateSession',
+            agentfield_dot_v1_dot_agent__service__pb2.UpdateSessionRequest.SerializeToString,
+            agentfield_dot_v1_dot_agent__service__pb2.UpdateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportHandler(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.AgentService/ReportHandler',
+            agentfield_dot_v1_dot_agent__service__pb2.ReportHandlerRequest.SerializeToString,
+            agentfield_dot_v1_dot_agent__service__pb2.ReportHandlerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,57 @@ class AgentServiceStub:
     REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED,
     STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
     """
+    HandleSession: _grpc.UnaryStreamMultiCallable[_agent_service_pb2.HandleSessionRequest, _agent_service_pb2.HandleSessionResponse]
+    """HandleSession gives a handler its session: HandlerOpened first, then the
+    log from after a number on and what happens. It ends after the last event.
+
+    A worker calls it for every StartHandler it was sent, and again, with the
+    same attempt and the number of the last event it saw, when the stream
+    breaks. When it stays away for longer than the server's agent_grace, the
+    handler is started again on any worker, as the next attempt. Events that
+    are not in the log may be missing after a break.
+
+    Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+    SERVER_DRAINING.
+    """
+    Say: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.SayRequest, _agent_service_pb2.SayResponse]
+    """Say has a text spoken and waits until it was heard, or not.
+
+    Before the session is LIVE it waits for that. A repeat with the same
+    request_id joins the first: nothing is spoken twice.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+    PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    Respond: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.RespondRequest, _agent_service_pb2.RespondResponse]
+    """Respond lets the model answer, with its tools, and waits until it has.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    Interrupt: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.InterruptRequest, _agent_service_pb2.InterruptResponse]
+    """Interrupt stops what is being said now.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    UpdateSession: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.UpdateSessionRequest, _agent_service_pb2.UpdateSessionResponse]
+    """UpdateSession changes the instructions or the tools of a session. Provider
+    and voice are fixed.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+    SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    ReportHandler: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ReportHandlerRequest, _agent_service_pb2.ReportHandlerResponse]
+    """ReportHandler tells how a handler's attempt ended. It may be repeated until
+    it is answered. The report of an attempt that has been replaced changes
+    nothing.
+
+    Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+    STORE_UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class AgentServiceAsyncStub(AgentServiceStub):
@@ -92,6 +143,57 @@ class AgentServiceAsyncStub(AgentServiceStub):
     Fails with INVALID_ARGUMENT (no Hello, a malformed message),
     REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED,
     STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
+    """
+    HandleSession: _aio.UnaryStreamMultiCallable[_agent_service_pb2.HandleSessionRequest, _agent_service_pb2.HandleSessionResponse]  # type: ignore[assignment]
+    """HandleSession gives a handler its session: HandlerOpened first, then the
+    log from after a number on and what happens. It ends after the last event.
+
+    A worker calls it for every StartHandler it was sent, and again, with the
+    same attempt and the number of the last event it saw, when the stream
+    breaks. When it stays away for longer than the server's agent_grace, the
+    handler is started again on any worker, as the next attempt. Events that
+    are not in the log may be missing after a break.
+
+    Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+    SERVER_DRAINING.
+    """
+    Say: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.SayRequest, _agent_service_pb2.SayResponse]  # type: ignore[assignment]
+    """Say has a text spoken and waits until it was heard, or not.
+
+    Before the session is LIVE it waits for that. A repeat with the same
+    request_id joins the first: nothing is spoken twice.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+    PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    Respond: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.RespondRequest, _agent_service_pb2.RespondResponse]  # type: ignore[assignment]
+    """Respond lets the model answer, with its tools, and waits until it has.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    Interrupt: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.InterruptRequest, _agent_service_pb2.InterruptResponse]  # type: ignore[assignment]
+    """Interrupt stops what is being said now.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    UpdateSession: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.UpdateSessionRequest, _agent_service_pb2.UpdateSessionResponse]  # type: ignore[assignment]
+    """UpdateSession changes the instructions or the tools of a session. Provider
+    and voice are fixed.
+
+    Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+    INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+    SERVER_DRAINING, STORE_UNAVAILABLE.
+    """
+    ReportHandler: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ReportHandlerRequest, _agent_service_pb2.ReportHandlerResponse]  # type: ignore[assignment]
+    """ReportHandler tells how a handler's attempt ended. It may be repeated until
+    it is answered. The report of an attempt that has been replaced changes
+    nothing.
+
+    Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+    STORE_UNAVAILABLE.
     """
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -128,6 +230,93 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with INVALID_ARGUMENT (no Hello, a malformed message),
         REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED,
         STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
+        """
+
+    @_abc_1.abstractmethod
+    def HandleSession(
+        self,
+        request: _agent_service_pb2.HandleSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_agent_service_pb2.HandleSessionResponse], _abc.AsyncIterator[_agent_service_pb2.HandleSessionResponse]]:
+        """HandleSession gives a handler its session: HandlerOpened first, then the
+        log from after a number on and what happens. It ends after the last event.
+
+        A worker calls it for every StartHandler it was sent, and again, with the
+        same attempt and the number of the last event it saw, when the stream
+        breaks. When it stays away for longer than the server's agent_grace, the
+        handler is started again on any worker, as the next attempt. Events that
+        are not in the log may be missing after a break.
+
+        Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+        SERVER_DRAINING.
+        """
+
+    @_abc_1.abstractmethod
+    def Say(
+        self,
+        request: _agent_service_pb2.SayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.SayResponse, _abc.Awaitable[_agent_service_pb2.SayResponse]]:
+        """Say has a text spoken and waits until it was heard, or not.
+
+        Before the session is LIVE it waits for that. A repeat with the same
+        request_id joins the first: nothing is spoken twice.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+        PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Respond(
+        self,
+        request: _agent_service_pb2.RespondRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.RespondResponse, _abc.Awaitable[_agent_service_pb2.RespondResponse]]:
+        """Respond lets the model answer, with its tools, and waits until it has.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Interrupt(
+        self,
+        request: _agent_service_pb2.InterruptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.InterruptResponse, _abc.Awaitable[_agent_service_pb2.InterruptResponse]]:
+        """Interrupt stops what is being said now.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateSession(
+        self,
+        request: _agent_service_pb2.UpdateSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.UpdateSessionResponse, _abc.Awaitable[_agent_service_pb2.UpdateSessionResponse]]:
+        """UpdateSession changes the instructions or the tools of a session. Provider
+        and voice are fixed.
+
+        Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+        INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+        SERVER_DRAINING, STORE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportHandler(
+        self,
+        request: _agent_service_pb2.ReportHandlerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.ReportHandlerResponse, _abc.Awaitable[_agent_service_pb2.ReportHandlerResponse]]:
+        """ReportHandler tells how a handler's attempt ended. It may be repeated until
+        it is answered. The report of an attempt that has been replaced changes
+        nothing.
+
+        Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+        STORE_UNAVAILABLE.
         """
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -92,6 +92,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The rpc's own deadline passed before the answer. The execution goes on."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 28
     """Something went wrong inside the control plane; its log has the details."""
+    ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 29
+    """There is no such session, or the key may not see it."""
+    ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 30
+    """The session has ended."""
+    ERROR_REASON_SESSION_ACTIVE: _ErrorReason.ValueType  # 31
+    """The session has not ended: end it first."""
+    ERROR_REASON_SESSION_ALREADY_CONNECTED: _ErrorReason.ValueType  # 32
+    """The session is connected, or another offer was taken in place of this one."""
+    ERROR_REASON_SESSION_LIMIT_REACHED: _ErrorReason.ValueType  # 33
+    """There are as many sessions as the target, the caller or the server may
+    have at once.
+    """
+    ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT: _ErrorReason.ValueType  # 34
+    """The provider does not have this transport, or one of the two is not known."""
+    ERROR_REASON_TRANSPORT_NOT_SERVED: _ErrorReason.ValueType  # 35
+    """The provider has the transport, and this server does not serve the pair."""
+    ERROR_REASON_NODE_UNAVAILABLE: _ErrorReason.ValueType  # 36
+    """The session declares a handler, and no worker is connected that runs it."""
+    ERROR_REASON_TOOL_NOT_ALLOWED: _ErrorReason.ValueType  # 37
+    """The tool is not one of the session's tools. Nothing ran."""
+    ERROR_REASON_UNKNOWN_TOOL_CALL: _ErrorReason.ValueType  # 38
+    """The provider reported no such tool call."""
+    ERROR_REASON_HANDLER_SUPERSEDED: _ErrorReason.ValueType  # 39
+    """A newer attempt of the handler has taken over."""
+    ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 40
+    """The provider cannot do this; the message says what it can."""
+    ERROR_REASON_DATA_CHANNEL_REFUSED: _ErrorReason.ValueType  # 41
+    """The session takes no offer with a data channel."""
+    ERROR_REASON_PROVIDER_FAILED: _ErrorReason.ValueType  # 42
+    """The provider refused or could not be reached."""
+    ERROR_REASON_PROVIDER_KEY_MISSING: _ErrorReason.ValueType  # 43
+    """The server has no key for the provider."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request or an execution failed. On the wire this is
@@ -165,6 +197,38 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 27
 """The rpc's own deadline passed before the answer. The execution goes on."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 28
 """Something went wrong inside the control plane; its log has the details."""
+ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 29
+"""There is no such session, or the key may not see it."""
+ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 30
+"""The session has ended."""
+ERROR_REASON_SESSION_ACTIVE: ErrorReason.ValueType  # 31
+"""The session has not ended: end it first."""
+ERROR_REASON_SESSION_ALREADY_CONNECTED: ErrorReason.ValueType  # 32
+"""The session is connected, or another offer was taken in place of this one."""
+ERROR_REASON_SESSION_LIMIT_REACHED: ErrorReason.ValueType  # 33
+"""There are as many sessions as the target, the caller or the server may
+have at once.
+"""
+ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT: ErrorReason.ValueType  # 34
+"""The provider does not have this transport, or one of the two is not known."""
+ERROR_REASON_TRANSPORT_NOT_SERVED: ErrorReason.ValueType  # 35
+"""The provider has the transport, and this server does not serve the pair."""
+ERROR_REASON_NODE_UNAVAILABLE: ErrorReason.ValueType  # 36
+"""The session declares a handler, and no worker is connected that runs it."""
+ERROR_REASON_TOOL_NOT_ALLOWED: ErrorReason.ValueType  # 37
+"""The tool is not one of the session's tools. Nothing ran."""
+ERROR_REASON_UNKNOWN_TOOL_CALL: ErrorReason.ValueType  # 38
+"""The provider reported no such tool call."""
+ERROR_REASON_HANDLER_SUPERSEDED: ErrorReason.ValueType  # 39
+"""A newer attempt of the handler has taken over."""
+ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 40
+"""The provider cannot do this; the message says what it can."""
+ERROR_REASON_DATA_CHANNEL_REFUSED: ErrorReason.ValueType  # 41
+"""The session takes no offer with a data channel."""
+ERROR_REASON_PROVIDER_FAILED: ErrorReason.ValueType  # 42
+"""The provider refused or could not be reached."""
+ERROR_REASON_PROVIDER_KEY_MISSING: ErrorReason.ValueType  # 43
+"""The server has no key for the provider."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

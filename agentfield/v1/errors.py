@@ -297,6 +297,141 @@ class Internal(AgentFieldError):
     retryable = False
 
 
+class SessionNotFound(AgentFieldError):
+    """There is no such session, or the key may not see it."""
+
+    reason = "SESSION_NOT_FOUND"
+    code = 5
+    http_status = 404
+    retryable = False
+
+
+class SessionEnded(AgentFieldError):
+    """The session has ended."""
+
+    reason = "SESSION_ENDED"
+    code = 9
+    http_status = 409
+    retryable = False
+
+
+class SessionActive(AgentFieldError):
+    """The session has not ended: end it first."""
+
+    reason = "SESSION_ACTIVE"
+    code = 9
+    http_status = 409
+    retryable = False
+
+
+class SessionAlreadyConnected(AgentFieldError):
+    """The session is connected, or another offer was taken in place of this one."""
+
+    reason = "SESSION_ALREADY_CONNECTED"
+    code = 9
+    http_status = 409
+    retryable = False
+
+
+class SessionLimitReached(AgentFieldError):
+    """There are as many sessions as the target, the caller or the server may have at once."""
+
+    reason = "SESSION_LIMIT_REACHED"
+    code = 8
+    http_status = 429
+    retryable = True
+
+
+class UnsupportedSessionTransport(AgentFieldError):
+    """The provider does not have this transport, or one of the two is not known."""
+
+    reason = "UNSUPPORTED_SESSION_TRANSPORT"
+    code = 3
+    http_status = 400
+    retryable = False
+
+
+class TransportNotServed(AgentFieldError):
+    """The provider has the transport, and this server does not serve the pair."""
+
+    reason = "TRANSPORT_NOT_SERVED"
+    code = 12
+    http_status = 501
+    retryable = False
+
+
+class NodeUnavailable(AgentFieldError):
+    """The session declares a handler, and no worker is connected that runs it."""
+
+    reason = "NODE_UNAVAILABLE"
+    code = 14
+    http_status = 503
+    retryable = True
+
+
+class ToolNotAllowed(AgentFieldError):
+    """The tool is not one of the session's tools. Nothing ran."""
+
+    reason = "TOOL_NOT_ALLOWED"
+    code = 7
+    http_status = 403
+    retryable = False
+
+
+class UnknownToolCall(AgentFieldError):
+    """The provider reported no such tool call."""
+
+    reason = "UNKNOWN_TOOL_CALL"
+    code = 5
+    http_status = 404
+    retryable = False
+
+
+class HandlerSuperseded(AgentFieldError):
+    """A newer attempt of the handler has taken over."""
+
+    reason = "HANDLER_SUPERSEDED"
+    code = 9
+    http_status = 409
+    retryable = False
+
+
+class Unsupported(AgentFieldError):
+    """The provider cannot do this; the message says what it can."""
+
+    reason = "UNSUPPORTED"
+    code = 12
+    http_status = 501
+    retryable = False
+
+
+class DataChannelRefused(AgentFieldError):
+    """The session takes no offer with a data channel."""
+
+    reason = "DATA_CHANNEL_REFUSED"
+    code = 3
+    http_status = 400
+    retryable = False
+
+
+class ProviderFailed(AgentFieldError):
+    """The provider refused or could not be reached."""
+
+    reason = "PROVIDER_FAILED"
+    code = 10
+    http_status = 502
+    retryable = False
+
+
+class ProviderKeyMissing(AgentFieldError):
+    """The server has no key for the provider."""
+
+    reason = "PROVIDER_KEY_MISSING"
+    code = 9
+    http_status = 502
+    retryable = False
+
+
 BY_REASON: Mapping[str, type[AgentFieldError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "UNAUTHENTICATED": Unauthenticated,
@@ -326,4 +461,19 @@ BY_REASON: Mapping[str, type[AgentFieldError]] = {
     "ORIGIN_NOT_ALLOWED": OriginNotAllowed,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "INTERNAL": Internal,
+    "SESSION_NOT_FOUND": SessionNotFound,
+    "SESSION_ENDED": SessionEnded,
+    "SESSION_ACTIVE": SessionActive,
+    "SESSION_ALREADY_CONNECTED": SessionAlreadyConnected,
+    "SESSION_LIMIT_REACHED": SessionLimitReached,
+    "UNSUPPORTED_SESSION_TRANSPORT": UnsupportedSessionTransport,
+    "TRANSPORT_NOT_SERVED": TransportNotServed,
+    "NODE_UNAVAILABLE": NodeUnavailable,
+    "TOOL_NOT_ALLOWED": ToolNotAllowed,
+    "UNKNOWN_TOOL_CALL": UnknownToolCall,
+    "HANDLER_SUPERSEDED": HandlerSuperseded,
+    "UNSUPPORTED": Unsupported,
+    "DATA_CHANNEL_REFUSED": DataChannelRefused,
+    "PROVIDER_FAILED": ProviderFailed,
+    "PROVIDER_KEY_MISSING": ProviderKeyMissing,
 }

@@ -31,6 +31,8 @@ class _FunctionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Function
     """A reasoner: a function that thinks, usually with a model."""
     FUNCTION_KIND_SKILL: _FunctionKind.ValueType  # 2
     """A skill: a plain function."""
+    FUNCTION_KIND_SESSION: _FunctionKind.ValueType  # 3
+    """A session: the execution that stands for it is the root of its workflow."""
 
 class FunctionKind(_FunctionKind, metaclass=_FunctionKindEnumTypeWrapper):
     """What kind of thing a function or an execution is."""
@@ -41,6 +43,8 @@ FUNCTION_KIND_REASONER: FunctionKind.ValueType  # 1
 """A reasoner: a function that thinks, usually with a model."""
 FUNCTION_KIND_SKILL: FunctionKind.ValueType  # 2
 """A skill: a plain function."""
+FUNCTION_KIND_SESSION: FunctionKind.ValueType  # 3
+"""A session: the execution that stands for it is the root of its workflow."""
 Global___FunctionKind: _TypeAlias = FunctionKind  # noqa: Y015
 
 class _ExecutionStatus:
@@ -85,7 +89,7 @@ Global___ExecutionStatus: _TypeAlias = ExecutionStatus  # noqa: Y015
 
 @_typing.final
 class Execution(_message.Message):
-    """One run of a reasoner or a skill."""
+    """One run of a reasoner or a skill, or a session."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from agentfield.v1 import execution_pb2 as agentfield_dot_v1_dot_execution__pb2
 from agentfield.v1 import options_pb2 as agentfield_dot_v1_dot_options__pb2
+from agentfield.v1 import session_pb2 as agentfield_dot_v1_dot_session__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n agentfield/v1/node_service.proto\x12\ragentfield.v1\x1a\x1d\x61gentfield/v1/execution.proto\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x01\n\x08\x46unction\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12/\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.agentfield.v1.FunctionKindR\x04kind\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\'\n\x0cinput_schema\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0binputSchema\x12)\n\routput_schema\x18\x05 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0coutputSchema\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\x12\x1e\n\nidempotent\x18\x07 \x01(\x08R\nidempotent\"\x97\x02\n\x06Worker\x12\x1f\n\x0binstance_id\x18\x01 \x01(\tR\ninstanceId\x12\'\n\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\x12\x1c\n\tconnected\x18\x03 \x01(\x08R\tconnected\x12\x1a\n\x08\x64raining\x18\x04 \x01(\x08R\x08\x64raining\x12%\n\x0emax_executions\x18\x05 \x01(\x05R\rmaxExecutions\x12-\n\x12running_executions\x18\x06 \x01(\x05R\x11runningExecutions\x12\x33\n\x07seen_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06seenAt\"\xf6\x02\n\x04Node\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x35\n\tfunctions\x18\x04 \x03(\x0b\x32\x17.agentfield.v1.FunctionR\tfunctions\x12/\n\x07workers\x18\x05 \x03(\x0b\x32\x15.agentfield.v1.WorkerR\x07workers\x12\x1c\n\tconnected\x18\x06 \x01(\x08R\tconnected\x12\x1d\n\ncreated_by\x18\x07 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xc2\x01\n\x13RegisterNodeRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n\x0binstance_id\x18\x02 \x01(\tR\ninstanceId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x04 \x01(\tR\x0b\x64\x65scription\x12\x35\n\tfunctions\x18\x05 \x03(\x0b\x32\x17.agentfield.v1.FunctionR\tfunctions\"h\n\x14RegisterNodeResponse\x12\'\n\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12\'\n\x04node\x18\x02 \x01(\x0b\x32\x13.agentfield.v1.NodeR\x04node\"T\n\x10HeartbeatRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\'\n\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\"D\n\x11HeartbeatResponse\x12/\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05lease\"Y\n\x15\x44\x65registerNodeRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\'\n\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\"\x18\n\x16\x44\x65registerNodeResponse\")\n\x0eGetNodeRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\":\n\x0fGetNodeResponse\x12\'\n\x04node\x18\x01 \x01(\x0b\x32\x13.agentfield.v1.NodeR\x04node\"N\n\x10ListNodesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"f\n\x11ListNodesResponse\x12)\n\x05nodes\x18\x01 \x03(\x0b\x32\x13.agentfield.v1.NodeR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa1\x05\n\x0bNodeService\x12\x88\x01\n\x0cRegisterNode\x12\".agentfield.v1.RegisterNodeRequest\x1a#.agentfield.v1.RegisterNodeResponse\"/\xaa\xbb\x18\x03\x08\xc9\x01\xb2\xbb\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/nodes/register:\x01*\x12\x83\x01\n\tHeartbeat\x12\x1f.agentfield.v1.HeartbeatRequest\x1a .agentfield.v1.HeartbeatResponse\"3\xb2\xbb\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02&\"!/api/v1/nodes/{node_id}/heartbeat:\x01*\x12\x98\x01\n\x0e\x44\x65registerNode\x12$.agentfield.v1.DeregisterNodeRequest\x1a%.agentfield.v1.DeregisterNodeResponse\"9\xaa\xbb\x18\x03\x08\xca\x01\xb2\xbb\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02%\" /api/v1/nodes/{node_id}/shutdown:\x01*\x12w\n\x07GetNode\x12\x1d.agentfield.v1.GetNodeRequest\x1a\x1e.agentfield.v1.GetNodeResponse\"-\xb2\xbb\x18\x04\n\x02\x02\x03\x82\xd3\xe4\x93\x02\x1f\x12\x17/api/v1/nodes/{node_id}b\x04node\x12m\n\tListNodes\x12\x1f.agentfield.v1.ListNodesRequest\x1a .agentfield.v1.ListNodesResponse\"\x1d\xb2\xbb\x18\x04\n\x02\x02\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/nodesB\xac\x01\n\x11\x63om.agentfield.v1B\x10NodeServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n agentfield/v1/node_service.proto\x12\ragentfield.v1\x1a\x1d\x61gentfield/v1/execution.proto\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1b\x61gentfield/v1/session.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x01\n\x08\x46unction\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12/\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.agentfield.v1.FunctionKindR\x04kind\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\'\n\x0cinput_schema\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0binputSchema\x12)\n\routput_schema\x18\x05 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0coutputSchema\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\x12\x1e\n\nidempotent\x18\x07 \x01(\x08R\nidempotent\"\xba\x02\n\x06Worker\x12\x1f\n\x0binstance_id\x18\x01 \x01(\tR\ninstanceId\x12\'\n\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\x12\x1c\n\tconnected\x18\x03 \x01(\x08R\tconnected\x12\x1a\n\x08\x64raining\x18\x04 \x01(\x08R\x08\x64raining\x12%\n\x0emax_executions\x18\x05 \x01(\x05R\rmaxExecutions\x12-\n\x12running_executions\x18\x06 \x01(\x05R\x11runningExecutions\x12\x33\n\x07seen_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06seenAt\x12!\n\x0cmax_sessions\x18\x08 \x01(\x05R\x0bmaxSessions\"\xb5\x03\n\x04Node\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x35\n\tfunctions\x18\x04 \x03(\x0b\x32\x17.agentfield.v1.FunctionR\tfunctions\x12/\n\x07workers\x18\x05 \x03(\x0b\x32\x15.agentfield.v1.WorkerR\x07workers\x12\x1c\n\tconnected\x18\x06 \x01(\x08R\tconnected\x12\x1d\n\ncreated_by\x18\x07 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n\x08sessions\x18\n \x03(\x0b\x32!.agentfield.v1.SessionDeclarationR\x08sessions\"\x81\x02\n\x13RegisterNodeRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n\x0binstance_id\x18\x02 \x01(\tR\ninstanceId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x04 \x01(\tR\x0b\x64\x65scription\x12\x35\n\tfunctions\x18\x05 \x03(\x0b\x32\x17.agentfield.v1.FunctionR\tfunctions\x12=\n\x08sessions\x18\x06 \x03(\x0b\x32!.agentfield.v1.SessionDeclarationR\x08sessions\"h\n\x14RegisterNodeResponse\x12\'\n\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12\'\n\x04node\x18\x02 \x01(\x0b\x32\x13.agentfield.v1.NodeR\x04node\"T\n\x10HeartbeatRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\'\n\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\"D\n\x11HeartbeatResponse\x12/\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05lease\"Y\n\x15\x44\x65registerNodeRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\x12\'\n\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\"\x18\n\x16\x44\x65registerNodeResponse\")\n\x0eGetNodeRequest\x12\x17\n\x07node_id\x18\x01 \x01(\tR\x06nodeId\":\n\x0fGetNodeResponse\x12\'\n\x04node\x18\x01 \x01(\x0b\x32\x13.agentfield.v1.NodeR\x04node\"N\n\x10ListNodesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"f\n\x11ListNodesResponse\x12)\n\x05nodes\x18\x01 \x03(\x0b\x32\x13.agentfield.v1.NodeR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa1\x05\n\x0bNodeService\x12\x88\x01\n\x0cRegisterNode\x12\".agentfield.v1.RegisterNodeRequest\x1a#.agentfield.v1.RegisterNodeResponse\"/\xaa\xbb\x18\x03\x08\xc9\x01\xb2\xbb\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/nodes/register:\x01*\x12\x83\x01\n\tHeartbeat\x12\x1f.agentfield.v1.HeartbeatRequest\x1a .agentfield.v1.HeartbeatResponse\"3\xb2\xbb\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02&\"!/api/v1/nodes/{node_id}/heartbeat:\x01*\x12\x98\x01\n\x0e\x44\x65registerNode\x12$.agentfield.v1.DeregisterNodeRequest\x1a%.agentfield.v1.DeregisterNodeResponse\"9\xaa\xbb\x18\x03\x08\xca\x01\xb2\xbb\x18\x03\n\x01\x02\x82\xd3\xe4\x93\x02%\" /api/v1/nodes/{node_id}/shutdown:\x01*\x12w\n\x07GetNode\x12\x1d.agentfield.v1.GetNodeRequest\x1a\x1e.agentfield.v1.GetNodeResponse\"-\xb2\xbb\x18\x04\n\x02\x02\x03\x82\xd3\xe4\x93\x02\x1f\x12\x17/api/v1/nodes/{node_id}b\x04node\x12m\n\tListNodes\x12\x1f.agentfield.v1.ListNodesRequest\x1a .agentfield.v1.ListNodesResponse\"\x1d\xb2\xbb\x18\x04\n\x02\x02\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/nodesB\xac\x01\n\x11\x63om.agentfield.v1B\x10NodeServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,32 +52,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODESERVICE'].methods_by_name['GetNode']._serialized_options = b'\262\273\030\004\n\002\002\003\202\323\344\223\002\037\022\027/api/v1/nodes/{node_id}b\004node'
   _globals['_NODESERVICE'].methods_by_name['ListNodes']._loaded_options = None
   _globals['_NODESERVICE'].methods_by_name['ListNodes']._serialized_options = b'\262\273\030\004\n\002\002\003\202\323\344\223\002\017\022\r/api/v1/nodes'
-  _globals['_FUNCTION']._serialized_start=207
-  _globals['_FUNCTION']._serialized_end=456
-  _globals['_WORKER']._serialized_start=459
-  _globals['_WORKER']._serialized_end=738
-  _globals['_NODE']._serialized_start=741
-  _globals['_NODE']._serialized_end=1115
-  _globals['_REGISTERNODEREQUEST']._serialized_start=1118
-  _globals['_REGISTERNODEREQUEST']._serialized_end=1312
-  _globals['_REGISTERNODERESPONSE']._serialized_start=1314
-  _globals['_REGISTERNODERESPONSE']._serialized_end=1418
-  _globals['_HEARTBEATREQUEST']._serialized_start=1420
-  _globals['_HEARTBEATREQUEST']._serialized_end=1504
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1506
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1574
-  _globals['_DEREGISTERNODEREQUEST']._serialized_start=1576
-  _globals['_DEREGISTERNODEREQUEST']._serialized_end=1665
-  _globals['_DEREGISTERNODERESPONSE']._serialized_start=1667
-  _globals['_DEREGISTERNODERESPONSE']._serialized_end=1691
-  _globals['_GETNODEREQUEST']._serialized_start=1693
-  _globals['_GETNODEREQUEST']._serialized_end=1734
-  _globals['_GETNODERESPONSE']._serialized_start=1736
-  _globals['_GETNODERESPONSE']._serialized_end=1794
-  _globals['_LISTNODESREQUEST']._serialized_start=1796
-  _globals['_LISTNODESREQUEST']._serialized_end=1874
-  _globals['_LISTNODESRESPONSE']._serialized_start=1876
-  _globals['_LISTNODESRESPONSE']._serialized_end=1978
-  _globals['_NODESERVICE']._serialized_start=1981
-  _globals['_NODESERVICE']._serialized_end=2654
+  _globals['_FUNCTION']._serialized_start=236
+  _globals['_FUNCTION']._serialized_end=485
+  _globals['_WORKER']._serialized_start=488
+  _globals['_WORKER']._serialized_end=802
+  _globals['_NODE']._serialized_start=805
+  _globals['_NODE']._serialized_end=1242
+  _globals['_REGISTERNODEREQUEST']._serialized_start=1245
+  _globals['_REGISTERNODEREQUEST']._serialized_end=1502
+  _globals['_REGISTERNODERESPONSE']._serialized_start=1504
+  _globals['_REGISTERNODERESPONSE']._serialized_end=1608
+  _globals['_HEARTBEATREQUEST']._serialized_start=1610
+  _globals['_HEARTBEATREQUEST']._serialized_end=1694
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1696
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1764
+  _globals['_DEREGISTERNODEREQUEST']._serialized_start=1766
+  _globals['_DEREGISTERNODEREQUEST']._serialized_end=1855
+  _globals['_DEREGISTERNODERESPONSE']._serialized_start=1857
+  _globals['_DEREGISTERNODERESPONSE']._serialized_end=1881
+  _globals['_GETNODEREQUEST']._serialized_start=1883
+  _globals['_GETNODEREQUEST']._serialized_end=1924
+  _globals['_GETNODERESPONSE']._serialized_start=1926
+  _globals['_GETNODERESPONSE']._serialized_end=1984
+  _globals['_LISTNODESREQUEST']._serialized_start=1986
+  _globals['_LISTNODESREQUEST']._serialized_end=2064
+  _globals['_LISTNODESRESPONSE']._serialized_start=2066
+  _globals['_LISTNODESRESPONSE']._serialized_end=2168
+  _globals['_NODESERVICE']._serialized_start=2171
+  _globals['_NODESERVICE']._serialized_end=2844
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from agentfield.v1 import execution_pb2 as _execution_pb2
+from agentfield.v1 import session_pb2 as _session_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -84,6 +85,7 @@ class Worker(_message.Message):
     MAX_EXECUTIONS_FIELD_NUMBER: _builtins.int
     RUNNING_EXECUTIONS_FIELD_NUMBER: _builtins.int
     SEEN_AT_FIELD_NUMBER: _builtins.int
+    MAX_SESSIONS_FIELD_NUMBER: _builtins.int
     instance_id: _builtins.str
     """The process, as it named itself."""
     registration_id: _builtins.str
@@ -96,6 +98,8 @@ class Worker(_message.Message):
     """How many executions it works on at once."""
     running_executions: _builtins.int
     """How many unfinished executions are assigned to it."""
+    max_sessions: _builtins.int
+    """How many session handlers it runs at once."""
     @_builtins.property
     def seen_at(self) -> _timestamp_pb2.Timestamp:
         """When it last connected or sent a heartbeat."""
@@ -110,10 +114,11 @@ class Worker(_message.Message):
         max_executions: _builtins.int = ...,
         running_executions: _builtins.int = ...,
         seen_at: _timestamp_pb2.Timestamp | None = ...,
+        max_sessions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "draining", b"draining", "instance_id", b"instance_id", "max_executions", b"max_executions", "registration_id", b"registration_id", "running_executions", b"running_executions", "seen_at", b"seen_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "draining", b"draining", "instance_id", b"instance_id", "max_executions", b"max_executions", "max_sessions", b"max_sessions", "registration_id", b"registration_id", "running_executions", b"running_executions", "seen_at", b"seen_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -134,6 +139,7 @@ class Node(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Its name: `[A-Za-z0-9_-]+`, at most 128 characters."""
     version: _builtins.str
@@ -160,6 +166,10 @@ class Node(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last registered."""
 
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.SessionDeclaration]:
+        """The sessions it declares, as its newest worker declared them."""
+
     def __init__(
         self,
         *,
@@ -172,10 +182,11 @@ class Node(_message.Message):
         created_by: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        sessions: _abc.Iterable[_session_pb2.SessionDeclaration] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "functions", b"functions", "node_id", b"node_id", "updated_at", b"updated_at", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "functions", b"functions", "node_id", b"node_id", "sessions", b"sessions", "updated_at", b"updated_at", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -192,6 +203,7 @@ class RegisterNodeRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     FUNCTIONS_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """The node it belongs to: `[A-Za-z0-9_-]+`, at most 128 characters."""
     instance_id: _builtins.str
@@ -206,6 +218,10 @@ class RegisterNodeRequest(_message.Message):
     def functions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Function]:
         """What it offers. At most 1000."""
 
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.SessionDeclaration]:
+        """The sessions it declares. At most 1000."""
+
     def __init__(
         self,
         *,
@@ -214,10 +230,11 @@ class RegisterNodeRequest(_message.Message):
         version: _builtins.str = ...,
         description: _builtins.str = ...,
         functions: _abc.Iterable[Global___Function] | None = ...,
+        sessions: _abc.Iterable[_session_pb2.SessionDeclaration] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "functions", b"functions", "instance_id", b"instance_id", "node_id", b"node_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "functions", b"functions", "instance_id", b"instance_id", "node_id", b"node_id", "sessions", b"sessions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NodeServiceStub:
-    """Nodes are the agent services that offer reasoners and skills.
+    """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
     opens AgentService.Work with the registration it was given.
@@ -66,7 +66,7 @@ class NodeServiceStub:
 
 
 class NodeServiceServicer:
-    """Nodes are the agent services that offer reasoners and skills.
+    """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
     opens AgentService.Work with the registration it was given.
@@ -79,8 +79,8 @@ class NodeServiceServicer:
         the registration. The node itself shows the newest declaration of any of
         its workers; an execution goes only to a worker that declares its function.
 
-        Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-        PERMISSION_DENIED (the key may not serve this node, or another key
+        Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+        option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
         registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -165,7 +165,7 @@ def add_NodeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NodeService:
-    """Nodes are the agent services that offer reasoners and skills.
+    """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
     opens AgentService.Work with the registration it was given.

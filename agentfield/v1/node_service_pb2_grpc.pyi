@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NodeServiceStub:
-    """Nodes are the agent services that offer reasoners and skills.
+    """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
     opens AgentService.Work with the registration it was given.
@@ -44,8 +44,8 @@ class NodeServiceStub:
     the registration. The node itself shows the newest declaration of any of
     its workers; an execution goes only to a worker that declares its function.
 
-    Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-    PERMISSION_DENIED (the key may not serve this node, or another key
+    Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+    option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
     registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
     """
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.HeartbeatRequest, _node_service_pb2.HeartbeatResponse]
@@ -76,7 +76,7 @@ class NodeServiceStub:
 
 @_typing.type_check_only
 class NodeServiceAsyncStub(NodeServiceStub):
-    """Nodes are the agent services that offer reasoners and skills.
+    """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
     opens AgentService.Work with the registration it was given.
@@ -90,8 +90,8 @@ class NodeServiceAsyncStub(NodeServiceStub):
     the registration. The node itself shows the newest declaration of any of
     its workers; an execution goes only to a worker that declares its function.
 
-    Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-    PERMISSION_DENIED (the key may not serve this node, or another key
+    Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+    option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
     registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
     """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_node_service_pb2.HeartbeatRequest, _node_service_pb2.HeartbeatResponse]  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class NodeServiceAsyncStub(NodeServiceStub):
     """
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Nodes are the agent services that offer reasoners and skills.
+    """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
     opens AgentService.Work with the registration it was given.
@@ -139,8 +139,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         the registration. The node itself shows the newest declaration of any of
         its workers; an execution goes only to a worker that declares its function.
 
-        Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-        PERMISSION_DENIED (the key may not serve this node, or another key
+        Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+        option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
         registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
         """
 

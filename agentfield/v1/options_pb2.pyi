@@ -33,10 +33,12 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """May do everything and sees everything."""
     ROLE_AGENT: _Role.ValueType  # 2
     """Registers and serves the nodes its patterns name, reports their
-    executions, and executes.
+    executions, runs their session handlers, executes and starts sessions.
     """
     ROLE_CLIENT: _Role.ValueType  # 3
-    """Executes, and sees what it started."""
+    """Executes, starts sessions, and sees what it started."""
+    ROLE_SESSION: _Role.ValueType  # 4
+    """Shows a session's token: may do what the rpc allows for that one session."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Who a key belongs to, and so what it may do. A key may have several roles."""
@@ -47,10 +49,12 @@ ROLE_ADMIN: Role.ValueType  # 1
 """May do everything and sees everything."""
 ROLE_AGENT: Role.ValueType  # 2
 """Registers and serves the nodes its patterns name, reports their
-executions, and executes.
+executions, runs their session handlers, executes and starts sessions.
 """
 ROLE_CLIENT: Role.ValueType  # 3
-"""Executes, and sees what it started."""
+"""Executes, starts sessions, and sees what it started."""
+ROLE_SESSION: Role.ValueType  # 4
+"""Shows a session's token: may do what the rpc allows for that one session."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
@@ -112,10 +116,24 @@ class Rest(_message.Message):
     SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     EVENT_STREAM_FIELD_NUMBER: _builtins.int
+    RAW_MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_ID_FIELD_NUMBER: _builtins.int
     success_status: _builtins.int
     """The HTTP status of success. 0: 200."""
     event_stream: _builtins.bool
     """The answer is `text/event-stream`: one event of JSON per message."""
+    raw_media_type: _builtins.str
+    """Request and answer are the raw text of one field each, the ones that the
+    HTTP rule names as body and response_body, of this media type. The other
+    fields of the request come in the query.
+    """
+    event_id: _builtins.str
+    """The field of an event whose number is the event's `id`, unless it is 0."""
+    last_event_id: _builtins.str
+    """The field of the request that the header `Last-Event-ID` fills. A stream
+    that ends without an event is answered with 204: there is nothing more.
+    """
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResponseHeader]:
         """Headers of a successful answer."""
@@ -126,10 +144,13 @@ class Rest(_message.Message):
         success_status: _builtins.int = ...,
         headers: _abc.Iterable[Global___ResponseHeader] | None = ...,
         event_stream: _builtins.bool = ...,
+        raw_media_type: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+        last_event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_stream", b"event_stream", "headers", b"headers", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "event_stream", b"event_stream", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61gentfield/v1/provider.proto\x12\ragentfield.v1\x1a google/protobuf/descriptor.proto\"_\n\rTransportPair\x12\x36\n\ttransport\x18\x01 \x01(\x0e\x32\x18.agentfield.v1.TransportR\ttransport\x12\x16\n\x06served\x18\x02 \x01(\x08R\x06served\"C\n\rProviderFacts\x12\x32\n\x05pairs\x18\x01 \x03(\x0b\x32\x1c.agentfield.v1.TransportPairR\x05pairs*p\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x14\n\x10TRANSPORT_WEBRTC\x10\x01\x12\x17\n\x13TRANSPORT_WEBSOCKET\x10\x02\x12\x19\n\x15TRANSPORT_AUDIO_TURNS\x10\x03*j\n\x08Provider\x12\x18\n\x14PROVIDER_UNSPECIFIED\x10\x00\x12!\n\x0fPROVIDER_OPENAI\x10\x01\x1a\x0c\xf2\xbb\x18\x08\n\x02\x08\x01\n\x02\x08\x02\x12!\n\x13PROVIDER_OPENROUTER\x10\x02\x1a\x08\xf2\xbb\x18\x04\n\x02\x08\x03:]\n\x08provider\x12!.google.protobuf.EnumValueOptions\x18\xbe\x87\x03 \x01(\x0b\x32\x1c.agentfield.v1.ProviderFactsR\x08providerB\xa9\x01\n\x11\x63om.agentfield.v1B\rProviderProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61gentfield/v1/provider.proto\x12\ragentfield.v1\x1a google/protobuf/descriptor.proto\"_\n\rTransportPair\x12\x36\n\ttransport\x18\x01 \x01(\x0e\x32\x18.agentfield.v1.TransportR\ttransport\x12\x16\n\x06served\x18\x02 \x01(\x08R\x06served\"C\n\rProviderFacts\x12\x32\n\x05pairs\x18\x01 \x03(\x0b\x32\x1c.agentfield.v1.TransportPairR\x05pairs*p\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x14\n\x10TRANSPORT_WEBRTC\x10\x01\x12\x17\n\x13TRANSPORT_WEBSOCKET\x10\x02\x12\x19\n\x15TRANSPORT_AUDIO_TURNS\x10\x03*l\n\x08Provider\x12\x18\n\x14PROVIDER_UNSPECIFIED\x10\x00\x12#\n\x0fPROVIDER_OPENAI\x10\x01\x1a\x0e\xf2\xbb\x18\n\n\x04\x08\x01\x10\x01\n\x02\x08\x02\x12!\n\x13PROVIDER_OPENROUTER\x10\x02\x1a\x08\xf2\xbb\x18\x04\n\x02\x08\x03:]\n\x08provider\x12!.google.protobuf.EnumValueOptions\x18\xbe\x87\x03 \x01(\x0b\x32\x1c.agentfield.v1.ProviderFactsR\x08providerB\xa9\x01\n\x11\x63om.agentfield.v1B\rProviderProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021com.agentfield.v1B\rProviderProtoP\001Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\242\002\003AXX\252\002\rAgentfield.V1\312\002\rAgentfield\\V1\342\002\031Agentfield\\V1\\GPBMetadata\352\002\016Agentfield::V1'
   _globals['_PROVIDER'].values_by_name["PROVIDER_OPENAI"]._loaded_options = None
-  _globals['_PROVIDER'].values_by_name["PROVIDER_OPENAI"]._serialized_options = b'\362\273\030\010\n\002\010\001\n\002\010\002'
+  _globals['_PROVIDER'].values_by_name["PROVIDER_OPENAI"]._serialized_options = b'\362\273\030\n\n\004\010\001\020\001\n\002\010\002'
   _globals['_PROVIDER'].values_by_name["PROVIDER_OPENROUTER"]._loaded_options = None
   _globals['_PROVIDER'].values_by_name["PROVIDER_OPENROUTER"]._serialized_options = b'\362\273\030\004\n\002\010\003'
   _globals['_TRANSPORT']._serialized_start=247
   _globals['_TRANSPORT']._serialized_end=359
   _globals['_PROVIDER']._serialized_start=361
-  _globals['_PROVIDER']._serialized_end=467
+  _globals['_PROVIDER']._serialized_end=469
   _globals['_TRANSPORTPAIR']._serialized_start=81
   _globals['_TRANSPORTPAIR']._serialized_end=176
   _globals['_PROVIDERFACTS']._serialized_start=178

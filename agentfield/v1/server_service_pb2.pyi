@@ -111,10 +111,16 @@ class Limits(_message.Message):
     EXECUTE_TIMEOUT_FIELD_NUMBER: _builtins.int
     EXECUTE_ASYNC_TIMEOUT_FIELD_NUMBER: _builtins.int
     AGENT_GRACE_FIELD_NUMBER: _builtins.int
+    MAX_SESSIONS_PER_CALLER_FIELD_NUMBER: _builtins.int
+    MAX_SESSIONS_PER_TARGET_FIELD_NUMBER: _builtins.int
     max_payload_bytes: _builtins.int
     """The largest input or result, in bytes."""
     max_depth: _builtins.int
     """How deep executions may be nested."""
+    max_sessions_per_caller: _builtins.int
+    """How many sessions one caller may have at once."""
+    max_sessions_per_target: _builtins.int
+    """How many sessions one target may have at once."""
     @_builtins.property
     def execute_timeout(self) -> _duration_pb2.Duration:
         """The timeout of Execute when none is given."""
@@ -135,10 +141,12 @@ class Limits(_message.Message):
         execute_timeout: _duration_pb2.Duration | None = ...,
         execute_async_timeout: _duration_pb2.Duration | None = ...,
         agent_grace: _duration_pb2.Duration | None = ...,
+        max_sessions_per_caller: _builtins.int = ...,
+        max_sessions_per_target: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "max_depth", b"max_depth", "max_payload_bytes", b"max_payload_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "max_depth", b"max_depth", "max_payload_bytes", b"max_payload_bytes", "max_sessions_per_caller", b"max_sessions_per_caller", "max_sessions_per_target", b"max_sessions_per_target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

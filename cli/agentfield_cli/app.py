@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from agentfield_cli import execution_commands, node_commands
+from agentfield_cli import execution_commands, node_commands, session_commands
 
 app = typer.Typer(
     name="af",
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(execution_commands.app, name="execution")
 app.add_typer(node_commands.app, name="node")
+app.add_typer(session_commands.app, name="session")
 
 _VERBATIM = {
     "allow_extra_args": True,

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["cancel", "list_executions", "order", "run", "show", "show_workflow", "watch"]
+__all__ = [
+    "cancel",
+    "failure",
+    "list_executions",
+    "order",
+    "run",
+    "show",
+    "show_workflow",
+    "tree_of",
+    "watch",
+    "workflow_of",
+]
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from agentfield.contract.json import enum_text, set_text
@@ -74,16 +85,26 @@ async def show_workflow(link: Link, output: Format | None, execution_id: str) ->
     """Write the workflow that an execution belongs to: drawn as a tree, or as ``output`` says."""
     async with link.open() as connection:
         execution = await _get(connection, execution_id)
-        workflow = await all_pages(
-            lambda request: ask(connection, connection.workflows.GetWorkflow, request),
-            workflow_pb.GetWorkflowRequest(run_id=execution.run_id),
-            "executions",
-        )
+        workflow = await workflow_of(connection, execution.run_id)
     if output is not None:
         emit(workflow, output)
         return
-    for line in draw([_branch(execution) for execution in workflow.executions]):
+    for line in tree_of(workflow):
         print(line)
+
+
+async def workflow_of(connection: Connection, run_id: str) -> workflow_pb.GetWorkflowResponse:
+    """Return a workflow with all its executions."""
+    return await all_pages(
+        lambda request: ask(connection, connection.workflows.GetWorkflow, request),
+        workflow_pb.GetWorkflowRequest(run_id=run_id),
+        "executions",
+    )
+
+
+def tree_of(workflow: workflow_pb.GetWorkflowResponse) -> Iterator[str]:
+    """Yield the lines of a workflow drawn as a tree."""
+    return draw([_branch(execution) for execution in workflow.executions])
 
 
 async def watch(link: Link, output: Format | None, execution_id: str) -> None:
@@ -96,7 +117,7 @@ async def watch(link: Link, output: Format | None, execution_id: str) -> None:
                 execution = change.execution
                 show_state(execution)
     if execution.status != pb.EXECUTION_STATUS_SUCCEEDED:
-        raise _failure(execution)
+        raise failure(execution)
 
 
 async def list_executions(
@@ -132,7 +153,8 @@ async def _get(connection: Connection, execution_id: str) -> pb.Execution:
     return (await ask(connection, connection.executions.GetExecution, request)).execution
 
 
-def _failure(execution: pb.Execution) -> errors.AgentFieldError:
+def failure(execution: pb.Execution) -> errors.AgentFieldError:
+    """Return why an execution did not succeed."""
     reason = enum_text(error_reason_pb2.ErrorReason.DESCRIPTOR, execution.error_reason)
     kind = errors.BY_REASON.get(reason, errors.ExecutionFailed)
     return kind(execution.error or "The execution did not succeed.")

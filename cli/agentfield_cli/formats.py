@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Format", "encode"]
+__all__ = ["Format", "TextFormat", "encode"]
 
 import json
 import re
@@ -19,6 +19,16 @@ class Format(StrEnum):
     """One line of JSON."""
     PRETTY = "pretty"
     """Indented JSON."""
+    YAML = "yaml"
+
+
+class TextFormat(StrEnum):
+    """How data that is one text is written to stdout."""
+
+    RAW = "raw"
+    """The text itself, byte for byte."""
+    JSON = "json"
+    PRETTY = "pretty"
     YAML = "yaml"
 
 

@@ -1,8 +1,8 @@
-"""The JSON that ``--in`` gives."""
+"""What options like ``--in`` give: text, the file it names, or stdin."""
 
 from __future__ import annotations
 
-__all__ = ["read_input"]
+__all__ = ["read_input", "read_text"]
 
 import os
 import sys
@@ -12,14 +12,14 @@ from agentfield.contract.jsonslice import MalformedJson, check_json
 from agentfield.v1 import errors
 
 
-def read_input(source: str | None) -> bytes:
-    """Return the JSON object that ``--in`` names, untouched: text, ``@file`` or ``-`` for stdin.
+def read_input(source: str | None, flag: str = "--in") -> bytes:
+    """Return the JSON object that a flag names, untouched: text, ``@file`` or ``-`` for stdin.
 
     Raises InvalidArgument that says what is wrong with it.
     """
     if source is None:
         return b"{}"
-    name, data = _read(source)
+    name, data = _read(source, flag)
     if not data.strip():
         raise errors.InvalidArgument(f"{name} is empty; a JSON object is expected.")
     try:
@@ -33,11 +33,23 @@ def read_input(source: str | None) -> bytes:
     return data
 
 
-def _read(source: str) -> tuple[str, bytes]:
+def read_text(source: str, flag: str) -> str:
+    """Return the text that a flag names, with every byte of it.
+
+    Raises InvalidArgument that says what is wrong with it.
+    """
+    name, data = _read(source, flag)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise errors.InvalidArgument(f"{name} is not UTF-8 at byte {error.start}.") from None
+
+
+def _read(source: str, flag: str) -> tuple[str, bytes]:
     if source == "-":
         if sys.stdin.isatty():
             raise errors.InvalidArgument(
-                "--in - reads the input from stdin, and stdin is a terminal: pipe something in."
+                f"{flag} - reads from stdin, and stdin is a terminal: pipe something in."
             )
         return "stdin", sys.stdin.buffer.read()
     if source.startswith("@"):
@@ -46,6 +58,6 @@ def _read(source: str) -> tuple[str, bytes]:
             return f"The file '{path}'", path.read_bytes()
         except OSError as error:
             raise errors.InvalidArgument(
-                f"--in cannot read the file '{path}': {error.strerror}."
+                f"{flag} cannot read the file '{path}': {error.strerror}."
             ) from None
-    return "--in", os.fsencode(source)
+    return flag, os.fsencode(source)

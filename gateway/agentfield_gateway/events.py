@@ -7,6 +7,7 @@ __all__ = ["STARTED", "send_events", "send_failure"]
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from aiohttp import web
 from google.protobuf.message import Message
@@ -35,20 +36,25 @@ async def send_events(
 ) -> web.StreamResponse:
     """Send a stream to its end, or until its reader leaves.
 
+    One that ends without an event, and that its readers resume, is answered with 204: it tells
+    them to stop coming back.
+
     Raises what the stream fails with, and ServerDraining once ``draining`` is set; some of it in
     an exception group.
     """
     async with _closing(messages):
         first = await anext(messages, None)
+        if first is None and rpc.last_event_id:
+            return web.Response(status=204)
         response = request[STARTED] = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         try:
             async with asyncio.TaskGroup() as tasks:
                 beat = tasks.create_task(_keep_alive(response, keep_alive_seconds, draining))
                 if first is not None:
-                    await response.write(_event(message_json(rpc, first)))
+                    await response.write(_message_event(rpc, first))
                 async for message in messages:
-                    await response.write(_event(message_json(rpc, message)))
+                    await response.write(_message_event(rpc, message))
                 beat.cancel()
         except* ConnectionResetError:
             pass  # The reader has left; there is nobody to tell.
@@ -73,6 +79,13 @@ async def _keep_alive(
             await response.write(b": keep-alive\n\n")
         else:
             raise errors.ServerDraining("This gateway is shutting down; connect again.")
+
+
+def _message_event(rpc: Rpc, message: Message) -> bytes:
+    event: Any = getattr(message, rpc.response_body) if rpc.response_body else message
+    number = getattr(event, rpc.event_id) if rpc.event_id else 0
+    # An event without an id leaves its reader with the id of the one before.
+    return (b"id: %d\n" % number if number else b"") + _event(message_json(rpc, message))
 
 
 def _event(data: bytes) -> bytes:

@@ -41,7 +41,7 @@ class Forward:
                 rpc,
                 parameters=parameters,
                 query=request.rel_url.raw_query_string,
-                body=await self._body(request) if rpc.takes_body else b"",
+                body=await self._body(request) if rpc.body else b"",
                 headers=request.headers,
             )
             metadata = metadata_of(request.headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Headers", "header", "message_of", "metadata_of"]
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -26,6 +27,9 @@ _PASSED_ON = (
     "traceparent",
 )
 """The headers a control plane gets to see, as metadata of the same names."""
+
+
+_EVENT_ID = re.compile(r"[0-9]{1,19}")
 
 
 class Headers(Protocol):
@@ -59,14 +63,22 @@ def message_of(
     """
     message = rpc.request()
     given = _parameters_of(query)
-    if rpc.takes_body:
+    if rpc.body == "*":
         if given:
             raise errors.InvalidArgument("This route takes no query parameters.")
         load(message, body or b"{}")
     for name, text in given:
+        if name == rpc.body:
+            raise errors.InvalidArgument(
+                f"Field '{name}' comes in the body, not in the query.", metadata={"field": name}
+            )
         set_text(message, name, text)
+    if rpc.raw_media_type:
+        setattr(message, rpc.body, _text_of(body, rpc.body))
     for name, text in parameters.items():
         _agree(message, name, text, "the path")
+    if rpc.last_event_id:
+        _resume(message, rpc.last_event_id, header(headers, "last-event-id"))
     request_id = header(headers, "idempotency-key")
     if request_id and "request_id" in message.DESCRIPTOR.fields_by_name:
         _agree(message, "request_id", request_id, "the header Idempotency-Key")
@@ -87,6 +99,27 @@ def _parameters_of(query: str) -> list[tuple[str, str]]:
         return parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise errors.InvalidArgument("The query is not percent-encoded UTF-8.") from None
+
+
+def _text_of(body: bytes, name: str) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise errors.InvalidArgument(
+            f"The body must be UTF-8, and is not at byte {error.start}.", metadata={"field": name}
+        ) from None
+
+
+def _resume(message: Message, name: str, last: str) -> None:
+    """Go on after the last event that the reader saw; the query only says where it began."""
+    if not last:
+        return
+    if not _EVENT_ID.fullmatch(last):
+        raise errors.InvalidArgument(
+            "The header Last-Event-ID must be the id of an event: a number.",
+            metadata={"field": name},
+        )
+    set_text(message, name, last)
 
 
 def _agree(message: Message, name: str, text: str, where: str) -> None:

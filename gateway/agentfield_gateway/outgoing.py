@@ -20,10 +20,15 @@ from agentfield_gateway.routes import Rpc
 def answer(rpc: Rpc, message: Message) -> web.Response:
     """Return the answer of a successful rpc."""
     found: dict[str, Any] = {name: getattr(message, field) for name, field in rpc.headers}
+    if rpc.raw_media_type:
+        text: str = getattr(message, rpc.response_body)
+        body = text.encode()
+    else:
+        body = message_json(rpc, message)
     return web.Response(
         status=rpc.success_status,
-        body=message_json(rpc, message),
-        content_type="application/json",
+        body=body,
+        content_type=rpc.raw_media_type or "application/json",
         headers={name: str(value) for name, value in found.items() if value},
     )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from google.api import annotations_pb2
+from google.api import annotations_pb2, http_pb2
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -28,14 +29,21 @@ class Rpc:
     method: str
     """Its path, for instance ``/agentfield.v1.ExecutionService/Execute``."""
     request: type[Message]
-    takes_body: bool
-    """The body is the request. Otherwise its fields come in the query."""
+    body: str
+    """``*``: the body is the request. A field's name: the body is its text, as it is. Empty: there
+    is none. Fields that come in neither path nor body come in the query."""
     response_body: str
     """The one field of the response that is the answer's body. Empty: all of it."""
     success_status: int
     headers: tuple[tuple[str, str], ...]
     """Names of headers, each with the response field it repeats."""
+    raw_media_type: str
+    """Of the body and the answer, if both are the text of one field. Empty: they are JSON."""
     event_stream: bool
+    event_id: str
+    """The field of an event whose number is its id. Empty: events have none."""
+    last_event_id: str
+    """The field of the request that Last-Event-ID fills. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,24 +139,40 @@ def contract_routes() -> Iterator[Route[Rpc]]:
         for rule in (main, *main.additional_bindings):
             verb = rule.WhichOneof("pattern")
             template = getattr(rule, verb)
-            _check(method.name, verb, template, rule.body)
+            if not _can_serve(method.descriptor, rule, rest):
+                raise ValueError(
+                    f"{method.name} has an HTTP rule that cannot be served: {template}"
+                )
             yield Route(
                 verb=verb.upper(),
                 template=template,
                 leads_to=Rpc(
                     method=method.name,
                     request=GetMessageClass(method.descriptor.input_type),
-                    takes_body=rule.body == "*",
+                    body=rule.body,
                     response_body=rule.response_body,
                     success_status=rest.success_status or 200,
                     headers=tuple((header.name, header.field) for header in rest.headers),
+                    raw_media_type=rest.raw_media_type,
                     event_stream=rest.event_stream,
+                    event_id=rest.event_id,
+                    last_event_id=rest.last_event_id,
                 ),
             )
 
 
-def _check(method: str, verb: str, template: str, body: str) -> None:
-    names = [part for part in template.split("/") if set(part) & set("{}*:=")]
+def _can_serve(method: MethodDescriptor, rule: http_pb2.HttpRule, rest: options_pb2.Rest) -> bool:
+    verb = rule.WhichOneof("pattern")
+    names = [part for part in getattr(rule, verb).split("/") if set(part) & set("{}*:=")]
     simple = all(name[1:-1].isidentifier() and f"{{{name[1:-1]}}}" == name for name in names)
-    if verb not in _VERBS or not simple or body not in {"", "*"}:
-        raise ValueError(f"{method} has an HTTP rule that this gateway cannot serve: {template}")
+    if rest.raw_media_type:
+        body = _is_text(method.input_type, rule.body)
+        body = body and _is_text(method.output_type, rule.response_body)
+    else:
+        body = rule.body in {"", "*"}
+    return verb in _VERBS and simple and body
+
+
+def _is_text(message: Descriptor, name: str) -> bool:
+    field = message.fields_by_name.get(name)
+    return field is not None and field.type == field.TYPE_STRING and not field.is_repeated

@@ -32,6 +32,8 @@ from agentfield_gateway import GatewayConfig, serve
 
 pytestmark = pytest.mark.integration
 
+schemathesis.serializer.alias("application/sdp", "text/plain")
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -157,6 +159,7 @@ async def test_what_fails_is_as_it_is_described(plane: Plane, gateway: Described
     failed = call.result()
     assert failed[1]["details"].keys() >= {"execution_id", "run_id"}
     nobody = {"execution_id": "nobody", "run_id": "nobody", "node_id": "nobody"}
+    offer = "/api/v1/session-instances/{session_id}/realtime-offer"
 
     answers = [
         failed,
@@ -171,6 +174,9 @@ async def test_what_fails_is_as_it_is_described(plane: Plane, gateway: Described
         await ask("GET", "/api/v1/workflows/{run_id}/dag", **nobody),
         await ask("GET", "/api/v1/nodes/{node_id}", **nobody),
         await ask("POST", "/api/v1/nodes/{node_id}/heartbeat", {}, **nobody),
+        await ask("POST", offer, "v=0", session_id="nobody"),
+        await ask("POST", offer + "?colour=red", "v=0", session_id="nobody"),
+        await ask("GET", "/api/v1/session-instances/{session_id}/events", session_id="nobody"),
         await ask("GET", "/api/v1/server", x_api_key="é"),
         await ask("GET", "/health", x_api_key="any"),
     ]
@@ -188,6 +194,9 @@ async def test_what_fails_is_as_it_is_described(plane: Plane, gateway: Described
         (404, "WORKFLOW_NOT_FOUND"),
         (404, "NODE_NOT_FOUND"),
         (404, "REGISTRATION_NOT_FOUND"),
+        (404, "SESSION_NOT_FOUND"),
+        (400, "INVALID_ARGUMENT"),
+        (404, "SESSION_NOT_FOUND"),
         (400, "INVALID_ARGUMENT"),
         (200, None),
     ]
@@ -225,7 +234,7 @@ def asked_at_random(gateway: Described, known: Mapping[str, str]) -> Counter[int
         def one(case: Any) -> None:
             response = case.call(base_url=gateway.url, timeout=10)
             statuses[response.status_code] += 1
-            stream = response.headers["content-type"] == ["text/event-stream"]
+            stream = response.headers.get("content-type") == ["text/event-stream"]
             # It would hold each event against the description of the whole stream.
             skipped = [response_schema_conformance] if stream else []
             case.validate_response(response, checks=CHECKS, excluded_checks=skipped)
@@ -249,6 +258,7 @@ async def test_nothing_that_is_asked_at_random_gets_an_answer_that_is_not_descri
     await plane.cancel(execution_id)  # Whoever watches it comes to an end.
     run_id = (await plane.get(execution_id)).run_id
     known = {"execution_id": execution_id, "run_id": run_id, "node_id": "n", "target": "n.g"}
+    known |= {"session_id": "sess_00000000000000000000000000", "tool": "g"}
 
     statuses = await asyncio.to_thread(asked_at_random, gateway, known)
 

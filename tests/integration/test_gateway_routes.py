@@ -143,6 +143,7 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
     run_id = worker.accept(await worker.take()).run_id
     registration = json.dumps({"registration_id": worker.registration_id}).encode()
     names = {"target": "n.f", "node_id": "n", "execution_id": execution_id, "run_id": run_id}
+    names |= {"session_id": "sess_00000000000000000000000000", "tool": "f"}
     bodies = {
         "RegisterNode": b'{"node_id":"m","instance_id":"1","functions":[{"name":"f","kind":"skill"}]}',
         "Heartbeat": registration,
@@ -150,6 +151,7 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         "BatchGetExecutions": json.dumps({"execution_ids": [execution_id, "none"]}).encode(),
         "ReportExecution": b'{"attempt":1,"status":"succeeded","result":1.0}',
         "Execute": b'{"timeout":"0.05s"}',
+        "RealtimeOffer": b"v=0",
     }
     # The worker leaves last, and who watches needs an end to come to.
     order = ["ReportExecution", "WatchExecution", "DeregisterNode"]
@@ -181,6 +183,19 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         "POST /api/v1/nodes/{node_id}/heartbeat": 200,
         "POST /api/v1/nodes/{node_id}/shutdown": 202,
         "GET /api/v1/server": 200,
+        # The node declares no session, and none was started.
+        "POST /api/v1/session-targets/{target}/start": 404,
+        "POST /api/v1/sessions/{target}/start": 404,
+        "POST /api/v1/session-instances/{session_id}/realtime-offer": 404,
+        "POST /api/v1/sessions/{session_id}/realtime-offer": 404,
+        "POST /api/v1/session-instances/{session_id}/tools/{tool}": 404,
+        "POST /api/v1/sessions/{session_id}/tools/{tool}": 404,
+        "GET /api/v1/session-instances": 200,
+        "GET /api/v1/session-instances/{session_id}": 404,
+        "DELETE /api/v1/session-instances/{session_id}": 404,
+        "POST /api/v1/session-instances/{session_id}/end": 404,
+        "GET /api/v1/session-instances/{session_id}/events": 404,
+        "GET /api/v1/session-instances/{session_id}/workflows": 404,
     }
     batch = await answers["POST /api/v1/executions/batch-status"].json()
     assert (list(batch["executions"]), batch["missing"]) == ([execution_id], ["none"])

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from agentfield.executions.submission import Claims, Submission
 from agentfield.executions.work import Acceptance, Offer, Running
 from agentfield.identity import ANYONE
 from agentfield.nodes.model import Function, Registration
+from agentfield.sessions.declaration import Declaration as SessionDeclaration
+from agentfield.sessions.declaration import DeclaredLimits
 from agentfield.store.database import Connection, Database, DataFolderInUse, SchemaTooNew
 from agentfield.store.executions import SqliteExecutions, newest
 from agentfield.store.nodes import SqliteNodes
@@ -165,6 +168,34 @@ async def test_migrations_run_once_and_leave_what_sessions_will_need(tmp_path: P
     assert {"session_id", "request_id", "kind", "payload", "result"} <= tables["session_commands"]
 
 
+async def test_what_an_older_server_has_written_is_there_after_the_migration(
+    tmp_path: Path,
+) -> None:
+    first = resources.files("agentfield.store.migrations") / "0001_first.sql"
+    connection = sqlite3.connect(tmp_path / "agentfield.db")
+    connection.executescript(first.read_text())
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO nodes VALUES ('n', '1', '', '', 0, 0)")
+    connection.execute(
+        "INSERT INTO workers (worker_id, node_id, instance_id, function_names, seen_at)"
+        " VALUES ('reg_1', 'n', 'w', '[\"f\"]', 5)"
+    )
+    connection.commit()
+    connection.close()
+
+    async with Database(tmp_path) as database:
+        node = await SqliteNodes(database).get("n")
+        work = SqliteWork(database)
+        rejoined = await work.connect(
+            "reg_1", "conn_1", max_executions=1, running=[], caller=ANYONE
+        )
+
+    assert node is not None
+    assert node.sessions == ()
+    assert [(w.worker_id, w.seen_at, w.max_sessions) for w in node.workers] == [("reg_1", 5, 0)]
+    assert rejoined.session_names == frozenset()
+
+
 async def test_only_the_claim_that_was_not_sent_is_released(database: Database) -> None:
     work, offer = await with_worker(database)
     first = (await work.claim([offer]))[0]
@@ -226,6 +257,43 @@ async def test_a_run_of_ten_thousand_is_read_in_pages_each_execution_once(
     ids = [e.execution_id for executions in pages for e in executions]
     assert ids[0] == summary.root.execution_id == "exec_1"
     assert len(set(ids)) == 10_000
+
+
+async def test_a_node_shows_the_newest_sessions_and_a_worker_keeps_its_own(
+    database: Database,
+) -> None:
+    nodes, work = SqliteNodes(database), SqliteWork(database)
+    talk = SessionDeclaration(name="talk", provider="openai", transport="webrtc")
+    sing = replace(talk, name="sing", limits=DeclaredLimits(idle_timeout=7.5), has_handler=True)
+    registered = Registration(
+        node_id="n", instance_id="old", version="", description="", functions=()
+    )
+    old = await nodes.register(replace(registered, sessions=(talk,)), ANYONE)
+    new = await nodes.register(
+        replace(registered, instance_id="new", sessions=(sing, talk)), ANYONE
+    )
+
+    node = await nodes.get("n")
+    rejoined = [
+        await work.connect(
+            worker_id, "c", max_executions=1, running=[], caller=ANYONE, max_sessions=sessions
+        )
+        for worker_id, sessions in ((old, 2), (new, 0))
+    ]
+
+    assert node is not None
+    assert node.sessions == (sing, talk)
+    assert [r.session_names for r in rejoined] == [{"talk"}, {"sing", "talk"}]
+    after = await nodes.get("n")
+    assert after is not None
+    assert {w.worker_id: w.max_sessions for w in after.workers} == {old: 2, new: 0}
+
+    await nodes.register(replace(registered, instance_id="new"), ANYONE)
+    bare = await nodes.get("n")
+    assert bare is not None
+    assert bare.sessions == ()
+    rejoined_bare = await work.connect(new, "c", max_executions=1, running=[], caller=ANYONE)
+    assert rejoined_bare.session_names == frozenset()
 
 
 async def connected(database: Database) -> list[int]:

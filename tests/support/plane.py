@@ -25,6 +25,7 @@ from agentfield.v1 import (
     node_service_pb2,
     node_service_pb2_grpc,
     server_service_pb2_grpc,
+    session_pb2,
     workflow_service_pb2_grpc,
 )
 
@@ -143,12 +144,18 @@ class ScriptedWorker:
     """One worker of a node. It does nothing by itself."""
 
     def __init__(
-        self, plane: Plane, node_id: str, *functions: str | Declaration, instance_id: str = "w1"
+        self,
+        plane: Plane,
+        node_id: str,
+        *functions: str | Declaration,
+        instance_id: str = "w1",
+        sessions: Sequence[session_pb2.SessionDeclaration] = (),
     ) -> None:
         self._plane = plane
         self.node_id = node_id
         self.instance_id = instance_id
         self._functions = [Declaration(name=f) if isinstance(f, str) else f for f in functions]
+        self._sessions = sessions
         self._outgoing: asyncio.Queue[agent_service_pb2.WorkRequest | None] = asyncio.Queue()
         self.registration_id = ""
         self._stream: Any = None
@@ -156,7 +163,7 @@ class ScriptedWorker:
     async def register(self) -> None:
         """RegisterNode."""
         request = node_service_pb2.RegisterNodeRequest(
-            node_id=self.node_id, instance_id=self.instance_id
+            node_id=self.node_id, instance_id=self.instance_id, sessions=self._sessions
         )
         for function in self._functions:
             request.functions.add(
@@ -172,6 +179,8 @@ class ScriptedWorker:
         *,
         max_executions: int = 10,
         running: Sequence[agent_service_pb2.Execute] = (),
+        max_sessions: int = 10,
+        handlers: Sequence[agent_service_pb2.StartHandler] = (),
     ) -> ScriptedWorker:
         """Register if needed, open Work, say Hello and take the Welcome."""
         if not self.registration_id:
@@ -179,8 +188,12 @@ class ScriptedWorker:
         self._outgoing = asyncio.Queue()
         self._stream = self._plane.agents.Work(self._requests(), metadata=self._plane.metadata)
         hello = agent_service_pb2.Hello(
-            registration_id=self.registration_id, max_executions=max_executions
+            registration_id=self.registration_id,
+            max_executions=max_executions,
+            max_sessions=max_sessions,
         )
+        for handler in handlers:
+            hello.handlers.add(session_id=handler.session_id, attempt=handler.attempt)
         for one in running:
             hello.running.add(execution_id=one.execution_id, attempt=one.attempt)
         self._outgoing.put_nowait(agent_service_pb2.WorkRequest(hello=hello))
@@ -209,6 +222,12 @@ class ScriptedWorker:
         message = await self.receive()
         assert message.WhichOneof("message") == "execute", message
         return message.execute
+
+    async def take_handler(self) -> agent_service_pb2.StartHandler:
+        """Return the next StartHandler."""
+        message = await self.receive()
+        assert message.WhichOneof("message") == "start_handler", message
+        return message.start_handler
 
     def accept(self, execute: agent_service_pb2.Execute) -> agent_service_pb2.Execute:
         """Send Accepted."""

@@ -1,4 +1,4 @@
-"""An agent: a node of reasoners and skills."""
+"""An agent: a node of reasoners, skills and sessions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import re
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar, Unpack
 
 from agentfield.process.groups import sole_error
 from agentfield.process.logs import configure_logging
@@ -25,7 +25,16 @@ from agentfield_sdk.connection import Connection
 from agentfield_sdk.declarer import Declarer
 from agentfield_sdk.functions import DeclaredFunction
 from agentfield_sdk.handle import ExecutionHandle
+from agentfield_sdk.session_declaration import (
+    DeclaredSession,
+    Handler,
+    check_handler,
+    declare_session,
+)
+from agentfield_sdk.session_options import SessionOptions
 from agentfield_sdk.worker import Worker
+
+H = TypeVar("H", bound=Handler)
 
 DRAIN_SECONDS = 30.0
 _NODE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -36,7 +45,8 @@ class Agent:
 
     ``server`` is ``host:port`` (else AGENTFIELD_GRPC, else localhost:8180), ``api_key`` the key to
     show (else AGENTFIELD_API_KEY). ``max_executions`` is how many executions this process works on
-    at once, not counting those that wait for calls of their own.
+    at once, not counting those that wait for calls of their own, ``max_sessions`` how many session
+    handlers it runs beside them.
     """
 
     def __init__(
@@ -48,6 +58,7 @@ class Agent:
         version: str = "",
         description: str = "",
         max_executions: int = 64,
+        max_sessions: int = 64,
     ) -> None:
         if not _NODE_ID.fullmatch(node_id):
             raise ValueError(
@@ -55,19 +66,54 @@ class Agent:
             )
         if max_executions < 1:
             raise ValueError(f"max_executions is at least 1, not {max_executions}.")
+        if max_sessions < 0:
+            raise ValueError(f"max_sessions is at least 0, not {max_sessions}.")
         self.node_id = node_id
         self._server = server
         self._api_key = api_key
         self._version = version
         self._description = description
         self._max_executions = max_executions
+        self._max_sessions = max_sessions
         self._functions: dict[str, DeclaredFunction] = {}
+        self._sessions: dict[str, DeclaredSession] = {}
         self._calls: Calls | None = None
         self._stop: asyncio.Event | None = None
         self.reasoner = Declarer("reasoner", self._functions)
         """Declares a function that thinks, usually with a model."""
         self.skill = Declarer("skill", self._functions)
         """Declares a plain function."""
+
+    def session(self, name: str, /, **options: Unpack[SessionOptions]) -> Callable[[H], H]:
+        """Declare a session whose conversation the decorated async function leads.
+
+        The function is given a RealtimeSession and stays what it was; when it has returned, the
+        model leads. The options are those of ``SessionOptions``. Raises SessionTransportError for a
+        transport the provider does not have, InvalidDeclaration for what else cannot be declared
+        (both are ValueErrors), TypeError for a function that cannot be a handler.
+        """
+        declaration = declare_session(name, has_handler=True, **options)
+
+        def declared(handler: H) -> H:
+            check_handler(handler)
+            self._declare(DeclaredSession(declaration=declaration, handler=handler))
+            return handler
+
+        return declared
+
+    def add_session(self, name: str, /, **options: Unpack[SessionOptions]) -> None:
+        """Declare a session without a handler: its model leads from the start.
+
+        Options and errors are those of ``session``.
+        """
+        declaration = declare_session(name, has_handler=False, **options)
+        self._declare(DeclaredSession(declaration=declaration, handler=None))
+
+    def _declare(self, session: DeclaredSession) -> None:
+        name = session.declaration.name
+        if name in self._sessions:
+            raise ValueError(f"This node has a session '{name}' already.")
+        self._sessions[name] = session
 
     async def call(self, target: str, /, *args: Any, **kwargs: Any) -> Any:
         """Run ``node.function`` and return its result; the arguments are the function's alone.
@@ -151,7 +197,9 @@ class Agent:
                 connection,
                 registration=self._registration(),
                 functions=self._functions,
+                sessions=self._sessions,
                 max_executions=self._max_executions,
+                max_sessions=self._max_sessions,
             )
             self._calls = Calls(connection)
             try:
@@ -170,6 +218,7 @@ class Agent:
             version=self._version,
             description=self._description,
             functions=[_declaration(function) for function in self._functions.values()],
+            sessions=[session.declaration for session in self._sessions.values()],
         )
 
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from google.protobuf.duration_pb2 import Duration
 
 from agentfield.v1 import errors
 from agentfield.v1.execution_service_pb2 import ExecuteAsyncRequest, ExecuteRequest
 from agentfield.v1.node_service_pb2 import GetNodeRequest
 from agentfield_sdk.connection import Connection
 from agentfield_sdk.handle import ExecutionHandle
-from agentfield_sdk.payload import dump, load
+from agentfield_sdk.payload import dump, duration, load
 
 # A node that is deployed again may have reordered its parameters.
 _NAMES_SECONDS = 30.0
@@ -55,7 +54,7 @@ class Calls:
             ExecuteRequest(
                 target=target,
                 input=await self._input(target, args, kwargs),
-                timeout=self._duration(),
+                timeout=duration(self.timeout),
                 request_id=self.request_id,
             ),
             metadata=self._metadata(),
@@ -69,7 +68,7 @@ class Calls:
             ExecuteAsyncRequest(
                 target=target,
                 input=await self._input(target, args, kwargs),
-                timeout=self._duration(),
+                timeout=duration(self.timeout),
                 request_id=self.request_id,
             ),
             metadata=self._metadata(),
@@ -80,13 +79,6 @@ class Calls:
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         return (("x-actor-id", self.actor_id),) if self.actor_id else ()
-
-    def _duration(self) -> Duration | None:
-        if self.timeout is None:
-            return None
-        duration = Duration()
-        duration.FromNanoseconds(round(self.timeout * 1e9))
-        return duration
 
     async def _input(self, target: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
         if not args:

@@ -15,20 +15,23 @@ from agentfield.v1.workflow_service_pb2 import GetWorkflowRequest
 from agentfield_sdk.calls import Calls
 from agentfield_sdk.connection import Connection
 from agentfield_sdk.handle import ExecutionHandle
+from agentfield_sdk.sessions import Sessions
 from agentfield_sdk.values import Execution, Node, Workflow, value_of
 
 
 class Client:
-    """Executes, and reads executions, workflows and nodes. An async context manager.
+    """Executes, starts sessions, and reads both, workflows and nodes. An async context manager.
 
     ``server`` is ``host:port`` (else AGENTFIELD_GRPC, else localhost:8180), ``api_key`` the key to
-    show (else AGENTFIELD_API_KEY). Everything raises the classes of ``agentfield.v1.errors``, and
+    show (else AGENTFIELD_API_KEY), or a session's token. Everything raises the classes of ``agentfield.v1.errors``, and
     outlives a control plane that is away for less than half a minute.
     """
 
     def __init__(self, server: str | None = None, *, api_key: str | None = None) -> None:
         self._connection = Connection(server, api_key=api_key)
         self._calls = Calls(self._connection)
+        self.sessions = Sessions(self._connection)
+        """Starts sessions, connects, watches and ends them."""
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()

@@ -16,12 +16,20 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 import grpc
 
 from agentfield.contract.status import error_from_rpc
+from agentfield.v1.agent_service_pb2 import (
+    InterruptRequest,
+    RespondRequest,
+    SayRequest,
+    UpdateSessionRequest,
+)
 from agentfield.v1.agent_service_pb2_grpc import AgentServiceStub
 from agentfield.v1.errors import InvalidArgument
 from agentfield.v1.execution_service_pb2 import ExecuteAsyncRequest, ExecuteRequest
 from agentfield.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from agentfield.v1.node_service_pb2_grpc import NodeServiceStub
 from agentfield.v1.server_service_pb2_grpc import ServerServiceStub
+from agentfield.v1.session_service_pb2 import InvokeToolRequest, StartSessionRequest
+from agentfield.v1.session_service_pb2_grpc import SessionServiceStub
 from agentfield.v1.workflow_service_pb2_grpc import WorkflowServiceStub
 from agentfield_sdk.backoff import Patience
 from agentfield_sdk.context import ambient_metadata
@@ -31,6 +39,7 @@ if TYPE_CHECKING:  # these names exist for type checkers only
     from agentfield.v1.execution_service_pb2_grpc import ExecutionServiceAsyncStub
     from agentfield.v1.node_service_pb2_grpc import NodeServiceAsyncStub
     from agentfield.v1.server_service_pb2_grpc import ServerServiceAsyncStub
+    from agentfield.v1.session_service_pb2_grpc import SessionServiceAsyncStub
     from agentfield.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub
 
 Q = TypeVar("Q")
@@ -42,7 +51,16 @@ RETRY_SECONDS = 30.0
 # An attempt that lasted this long had reached the server: connecting takes less.
 _REACHED_SECONDS = 10.0
 
-_IDENTIFIED = (ExecuteRequest, ExecuteAsyncRequest)
+_IDENTIFIED = (
+    ExecuteRequest,
+    ExecuteAsyncRequest,
+    StartSessionRequest,
+    InvokeToolRequest,
+    SayRequest,
+    RespondRequest,
+    InterruptRequest,
+    UpdateSessionRequest,
+)
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -62,7 +80,8 @@ class Connection:
     """A channel with credentials, the current execution's metadata, retries and typed errors.
 
     ``server`` is ``host:port`` (else AGENTFIELD_GRPC, else localhost:8180), ``api_key`` the key to
-    show (else AGENTFIELD_API_KEY). The channel is not encrypted: across machines, keep it inside a
+    show (else AGENTFIELD_API_KEY); a session's token may stand in its place for that session. The
+    channel is not encrypted: across machines, keep it inside a
     network you trust. Use it as an async context manager; it connects on first use.
     """
 
@@ -103,6 +122,10 @@ class Connection:
     @cached_property
     def agents(self) -> AgentServiceAsyncStub:
         return AgentServiceStub(self._open_channel)
+
+    @cached_property
+    def sessions(self) -> SessionServiceAsyncStub:
+        return SessionServiceStub(self._open_channel)
 
     @cached_property
     def server(self) -> ServerServiceAsyncStub:
@@ -169,7 +192,7 @@ class Connection:
 def _repeatable(request: Q) -> Q:
     if not isinstance(request, _IDENTIFIED) or request.request_id:
         return request
-    # The caller may send its own message again and mean another execution.
+    # The caller may send its own message again and mean another request.
     filled: Any = type(request)()
     filled.CopyFrom(request)
     filled.request_id = uuid.uuid4().hex

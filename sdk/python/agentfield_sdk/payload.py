@@ -1,14 +1,15 @@
-"""Values as the JSON that travels, and back."""
+"""Values as they travel, and back."""
 
 from __future__ import annotations
 
-__all__ = ["dump", "load"]
+__all__ = ["dump", "duration", "load"]
 
 import json
 import re
 from typing import Any
 
 import orjson
+from google.protobuf.duration_pb2 import Duration
 from pydantic_core import PydanticSerializationError, to_json
 
 from agentfield.v1 import errors
@@ -33,3 +34,12 @@ def load(data: bytes) -> Any:
     if not data:
         return None
     return json.loads(data) if _LONG_NUMBER.search(data) else orjson.loads(data)
+
+
+def duration(seconds: float | None) -> Duration | None:
+    """Return seconds as the contract says them; None stays unset."""
+    if seconds is None:
+        return None
+    value = Duration()
+    value.FromNanoseconds(round(seconds * 1e9))
+    return value

@@ -7,7 +7,6 @@ __all__ = ["deliver", "outcome"]
 import asyncio
 import logging
 from collections.abc import Mapping
-from traceback import TracebackException, extract_tb
 
 import orjson
 
@@ -18,12 +17,12 @@ from agentfield.v1.error_reason_pb2 import ErrorReason
 from agentfield.v1.execution_pb2 import ExecutionStatus
 from agentfield.v1.execution_service_pb2 import ReportExecutionRequest
 from agentfield_sdk.connection import Connection
+from agentfield_sdk.failures import facts_of, limited, text_of
 from agentfield_sdk.functions import DeclaredFunction, InputRefused
 
 log = logging.getLogger("agentfield.worker")
 
 _REFUSED_SECONDS = 5.0
-_MAX_ERROR = 32 * 1024
 _UNTOLD = "The function failed, and what it said of it could not be stored."
 
 
@@ -103,8 +102,7 @@ def _failed(
         execution_id=of.execution_id,
         attempt=of.attempt,
         status=ExecutionStatus.EXECUTION_STATUS_FAILED,
-        # File names may hold surrogates, which protobuf does not take.
-        error=message[:_MAX_ERROR].encode(errors="replace").decode(),
+        error=limited(message),
         error_reason=reason,
         error_details=orjson.dumps(details) if details else b"",
     )
@@ -112,25 +110,10 @@ def _failed(
 
 def _raised(execute: Execute, error: BaseException) -> ReportExecutionRequest:
     error = sole_error(error)
-    kind = type(error).__name__
-    # Where in the function's own code, not in what it called of ours.
-    frames = [f for f in extract_tb(error.__traceback__) if "agentfield_sdk" not in f.filename]
-    facts = {
-        "execution_id": execute.execution_id,
-        "function": execute.function,
-        "type": kind,
-        "at": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
-    }
-    log.warning("function raised", extra=facts)
-    details = {"type": kind}
+    facts = facts_of(error)
+    names = {"execution_id": execute.execution_id, "function": execute.function}
+    log.warning("function raised", extra=names | facts)
+    details = {"type": facts["type"]}
     if isinstance(error, errors.AgentFieldError):
-        return _failed(execute, error.message, details=details | {"reason": error.reason})
-    return _failed(execute, _words(error), details=details)
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return f"{error.message}: {'; '.join(map(_words, error.exceptions))}"
-    # TracebackException survives errors whose own text raises.
-    text = str(TracebackException(type(error), error, None))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        details["reason"] = error.reason
+    return _failed(execute, text_of(error), details=details)

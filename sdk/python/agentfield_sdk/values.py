@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Execution", "Function", "LateReport", "Node", "Worker", "Workflow", "value_of"]
+__all__ = [
+    "Execution",
+    "Function",
+    "LateReport",
+    "Node",
+    "Worker",
+    "Workflow",
+    "turn_of",
+    "value_of",
+]
 
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -11,7 +20,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from agentfield.contract.json import enum_text
-from agentfield.v1 import options_pb2
+from agentfield.v1 import options_pb2, session_pb2
+from agentfield_sdk import session_values as sessions
 from agentfield_sdk.payload import load
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled", "timeout"})
@@ -39,7 +49,7 @@ class Execution:
     target: str
     node_id: str
     kind: str
-    """``reasoner`` or ``skill``."""
+    """``reasoner``, ``skill`` or ``session``."""
     status: str
     """``queued``, ``running``, ``succeeded``, ``failed``, ``cancelled`` or ``timeout``."""
     input: Any
@@ -111,6 +121,8 @@ class Worker:
     draining: bool
     max_executions: int
     running_executions: int
+    max_sessions: int
+    """How many session handlers it runs at once."""
     seen_at: datetime | None
 
 
@@ -122,6 +134,7 @@ class Node:
     version: str
     description: str
     functions: tuple[Function, ...]
+    sessions: tuple[sessions.SessionDeclaration, ...]
     workers: tuple[Worker, ...]
     connected: bool
     created_by: str
@@ -131,7 +144,27 @@ class Node:
 
 _CLASSES: dict[str, type] = {
     f"agentfield.v1.{kind.__name__}": kind
-    for kind in (LateReport, Execution, Workflow, Function, Worker, Node)
+    for kind in (
+        LateReport,
+        Execution,
+        Workflow,
+        Function,
+        Worker,
+        Node,
+        sessions.EffectiveConfiguration,
+        sessions.ProviderCall,
+        sessions.Session,
+        sessions.SessionDeclaration,
+        sessions.SessionEvent,
+        sessions.SessionLimits,
+        sessions.ToolOptions,
+        sessions.Transcription,
+        sessions.TurnDetection,
+    )
+} | {
+    "agentfield.v1.SayResponse": sessions.Speech,
+    "agentfield.v1.StartSessionResponse": sessions.StartedSession,
+    "agentfield.v1.Turn": sessions.SessionTurn,
 }
 
 
@@ -143,10 +176,21 @@ def value_of(message: Message, **more: Any) -> Any:
     return kind(**{name: _field(message, known[name]) for name in names}, **more)
 
 
+def turn_of(turn: session_pb2.Turn) -> sessions.SessionTurn:
+    """Return a turn of the contract as a value."""
+    value: sessions.SessionTurn = value_of(
+        turn,
+        transcript=turn.text or None,
+        full_text=turn.full_text or None,
+        metadata=load(turn.metadata) or {},
+    )
+    return value
+
+
 def _field(message: Message, field: Any) -> Any:
     value = getattr(message, field.name)
     if field.is_repeated:
-        return tuple(value_of(v) if field.message_type else v for v in value)
+        return _repeated(value, field)
     if field.has_presence and not message.HasField(field.name):
         return None
     if field.message_type is not None:
@@ -158,7 +202,21 @@ def _field(message: Message, field: Any) -> Any:
     return value
 
 
+def _repeated(value: Any, field: Any) -> Any:
+    if field.message_type is None:
+        return tuple(value)
+    if field.message_type.GetOptions().map_entry:
+        return dict(value)
+    return tuple(map(_message, value))
+
+
 def _message(value: Any) -> Any:
-    if value.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
-        return value.ToDatetime(tzinfo=UTC)
-    return value_of(value)
+    match value.DESCRIPTOR.full_name:
+        case "google.protobuf.Timestamp":
+            return value.ToDatetime(tzinfo=UTC)
+        case "google.protobuf.Duration":
+            return value.ToNanoseconds() / 1e9
+        case "agentfield.v1.Turn":
+            return turn_of(value)
+        case _:
+            return value_of(value)

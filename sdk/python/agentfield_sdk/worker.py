@@ -17,8 +17,10 @@ from agentfield_sdk.backoff import Backoff
 from agentfield_sdk.connection import Connection
 from agentfield_sdk.context import ExecutionContext, entered
 from agentfield_sdk.functions import DeclaredFunction
+from agentfield_sdk.handlers import Handlers
 from agentfield_sdk.ledger import Attempt, Ledger
 from agentfield_sdk.reports import deliver, outcome
+from agentfield_sdk.session_declaration import DeclaredSession
 from agentfield_sdk.stream import WorkStream
 
 log = logging.getLogger("agentfield.worker")
@@ -39,15 +41,19 @@ class Worker:
         *,
         registration: RegisterNodeRequest,
         functions: Mapping[str, DeclaredFunction],
+        sessions: Mapping[str, DeclaredSession],
         max_executions: int,
+        max_sessions: int,
     ) -> None:
         self._connection = connection
         self._registration = registration
         self._functions = functions
         self._max_executions = max_executions
+        self._max_sessions = max_sessions
         self._registration_id = ""
         self._ledger = Ledger()
         self._running: dict[Attempt, asyncio.Task[None]] = {}
+        self._handlers = Handlers(connection, sessions, on_settled=self._note_if_settled)
         self._stream: WorkStream | None = None
         self._draining = asyncio.Event()
         self._drain_seconds = 0.0
@@ -78,7 +84,9 @@ class Worker:
                     while not self._settled.is_set():
                         await self._settled.wait()
             except TimeoutError:
-                log.warning("leaving unfinished executions", extra={"count": len(self._running)})
+                count = len(self._running) + len(self._handlers.running)
+                log.warning("leaving unfinished work", extra={"count": count})
+            await self._handlers.leave(within=ANSWER_SECONDS)
             self._leaving = True
             if self._stream is not None:
                 self._stream.say(pb.WorkRequest(goodbye=pb.Goodbye()))
@@ -146,6 +154,8 @@ class Worker:
                 pb.RunningExecution(execution_id=one.execution_id, attempt=one.attempt)
                 for one in self._ledger.attempts
             ],
+            max_sessions=self._max_sessions,
+            handlers=self._handlers.running,
         )
 
     async def _listen(self, stream: WorkStream, tasks: asyncio.TaskGroup) -> None:
@@ -164,6 +174,9 @@ class Worker:
                     self._accept(message.execute, tasks)
                 case "cancel":
                     self._stop(Attempt(message.cancel.execution_id, message.cancel.attempt))
+                case "start_handler":
+                    self._handlers.start(message.start_handler, tasks)
+                    self._note_if_settled()
                 case "drain" if self._draining.is_set():
                     stream.drained = True
                     self._note_if_settled()
@@ -218,7 +231,8 @@ class Worker:
             self._stream.say(message)
 
     def _note_if_settled(self) -> None:
-        if self._ledger.attempts or not (self._stream is None or self._stream.drained):
+        may_come = self._stream is not None and not self._stream.drained
+        if self._ledger.attempts or self._handlers.running or may_come:
             self._settled.clear()
         else:
             self._settled.set()

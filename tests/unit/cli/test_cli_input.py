@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentfield.v1.errors import InvalidArgument
-from agentfield_cli.payload import read_input
+from agentfield_cli.payload import read_input, read_text
 
 pytestmark = pytest.mark.unit
 
@@ -78,3 +78,27 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidArgument, match=r"The file '.*empty' is empty"):
         read_input(f"@{tmp_path}/empty")
+
+
+def test_a_flag_of_another_name_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="--metadata is not a JSON object"):
+        read_input("[1]", "--metadata")
+    with pytest.raises(InvalidArgument, match="--metadata cannot read the file"):
+        read_input(f"@{tmp_path}/gone", "--metadata")
+
+
+def test_text_is_taken_with_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\ufeffv=0\r\n\n\r\u00fc"
+    (tmp_path / "offer.sdp").write_bytes(text.encode())
+    monkeypatch.setattr(sys, "stdin", _Stdin(text.encode()))
+
+    assert [read_text(source, "--sdp") for source in (text, f"@{tmp_path}/offer.sdp", "-")] == (
+        [text] * 3
+    )
+
+
+def test_text_that_is_no_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(b"v=0\xff"))
+
+    with pytest.raises(InvalidArgument, match="stdin is not UTF-8 at byte 3"):
+        read_text("-", "--sdp")

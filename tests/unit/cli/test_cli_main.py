@@ -26,6 +26,12 @@ _FAILED_ELSEWHERE = {
     "SERVER_DRAINING",
     "SERVER_UNREACHABLE",
     "UNIMPLEMENTED",
+    "TRANSPORT_NOT_SERVED",
+    "NODE_UNAVAILABLE",
+    "TOOL_NOT_ALLOWED",
+    "UNSUPPORTED",
+    "PROVIDER_FAILED",
+    "PROVIDER_KEY_MISSING",
     "HOST_NOT_ALLOWED",
     "ORIGIN_NOT_ALLOWED",
     "DEADLINE_EXCEEDED",
@@ -50,6 +56,11 @@ def test_every_reason_has_its_exit_code() -> None:
         ("node",),
         ("node", "show"),
         ("node", "list", "-o", "xml"),
+        ("session",),
+        ("session", "start"),
+        ("session", "offer", "sess_1", "-o", "xml"),
+        ("session", "list", "-o", "raw"),
+        ("session", "watch", "sess_1", "--after", "-1"),
         ("execution", "list", "--limit", "0"),
         ("execution", "list", "--limit", "many"),
     ],
@@ -150,9 +161,10 @@ def test_without_its_extra_af_says_how_to_get_it(
     assert ran.err == 'af needs its extra: pip install "agentfield-sessions[cli]"\n'
 
 
-def test_help_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize("group", ["execution", "session"])
+def test_help_loads_nothing_heavy(group: str) -> None:
     loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "agentfield_cli", "execution", "--help"],
+        [sys.executable, "-X", "importtime", "-m", "agentfield_cli", group, "--help"],
         capture_output=True,
         text=True,
         check=True,

@@ -17,6 +17,8 @@ from agentfield.v1 import (
     execution_pb2,
     execution_service_pb2,
     node_service_pb2,
+    session_pb2,
+    session_service_pb2,
 )
 
 pytestmark = pytest.mark.unit
@@ -163,6 +165,28 @@ def test_a_wrong_value_inside_says_where(body: bytes, says: str) -> None:
         load(node_service_pb2.RegisterNodeRequest(), body)
 
 
+@pytest.mark.parametrize("text", [b"0.5", b"1", b"0", b"5e-1", b"-0.25"])
+def test_a_number_with_a_fraction_is_what_it_says(text: bytes) -> None:
+    found = load(session_pb2.TurnDetection(), b'{"threshold":' + text + b"}")
+
+    assert found.threshold == json.loads(text)
+    assert json.loads(dump(found))["threshold"] == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b'"0.5"', b"true", b"[]", b"{}", b"1e999", b"-1e999", b"9" * 400, b'"NaN"']
+)
+def test_what_is_no_number_is_refused(text: bytes) -> None:
+    with pytest.raises(errors.InvalidArgument, match="'threshold' must be a number"):
+        load(session_pb2.TurnDetection(), b'{"threshold":' + text + b"}")
+
+
+def test_a_map_of_texts_is_an_object() -> None:
+    started = session_service_pb2.StartSessionResponse(tool_targets={"find": "desk.find"})
+
+    assert json.loads(dump(started))["tool_targets"] == {"find": "desk.find"}
+
+
 def test_null_leaves_a_field_unset_and_numbers_of_seconds_are_durations() -> None:
     request = load(execution_service_pb2.ExecuteRequest(), b'{"target": null, "timeout": 2.5}')
 
@@ -184,7 +208,7 @@ def test_plain_texts_set_fields() -> None:
 
 def test_the_matrix_is_the_contracts() -> None:
     assert [(p.provider, p.transport, p.served) for p in pairs()] == [
-        ("openai", "webrtc", False),
+        ("openai", "webrtc", True),
         ("openai", "websocket", False),
         ("openrouter", "audio_turns", False),
     ]

@@ -9,11 +9,12 @@ import pytest
 
 from agentfield.bus import InProcessBus
 from agentfield.dispatch.dispatcher import Dispatcher
-from agentfield.dispatch.link import Drained, Link, Run, Stop, Welcome
+from agentfield.dispatch.link import Drained, Handling, Link, Run, StartHandler, Stop, Welcome
 from agentfield.executions.engine import Topic
 from agentfield.executions.model import Execution, Kind
 from agentfield.executions.work import Acceptance, Offer, Rejoined, Running
 from agentfield.identity import ANYONE, Caller
+from agentfield.sessions.ports import HandlerStart
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.unit
@@ -144,6 +145,7 @@ class FakeWorkStore:
         self.disconnected: asyncio.Queue[tuple[str, list[Running], bool]] = asyncio.Queue()
         self.connections: list[str] = []
         self.order: list[str] = []
+        self.session_names: dict[str, frozenset[str]] = {}
 
     async def start_over(self) -> None: ...
 
@@ -155,13 +157,18 @@ class FakeWorkStore:
         max_executions: int,
         running: Sequence[Running],
         caller: Caller,
+        max_sessions: int = 0,
     ) -> Rejoined:
         self.asked.set()
         await self.go_on.wait()
         if caller is not ANYONE:
             raise errors.PermissionDenied("not yours")
         self.connections.append(connection_id)
-        return Rejoined(node_id="n", instance_id="w1")
+        return Rejoined(
+            node_id="n",
+            instance_id=worker_id.replace("reg_", "w"),
+            session_names=self.session_names.get(worker_id, frozenset({"talk"})),
+        )
 
     async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
         self.asked.set()
@@ -292,3 +299,133 @@ async def test_hints_are_remembered_until_somebody_waits() -> None:
         assert set(await listener.wait(1)) == {("a", "1"), ("b", "x"), ("b", "y")}
         assert set(await listener.wait(0.001)) == set()
     bus.publish("a", "1")
+
+
+# --- handlers of sessions ---
+
+
+def start(number: int, attempt: int = 1, *, node_id: str = "n", name: str = "talk") -> HandlerStart:
+    return HandlerStart(
+        session_id=f"sess_{number}",
+        attempt=attempt,
+        node_id=node_id,
+        name=name,
+        root_execution_id=f"exec_{number}",
+        run_id=f"run_{number}",
+    )
+
+
+class Floor:
+    """A dispatcher whose workers connect when told to."""
+
+    def __init__(self) -> None:
+        self.store = FakeWorkStore()
+        self.dispatcher = Dispatcher(store=self.store, hints=InProcessBus(), clock=lambda: 0)
+
+    async def join(
+        self, worker_id: str, *, max_sessions: int, handlers: Sequence[Handling] = ()
+    ) -> Link:
+        return await self.dispatcher.connect(
+            worker_id,
+            max_executions=1,
+            running=[],
+            caller=ANYONE,
+            max_sessions=max_sessions,
+            handlers=handlers,
+        )
+
+
+async def test_a_handler_goes_to_the_least_busy_worker_with_room() -> None:
+    floor = Floor()
+    first = await floor.join("reg_1", max_sessions=1)
+    second = await floor.join("reg_2", max_sessions=2)
+
+    placed = [floor.dispatcher.place(start(number)) for number in (1, 2, 3, 4)]
+
+    assert placed == ["w1", "w2", "w2", None]
+    for link_, numbers in ((first, [1]), (second, [2, 3])):
+        assert await link_.next() == Welcome()
+        assert [await link_.next() for _ in numbers] == [StartHandler(start(n)) for n in numbers]
+
+
+async def test_a_handler_goes_only_to_a_worker_that_declares_its_session() -> None:
+    floor = Floor()
+    floor.store.session_names["reg_1"] = frozenset({"sing"})
+    await floor.join("reg_1", max_sessions=5)
+    await floor.join("reg_2", max_sessions=5)
+
+    assert floor.dispatcher.place(start(1, name="talk")) == "w2"
+    assert floor.dispatcher.place(start(2, name="sing")) == "w1"
+    assert floor.dispatcher.place(start(3, name="shout")) is None
+    assert floor.dispatcher.place(start(4, node_id="another")) is None
+
+
+async def test_a_worker_without_room_for_sessions_is_sent_none() -> None:
+    floor = Floor()
+    await floor.join("reg_1", max_sessions=0)
+
+    assert floor.dispatcher.place(start(1)) is None
+
+
+async def test_a_freed_place_is_taken_again() -> None:
+    floor = Floor()
+    await floor.join("reg_1", max_sessions=1)
+    assert floor.dispatcher.place(start(1, attempt=2)) == "w1"
+
+    floor.dispatcher.free("sess_1", 1)
+    floor.dispatcher.free("sess_9", 2)
+    assert floor.dispatcher.place(start(2)) is None
+    floor.dispatcher.free("sess_1", 2)
+    floor.dispatcher.free("sess_1", 2)
+    assert floor.dispatcher.place(start(2)) == "w1"
+    assert floor.dispatcher.place(start(3)) is None
+
+
+async def test_a_worker_that_comes_back_has_the_handlers_it_says_it_runs() -> None:
+    floor = Floor()
+    first = await floor.join("reg_1", max_sessions=2)
+    assert [floor.dispatcher.place(start(n)) for n in (1, 2)] == ["w1", "w1"]
+
+    still = Handling(session_id="sess_2", attempt=1)
+    await floor.join("reg_1", max_sessions=2, handlers=[still])
+
+    assert first.closed
+    # The first one never reached it.
+    assert [floor.dispatcher.place(start(n)) for n in (3, 4)] == ["w1", None]
+    floor.dispatcher.free("sess_2", 1)
+    assert floor.dispatcher.place(start(4)) == "w1"
+
+
+async def test_a_worker_that_drains_or_has_left_is_sent_no_handlers() -> None:
+    floor = Floor()
+    drained = await floor.join("reg_1", max_sessions=5)
+    await floor.dispatcher.drain(drained)
+    assert floor.dispatcher.place(start(1)) is None
+
+    left = await floor.join("reg_2", max_sessions=5)
+    left.close()
+    assert floor.dispatcher.place(start(1)) is None
+
+    await floor.join("reg_3", max_sessions=5)
+    await floor.dispatcher.shut_down()
+    assert floor.dispatcher.place(start(1)) is None
+    late = await floor.join("reg_4", max_sessions=5)
+    assert floor.dispatcher.place(start(1)) is None
+    assert [await late.next() for _ in range(3)] == [Welcome(), Drained(), None]
+
+
+async def test_handlers_use_no_credit_and_lend_no_slot() -> None:
+    floor = Floor()
+    worker = await floor.join("reg_1", max_sessions=5)
+    before = worker.offer()
+    floor.dispatcher.place(start(1))
+
+    assert worker.offer() == before
+    worker.run(execution(1))
+    assert not worker.may_take
+    worker.stop("sess_1")
+    assert [await worker.next() for _ in range(3)] == [
+        Welcome(),
+        StartHandler(start(1)),
+        Run(execution(1)),
+    ]

@@ -73,8 +73,11 @@ def _fill(made: Message, field: FieldDescriptor, depth: int) -> None:
     target: Any = getattr(made, field.name)
     nested: Any = field.message_type
     if nested is not None and nested.GetOptions().map_entry:
-        value = filled(nested.fields_by_name["value"].message_type, depth=depth - 1)
-        target["key"].CopyFrom(value)
+        of_value = nested.fields_by_name["value"].message_type
+        if of_value is None:
+            target["key"] = "a"
+        else:
+            target["key"].CopyFrom(filled(of_value, depth=depth - 1))
     elif nested is not None and nested.file.package == "google.protobuf":
         target.FromJsonString("2s" if nested.name == "Duration" else "2026-11-23T12:00:00.5Z")
     elif nested is not None:
@@ -134,7 +137,7 @@ def test_every_reason_is_in_it_and_stands_under_its_status() -> None:
     assert set(SCHEMAS["ErrorReason"]["enum"]) == set(errors.BY_REASON)
     for operation in operations():
         for status, response in operation["responses"].items():
-            content = resolved(response)["content"].get("application/json", {})
+            content = resolved(response).get("content", {}).get("application/json", {})
             for name, shown in content.get("examples", {}).items():
                 assert shown["value"]["reason"] == name
                 assert errors.BY_REASON[name].http_status == int(status)
@@ -173,7 +176,8 @@ def test_parameters_are_the_path_s_and_the_query_s(route: Route[Rpc]) -> None:
     }
 
     assert names["path"] == set(re.findall(r"\{(\w+)\}", route.template))
-    assert names["query"] == (set() if rpc.takes_body else fields - names["path"])
+    assert names["query"] == (set() if rpc.body == "*" else fields - names["path"] - {rpc.body})
+    assert ("Last-Event-ID" in names["header"]) == bool(rpc.last_event_id)
     assert ("Idempotency-Key" in names["header"]) == ("request_id" in fields)
     assert ("X-Parent-Execution-ID" in names["header"]) == ("request_id" in fields)
 
@@ -182,8 +186,14 @@ def test_parameters_are_the_path_s_and_the_query_s(route: Route[Rpc]) -> None:
 def test_the_body_of_a_request_is_what_the_contract_reads(route: Route[Rpc]) -> None:
     rpc = route.leads_to
     in_path = set(re.findall(r"\{(\w+)\}", route.template))
-    if not rpc.takes_body:
+    if not rpc.body:
         assert "requestBody" not in operation_of(route)
+        return
+    if rpc.raw_media_type:
+        (raw,) = operation_of(route)["requestBody"]["content"].items()
+        assert raw[0] == rpc.raw_media_type
+        check(raw[1]["schema"], raw[1]["example"])
+        assert raw[1]["schema"] == {"type": "string"}
         return
     content = operation_of(route)["requestBody"]["content"]["application/json"]
     schema = resolved(content["schema"])
@@ -202,14 +212,29 @@ def test_an_answer_is_what_the_contract_writes(route: Route[Rpc]) -> None:
     if rpc.event_stream:
         content = success_of(route)["content"]["text/event-stream"]
         schema = content["schema"]["contentSchema"]["anyOf"][0]
-        example = json.loads(content["example"].removeprefix("data: "))
+        example = json.loads(content["example"].partition("data: ")[2])
+        named = re.match(r"id: (\d+)\n", content["example"])
+        assert (named and int(named[1])) == (example[rpc.event_id] if rpc.event_id else None)
     else:
-        content = success_of(route)["content"]["application/json"]
+        content = success_of(route)["content"][rpc.raw_media_type or "application/json"]
         schema, example = content["schema"], content["example"]
 
     check(schema, example)
     check(schema, plain[rpc.response_body] if rpc.response_body else plain)
     assert set(success_of(route).get("headers", {})) == {name for name, _ in rpc.headers}
+    over = operation_of(route)["responses"].get("204")
+    assert (over is not None and "content" not in over) == bool(rpc.last_event_id)
+
+
+def test_a_session_s_token_is_named_where_it_will_do() -> None:
+    told = {
+        operation["operationId"]
+        for operation in operations()
+        if "the session's own token" in operation.get("description", "")
+    }
+
+    assert {"RealtimeOffer", "InvokeTool", "WatchSession"} <= told
+    assert not told & {"StartSession", "ListSessions", "DeleteSession", "Execute"}
 
 
 def test_the_schema_of_a_message_has_exactly_its_fields() -> None:
@@ -224,6 +249,7 @@ def test_the_schema_of_a_message_has_exactly_its_fields() -> None:
     }
 
     assert {"Execution", "LateReport", "Workflow", "Node", "Function", "Limits"} <= set(answered)
+    assert {"Session", "SessionEvent", "Turn", "ProviderCall", "TurnDetection"} <= set(answered)
     for name, message in answered.items():
         schema = SCHEMAS[name]
         assert list(schema["properties"]) == [field.name for field in message.fields]
@@ -243,5 +269,10 @@ def test_json_times_and_enums_have_their_own_schemas() -> None:
     ]
     check(SCHEMAS["ExecuteRequest"]["properties"]["timeout"], "1.5s")
     check(SCHEMAS["ExecuteRequest"]["properties"]["timeout"], 1.5)
+    assert SCHEMAS["TurnDetection"]["properties"]["threshold"]["type"] == "number"
+    loudness = SCHEMAS["TurnDetectionInput"]["properties"]["threshold"]
+    assert (loudness["minimum"], loudness["maximum"]) == (0, 1)
+    tools = SCHEMAS["StartSessionResponse"]["properties"]["tool_targets"]
+    assert tools["additionalProperties"] == {"type": "string"}
     check(SCHEMAS["Limits"]["properties"]["agent_grace"], "15s")
     assert SCHEMAS["Limits"]["properties"]["agent_grace"]["type"] == "string"

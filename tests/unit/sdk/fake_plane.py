@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FakePlane", "FakeWork", "Heard", "running"]
+__all__ = ["FakeHandling", "FakePlane", "FakeWork", "Heard", "leave", "running", "serving"]
 
 import asyncio
 from collections import deque
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import orjson
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -19,6 +20,9 @@ from agentfield.contract import facts
 from agentfield.contract.status import DETAILS_KEY, status_of
 from agentfield.v1 import agent_service_pb2 as pb
 from agentfield.v1.errors import AgentFieldError, ServerUnreachable
+from agentfield.v1.session_pb2 import Session, SessionDeclaration, SessionEvent
+from agentfield_sdk import Agent
+from agentfield_sdk.payload import duration
 
 Answer = Message | AgentFieldError | Callable[[Any], Awaitable[Message]] | list[Any]
 PATIENCE = 10.0
@@ -60,6 +64,16 @@ class FakeWork:
     def cancels(self, execution_id: str = "exec_1", attempt: int = 1) -> None:
         self._say(cancel=pb.Cancel(execution_id=execution_id, attempt=attempt))
 
+    def starts(self, attempt: int = 1, **fields: Any) -> None:
+        facts = {
+            "session_id": "sess_1",
+            "name": "voice",
+            "root_execution_id": "exec_root",
+            "run_id": "run_1",
+            **fields,
+        }
+        self._say(start_handler=pb.StartHandler(attempt=attempt, **facts))
+
     def drains(self) -> None:
         self._say(drain=pb.Drain())
 
@@ -73,6 +87,43 @@ class FakeWork:
         self.responses.put_nowait(pb.WorkResponse(**message))
 
 
+class FakeHandling:
+    """The control plane's end of one HandleSession stream."""
+
+    def __init__(self, request: pb.HandleSessionRequest) -> None:
+        self.request = request
+        self.responses: asyncio.Queue[pb.HandleSessionResponse | AgentFieldError | None] = (
+            asyncio.Queue()
+        )
+        self.left = asyncio.Event()
+        """Nobody hears this stream any more."""
+
+    def opens(self, *, last_sequence: int = 0, grace: float = 30.0, **fields: Any) -> None:
+        facts = {
+            "session_id": self.request.session_id,
+            "declaration": SessionDeclaration(name="voice", model="m", modalities=["audio"]),
+            "last_sequence": last_sequence,
+            **fields,
+        }
+        opened = pb.HandlerOpened(session=Session(**facts), handler_grace=duration(grace))
+        self.responses.put_nowait(pb.HandleSessionResponse(opened=opened))
+
+    def tells(self, sequence: int, type_: str, **data: Any) -> None:
+        event = SessionEvent(sequence=sequence, type=type_, data=orjson.dumps(data))
+        self.responses.put_nowait(pb.HandleSessionResponse(event=event))
+
+    def hears_user(self, sequence: int, item_id: str, text: str) -> None:
+        """Tell of a turn of the user: two events, of this sequence and the next."""
+        self.tells(sequence, "turn.committed", item_id=item_id, channel="audio")
+        self.tells(sequence + 1, "turn.transcribed", item_id=item_id, text=text)
+
+    def breaks(self, error: AgentFieldError | None = None) -> None:
+        self.responses.put_nowait(error or ServerUnreachable("The connection was lost."))
+
+    def ends(self) -> None:
+        self.responses.put_nowait(None)
+
+
 class FakePlane(grpc.GenericRpcHandler):
     """Hears every call and gives each rpc the next of its answers; the last one stays.
 
@@ -83,6 +134,7 @@ class FakePlane(grpc.GenericRpcHandler):
         self.address = ""
         self.heard: list[Heard] = []
         self.works: asyncio.Queue[FakeWork] = asyncio.Queue()
+        self.handlings: asyncio.Queue[FakeHandling] = asyncio.Queue()
         self._answers: dict[str, deque[Answer]] = {}
 
     def answers(self, rpc: str, *answers: Answer) -> None:
@@ -98,6 +150,11 @@ class FakePlane(grpc.GenericRpcHandler):
         """Return the next Work stream that is opened."""
         async with asyncio.timeout(PATIENCE):
             return await self.works.get()
+
+    async def handling(self) -> FakeHandling:
+        """Return the next HandleSession stream that is opened."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.handlings.get()
 
     async def until_heard(self, rpc: str, count: int = 1) -> list[Any]:
         """Wait until an rpc was called so many times, and return its requests."""
@@ -122,13 +179,19 @@ class FakePlane(grpc.GenericRpcHandler):
             for item in answer if isinstance(answer, list) else [answer]:
                 await context.write(await _resolved(item, request, context))
 
+        async def handling(request: Any, context: Any) -> None:
+            opened = FakeHandling(request)
+            self.handlings.put_nowait(opened)
+            await _serve_handling(opened, context)
+
         async def work(requests: Any, context: Any) -> None:
             await _serve_work(self._opened(metadata), requests, context)
 
         if method.client_streaming:
             return grpc.stream_stream_rpc_method_handler(work, reader, _write)
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(stream, reader, _write)
+            answer = handling if method.name == "HandleSession" else stream
+            return grpc.unary_stream_rpc_method_handler(answer, reader, _write)
         return grpc.unary_unary_rpc_method_handler(unary, reader, _write)
 
     def _opened(self, metadata: dict[str, str | bytes]) -> FakeWork:
@@ -174,6 +237,38 @@ async def _serve_work(work: FakeWork, requests: Any, context: Any) -> None:
         reading.cancel()
     if isinstance(message, AgentFieldError):
         await _abort(message, context)
+
+
+async def _serve_handling(handling: FakeHandling, context: Any) -> None:
+    try:
+        while (message := await handling.responses.get()) is not None:
+            if isinstance(message, AgentFieldError):
+                await _abort(message, context)
+            await context.write(message)
+    finally:
+        handling.left.set()
+
+
+@asynccontextmanager
+async def serving(app: Agent, plane: FakePlane, **options: Any) -> AsyncIterator[FakeWork]:
+    """Serve, take the first Hello and welcome it; the block leaves as the protocol says."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.serve(**options))
+        work = await plane.work()
+        await work.hears("hello")
+        work.welcomes()
+        yield work
+        app.stop()
+
+
+async def leave(app: Agent, work: FakeWork) -> None:
+    """Stop, as the control plane sees it."""
+    app.stop()
+    await work.hears("drain")
+    work.drains()
+    await work.hears("goodbye")
+    await work.hears("end")
+    work.ends()
 
 
 @asynccontextmanager

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from agentfield.v1 import errors
-from agentfield_sdk.payload import dump, load
+from agentfield_sdk import SessionTurn
+from agentfield_sdk.functions import declare
+from agentfield_sdk.payload import dump, duration, load
 
 pytestmark = pytest.mark.unit
 
@@ -52,3 +55,29 @@ def test_a_value_that_json_cannot_say_is_an_invalid_argument() -> None:
 
 def test_no_bytes_are_none() -> None:
     assert load(b"") is None
+
+
+def test_a_turn_travels_without_its_audio_wherever_it_stands() -> None:
+    turn = SessionTurn(text="Hi", audio=b"\xff", audio_format="pcm16", metadata={"n": 1})
+
+    found = load(dump({"turn": turn, "turns": [turn]}))
+
+    assert found["turns"] == [found["turn"]]
+    assert "audio" not in found["turn"]
+    assert (found["turn"]["text"], found["turn"]["audio_format"]) == ("Hi", "pcm16")
+    assert (found["turn"]["transcript"], found["turn"]["metadata"]) == (None, {"n": 1})
+
+
+async def test_a_function_may_take_a_turn() -> None:
+    async def shout(turn: SessionTurn) -> str:
+        return turn.text.upper()
+
+    turn = SessionTurn(text="Hi", role="user", item_id="item_1")
+    function = declare(shout, name=None, kind="skill")
+
+    assert await function.run(dump({"turn": turn})) == b'"HI"'
+
+
+def test_seconds_travel_exactly() -> None:
+    assert duration(None) is None
+    assert duration(1.5) == Duration(seconds=1, nanos=500_000_000)

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 import pytest
-from unit.sdk.fake_plane import FakePlane, FakeWork
+from unit.sdk.fake_plane import FakePlane, leave, serving
 
 from agentfield.v1 import errors
 from agentfield.v1.execution_pb2 import ExecutionStatus
@@ -64,27 +62,6 @@ def app(plane: FakePlane, gate: Gate) -> Agent:
         return await gate()
 
     return app
-
-
-@asynccontextmanager
-async def serving(app: Agent, plane: FakePlane) -> AsyncIterator[FakeWork]:
-    """Serve, take the first Hello and welcome it; at the end leave as the protocol says."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(app.serve())
-        work = await plane.work()
-        await work.hears("hello")
-        work.welcomes()
-        yield work
-        app.stop()
-
-
-async def leave(app: Agent, work: FakeWork) -> None:
-    app.stop()
-    await work.hears("drain")
-    work.drains()
-    await work.hears("goodbye")
-    await work.hears("end")
-    work.ends()
 
 
 async def test_a_worker_registers_what_it_declares_and_says_hello(

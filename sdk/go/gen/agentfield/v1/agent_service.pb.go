@@ -23,6 +23,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How an attempt of a handler ended.
+type HandlerOutcome int32
+
+const (
+	// Never sent.
+	HandlerOutcome_HANDLER_OUTCOME_UNSPECIFIED HandlerOutcome = 0
+	// It returned.
+	HandlerOutcome_HANDLER_OUTCOME_RETURNED HandlerOutcome = 1
+	// It raised.
+	HandlerOutcome_HANDLER_OUTCOME_FAILED HandlerOutcome = 2
+	// Its worker leaves: start it again elsewhere.
+	HandlerOutcome_HANDLER_OUTCOME_LOST HandlerOutcome = 3
+)
+
+// Enum value maps for HandlerOutcome.
+var (
+	HandlerOutcome_name = map[int32]string{
+		0: "HANDLER_OUTCOME_UNSPECIFIED",
+		1: "HANDLER_OUTCOME_RETURNED",
+		2: "HANDLER_OUTCOME_FAILED",
+		3: "HANDLER_OUTCOME_LOST",
+	}
+	HandlerOutcome_value = map[string]int32{
+		"HANDLER_OUTCOME_UNSPECIFIED": 0,
+		"HANDLER_OUTCOME_RETURNED":    1,
+		"HANDLER_OUTCOME_FAILED":      2,
+		"HANDLER_OUTCOME_LOST":        3,
+	}
+)
+
+func (x HandlerOutcome) Enum() *HandlerOutcome {
+	p := new(HandlerOutcome)
+	*p = x
+	return p
+}
+
+func (x HandlerOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HandlerOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_agentfield_v1_agent_service_proto_enumTypes[0].Descriptor()
+}
+
+func (HandlerOutcome) Type() protoreflect.EnumType {
+	return &file_agentfield_v1_agent_service_proto_enumTypes[0]
+}
+
+func (x HandlerOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HandlerOutcome.Descriptor instead.
+func (HandlerOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{0}
+}
+
 // What a worker says.
 type WorkRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -173,6 +230,7 @@ type WorkResponse struct {
 	//	*WorkResponse_Execute
 	//	*WorkResponse_Cancel
 	//	*WorkResponse_Drain
+	//	*WorkResponse_StartHandler
 	Message       isWorkResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -251,6 +309,15 @@ func (x *WorkResponse) GetDrain() *Drain {
 	return nil
 }
 
+func (x *WorkResponse) GetStartHandler() *StartHandler {
+	if x != nil {
+		if x, ok := x.Message.(*WorkResponse_StartHandler); ok {
+			return x.StartHandler
+		}
+	}
+	return nil
+}
+
 type isWorkResponse_Message interface {
 	isWorkResponse_Message()
 }
@@ -276,6 +343,11 @@ type WorkResponse_Drain struct {
 	Drain *Drain `protobuf:"bytes,4,opt,name=drain,proto3,oneof"`
 }
 
+type WorkResponse_StartHandler struct {
+	// Run the handler of this session: call HandleSession.
+	StartHandler *StartHandler `protobuf:"bytes,5,opt,name=start_handler,json=startHandler,proto3,oneof"`
+}
+
 func (*WorkResponse_Welcome) isWorkResponse_Message() {}
 
 func (*WorkResponse_Execute) isWorkResponse_Message() {}
@@ -283,6 +355,8 @@ func (*WorkResponse_Execute) isWorkResponse_Message() {}
 func (*WorkResponse_Cancel) isWorkResponse_Message() {}
 
 func (*WorkResponse_Drain) isWorkResponse_Message() {}
+
+func (*WorkResponse_StartHandler) isWorkResponse_Message() {}
 
 // Who a worker is.
 type Hello struct {
@@ -293,7 +367,12 @@ type Hello struct {
 	// this number less what it still runs.
 	MaxExecutions int32 `protobuf:"varint,2,opt,name=max_executions,json=maxExecutions,proto3" json:"max_executions,omitempty"`
 	// Everything it has accepted and whose report was not yet answered.
-	Running       []*RunningExecution `protobuf:"bytes,3,rep,name=running,proto3" json:"running,omitempty"`
+	Running []*RunningExecution `protobuf:"bytes,3,rep,name=running,proto3" json:"running,omitempty"`
+	// How many session handlers it runs at once, up to 10000. They do not count
+	// as executions. 0: none are sent.
+	MaxSessions int32 `protobuf:"varint,4,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
+	// The handlers it runs now.
+	Handlers      []*RunningHandler `protobuf:"bytes,5,rep,name=handlers,proto3" json:"handlers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -349,6 +428,75 @@ func (x *Hello) GetRunning() []*RunningExecution {
 	return nil
 }
 
+func (x *Hello) GetMaxSessions() int32 {
+	if x != nil {
+		return x.MaxSessions
+	}
+	return 0
+}
+
+func (x *Hello) GetHandlers() []*RunningHandler {
+	if x != nil {
+		return x.Handlers
+	}
+	return nil
+}
+
+// One handler a worker runs.
+type RunningHandler struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Which attempt of it.
+	Attempt       int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunningHandler) Reset() {
+	*x = RunningHandler{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunningHandler) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunningHandler) ProtoMessage() {}
+
+func (x *RunningHandler) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunningHandler.ProtoReflect.Descriptor instead.
+func (*RunningHandler) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RunningHandler) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RunningHandler) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
 // One execution a worker still runs or reports.
 type RunningExecution struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -362,7 +510,7 @@ type RunningExecution struct {
 
 func (x *RunningExecution) Reset() {
 	*x = RunningExecution{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[3]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +522,7 @@ func (x *RunningExecution) String() string {
 func (*RunningExecution) ProtoMessage() {}
 
 func (x *RunningExecution) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[3]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +535,7 @@ func (x *RunningExecution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunningExecution.ProtoReflect.Descriptor instead.
 func (*RunningExecution) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{3}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RunningExecution) GetExecutionId() string {
@@ -417,7 +565,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[4]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +577,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[4]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +590,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{4}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Accepted) GetExecutionId() string {
@@ -470,7 +618,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[5]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +630,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[5]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +643,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{5}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Credit) GetExecutions() int32 {
@@ -514,7 +662,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[6]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +674,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[6]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +687,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{6}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{7}
 }
 
 // A worker leaves on purpose.
@@ -551,7 +699,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[7]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -563,7 +711,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[7]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -576,7 +724,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{7}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{8}
 }
 
 // The server has taken the worker in.
@@ -593,7 +741,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[8]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +753,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[8]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +766,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{8}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Welcome) GetGrace() *durationpb.Duration {
@@ -664,7 +812,7 @@ type Execute struct {
 
 func (x *Execute) Reset() {
 	*x = Execute{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[9]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +824,7 @@ func (x *Execute) String() string {
 func (*Execute) ProtoMessage() {}
 
 func (x *Execute) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[9]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +837,7 @@ func (x *Execute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Execute.ProtoReflect.Descriptor instead.
 func (*Execute) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{9}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Execute) GetExecutionId() string {
@@ -775,7 +923,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[10]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +935,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_agent_service_proto_msgTypes[10]
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +948,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{10}
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Cancel) GetExecutionId() string {
@@ -817,28 +965,1054 @@ func (x *Cancel) GetAttempt() int32 {
 	return 0
 }
 
+// One session handler to run.
+type StartHandler struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Which attempt of the handler, for all that it asks.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The session's name on this node.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The session's root execution: the parent of what the handler calls.
+	RootExecutionId string `protobuf:"bytes,4,opt,name=root_execution_id,json=rootExecutionId,proto3" json:"root_execution_id,omitempty"`
+	// Its run.
+	RunId string `protobuf:"bytes,5,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Who it is for, if anyone said.
+	ActorId string `protobuf:"bytes,6,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// The trace context of whoever started the session, if any.
+	Traceparent   string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartHandler) Reset() {
+	*x = StartHandler{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartHandler) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartHandler) ProtoMessage() {}
+
+func (x *StartHandler) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartHandler.ProtoReflect.Descriptor instead.
+func (*StartHandler) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *StartHandler) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *StartHandler) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *StartHandler) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *StartHandler) GetRootExecutionId() string {
+	if x != nil {
+		return x.RootExecutionId
+	}
+	return ""
+}
+
+func (x *StartHandler) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *StartHandler) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *StartHandler) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
+}
+
+// Whose session, and from where.
+type HandleSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// From StartHandler.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The number of the last event seen; 0: from the beginning.
+	AfterSequence int64 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandleSessionRequest) Reset() {
+	*x = HandleSessionRequest{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandleSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandleSessionRequest) ProtoMessage() {}
+
+func (x *HandleSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandleSessionRequest.ProtoReflect.Descriptor instead.
+func (*HandleSessionRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HandleSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *HandleSessionRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *HandleSessionRequest) GetAfterSequence() int64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+// What a handler learns.
+type HandleSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one of these. A reader ignores an arm it does not know.
+	//
+	// Types that are valid to be assigned to Message:
+	//
+	//	*HandleSessionResponse_Opened
+	//	*HandleSessionResponse_Event
+	Message       isHandleSessionResponse_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandleSessionResponse) Reset() {
+	*x = HandleSessionResponse{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandleSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandleSessionResponse) ProtoMessage() {}
+
+func (x *HandleSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandleSessionResponse.ProtoReflect.Descriptor instead.
+func (*HandleSessionResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *HandleSessionResponse) GetMessage() isHandleSessionResponse_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *HandleSessionResponse) GetOpened() *HandlerOpened {
+	if x != nil {
+		if x, ok := x.Message.(*HandleSessionResponse_Opened); ok {
+			return x.Opened
+		}
+	}
+	return nil
+}
+
+func (x *HandleSessionResponse) GetEvent() *SessionEvent {
+	if x != nil {
+		if x, ok := x.Message.(*HandleSessionResponse_Event); ok {
+			return x.Event
+		}
+	}
+	return nil
+}
+
+type isHandleSessionResponse_Message interface {
+	isHandleSessionResponse_Message()
+}
+
+type HandleSessionResponse_Opened struct {
+	// First on every stream.
+	Opened *HandlerOpened `protobuf:"bytes,1,opt,name=opened,proto3,oneof"`
+}
+
+type HandleSessionResponse_Event struct {
+	// What happened, or happens.
+	Event *SessionEvent `protobuf:"bytes,2,opt,name=event,proto3,oneof"`
+}
+
+func (*HandleSessionResponse_Opened) isHandleSessionResponse_Message() {}
+
+func (*HandleSessionResponse_Event) isHandleSessionResponse_Message() {}
+
+// The session as it is when the stream opens.
+type HandlerOpened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session, without turns and provider calls.
+	Session *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// How long the handler may go on after the session's end.
+	HandlerGrace  *durationpb.Duration `protobuf:"bytes,2,opt,name=handler_grace,json=handlerGrace,proto3" json:"handler_grace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandlerOpened) Reset() {
+	*x = HandlerOpened{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandlerOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandlerOpened) ProtoMessage() {}
+
+func (x *HandlerOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandlerOpened.ProtoReflect.Descriptor instead.
+func (*HandlerOpened) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HandlerOpened) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *HandlerOpened) GetHandlerGrace() *durationpb.Duration {
+	if x != nil {
+		return x.HandlerGrace
+	}
+	return nil
+}
+
+// What to say.
+type SayRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// From StartHandler.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Makes the request repeatable, within the session. At most 128 characters.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The text, at most 8 KiB.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// The user's speech is not to cut it.
+	Uninterruptible bool `protobuf:"varint,5,opt,name=uninterruptible,proto3" json:"uninterruptible,omitempty"`
+	// Facts that are kept with the turn: a JSON object.
+	Metadata      []byte `protobuf:"bytes,6,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SayRequest) Reset() {
+	*x = SayRequest{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SayRequest) ProtoMessage() {}
+
+func (x *SayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SayRequest.ProtoReflect.Descriptor instead.
+func (*SayRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SayRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SayRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *SayRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SayRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SayRequest) GetUninterruptible() bool {
+	if x != nil {
+		return x.Uninterruptible
+	}
+	return false
+}
+
+func (x *SayRequest) GetMetadata() []byte {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+// What became of it.
+type SayResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The text that was asked for.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// What the provider says was spoken.
+	SpokenText string `protobuf:"bytes,2,opt,name=spoken_text,json=spokenText,proto3" json:"spoken_text,omitempty"`
+	// Whether the two are the same, but for case, spaces and punctuation.
+	Verbatim bool `protobuf:"varint,3,opt,name=verbatim,proto3" json:"verbatim,omitempty"`
+	// What was heard of it.
+	HeardText string `protobuf:"bytes,4,opt,name=heard_text,json=heardText,proto3" json:"heard_text,omitempty"`
+	// How long it was played, where that is known, in milliseconds.
+	HeardMs int64 `protobuf:"varint,5,opt,name=heard_ms,json=heardMs,proto3" json:"heard_ms,omitempty"`
+	// heard_text is an estimate by time.
+	Estimated bool `protobuf:"varint,6,opt,name=estimated,proto3" json:"estimated,omitempty"`
+	// How it ended.
+	Outcome       SpeechOutcome `protobuf:"varint,7,opt,name=outcome,proto3,enum=agentfield.v1.SpeechOutcome" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SayResponse) Reset() {
+	*x = SayResponse{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SayResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SayResponse) ProtoMessage() {}
+
+func (x *SayResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SayResponse.ProtoReflect.Descriptor instead.
+func (*SayResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SayResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SayResponse) GetSpokenText() string {
+	if x != nil {
+		return x.SpokenText
+	}
+	return ""
+}
+
+func (x *SayResponse) GetVerbatim() bool {
+	if x != nil {
+		return x.Verbatim
+	}
+	return false
+}
+
+func (x *SayResponse) GetHeardText() string {
+	if x != nil {
+		return x.HeardText
+	}
+	return ""
+}
+
+func (x *SayResponse) GetHeardMs() int64 {
+	if x != nil {
+		return x.HeardMs
+	}
+	return 0
+}
+
+func (x *SayResponse) GetEstimated() bool {
+	if x != nil {
+		return x.Estimated
+	}
+	return false
+}
+
+func (x *SayResponse) GetOutcome() SpeechOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return SpeechOutcome_SPEECH_OUTCOME_UNSPECIFIED
+}
+
+// How to answer.
+type RespondRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// From StartHandler.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Makes the request repeatable, within the session. At most 128 characters.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// For this answer, in place of the session's. Empty: the session's.
+	Instructions  string `protobuf:"bytes,4,opt,name=instructions,proto3" json:"instructions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RespondRequest) Reset() {
+	*x = RespondRequest{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RespondRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RespondRequest) ProtoMessage() {}
+
+func (x *RespondRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RespondRequest.ProtoReflect.Descriptor instead.
+func (*RespondRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RespondRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RespondRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *RespondRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RespondRequest) GetInstructions() string {
+	if x != nil {
+		return x.Instructions
+	}
+	return ""
+}
+
+// The model's answer.
+type RespondResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it said, as it was heard.
+	Turn *Turn `protobuf:"bytes,1,opt,name=turn,proto3" json:"turn,omitempty"`
+	// How it ended.
+	Outcome       SpeechOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=agentfield.v1.SpeechOutcome" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RespondResponse) Reset() {
+	*x = RespondResponse{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RespondResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RespondResponse) ProtoMessage() {}
+
+func (x *RespondResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RespondResponse.ProtoReflect.Descriptor instead.
+func (*RespondResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RespondResponse) GetTurn() *Turn {
+	if x != nil {
+		return x.Turn
+	}
+	return nil
+}
+
+func (x *RespondResponse) GetOutcome() SpeechOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return SpeechOutcome_SPEECH_OUTCOME_UNSPECIFIED
+}
+
+// Whom to stop.
+type InterruptRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// From StartHandler.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Makes the request repeatable, within the session. At most 128 characters.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InterruptRequest) Reset() {
+	*x = InterruptRequest{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterruptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterruptRequest) ProtoMessage() {}
+
+func (x *InterruptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterruptRequest.ProtoReflect.Descriptor instead.
+func (*InterruptRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *InterruptRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *InterruptRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *InterruptRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Whether there was anything to stop.
+type InterruptResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Something was being said.
+	Interrupted   bool `protobuf:"varint,1,opt,name=interrupted,proto3" json:"interrupted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InterruptResponse) Reset() {
+	*x = InterruptResponse{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterruptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterruptResponse) ProtoMessage() {}
+
+func (x *InterruptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterruptResponse.ProtoReflect.Descriptor instead.
+func (*InterruptResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *InterruptResponse) GetInterrupted() bool {
+	if x != nil {
+		return x.Interrupted
+	}
+	return false
+}
+
+// What to change.
+type UpdateSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// From StartHandler.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Makes the request repeatable, within the session. At most 128 characters.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What the model is told from now on. Unset: as before.
+	Instructions *string `protobuf:"bytes,4,opt,name=instructions,proto3,oneof" json:"instructions,omitempty"`
+	// What the model and the client may call from now on. Unset: as before.
+	Tools         *ToolList `protobuf:"bytes,5,opt,name=tools,proto3" json:"tools,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSessionRequest) Reset() {
+	*x = UpdateSessionRequest{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSessionRequest) ProtoMessage() {}
+
+func (x *UpdateSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSessionRequest.ProtoReflect.Descriptor instead.
+func (*UpdateSessionRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UpdateSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *UpdateSessionRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *UpdateSessionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UpdateSessionRequest) GetInstructions() string {
+	if x != nil && x.Instructions != nil {
+		return *x.Instructions
+	}
+	return ""
+}
+
+func (x *UpdateSessionRequest) GetTools() *ToolList {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+// A list of tools, which may be empty.
+type ToolList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `node.function`, or `function` of this node.
+	Tools         []string `protobuf:"bytes,1,rep,name=tools,proto3" json:"tools,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolList) Reset() {
+	*x = ToolList{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolList) ProtoMessage() {}
+
+func (x *ToolList) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolList.ProtoReflect.Descriptor instead.
+func (*ToolList) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ToolList) GetTools() []string {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+// It is in force at the provider, or will be when the session is LIVE.
+type UpdateSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the model may call, by the name it knows.
+	ToolTargets   map[string]string `protobuf:"bytes,1,rep,name=tool_targets,json=toolTargets,proto3" json:"tool_targets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSessionResponse) Reset() {
+	*x = UpdateSessionResponse{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSessionResponse) ProtoMessage() {}
+
+func (x *UpdateSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSessionResponse.ProtoReflect.Descriptor instead.
+func (*UpdateSessionResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UpdateSessionResponse) GetToolTargets() map[string]string {
+	if x != nil {
+		return x.ToolTargets
+	}
+	return nil
+}
+
+// The end of an attempt.
+type ReportHandlerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// From StartHandler.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// How it ended.
+	Outcome HandlerOutcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=agentfield.v1.HandlerOutcome" json:"outcome,omitempty"`
+	// Why it failed, for people. At most 32768 characters; longer ones are cut.
+	Error         string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportHandlerRequest) Reset() {
+	*x = ReportHandlerRequest{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportHandlerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportHandlerRequest) ProtoMessage() {}
+
+func (x *ReportHandlerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportHandlerRequest.ProtoReflect.Descriptor instead.
+func (*ReportHandlerRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ReportHandlerRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ReportHandlerRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ReportHandlerRequest) GetOutcome() HandlerOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return HandlerOutcome_HANDLER_OUTCOME_UNSPECIFIED
+}
+
+func (x *ReportHandlerRequest) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// It is stored.
+type ReportHandlerResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportHandlerResponse) Reset() {
+	*x = ReportHandlerResponse{}
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportHandlerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportHandlerResponse) ProtoMessage() {}
+
+func (x *ReportHandlerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_agent_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportHandlerResponse.ProtoReflect.Descriptor instead.
+func (*ReportHandlerResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_agent_service_proto_rawDescGZIP(), []int{26}
+}
+
 var File_agentfield_v1_agent_service_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_agent_service_proto_rawDesc = "" +
 	"\n" +
-	"!agentfield/v1/agent_service.proto\x12\ragentfield.v1\x1a\x1bagentfield/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
+	"!agentfield/v1/agent_service.proto\x12\ragentfield.v1\x1a\x1bagentfield/v1/options.proto\x1a\x1bagentfield/v1/session.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
 	"\vWorkRequest\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x14.agentfield.v1.HelloH\x00R\x05hello\x125\n" +
 	"\baccepted\x18\x02 \x01(\v2\x17.agentfield.v1.AcceptedH\x00R\baccepted\x12/\n" +
 	"\x06credit\x18\x03 \x01(\v2\x15.agentfield.v1.CreditH\x00R\x06credit\x12,\n" +
 	"\x05drain\x18\x04 \x01(\v2\x14.agentfield.v1.DrainH\x00R\x05drain\x122\n" +
 	"\agoodbye\x18\x05 \x01(\v2\x16.agentfield.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"\xe0\x01\n" +
+	"\amessage\"\xa4\x02\n" +
 	"\fWorkResponse\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x16.agentfield.v1.WelcomeH\x00R\awelcome\x122\n" +
 	"\aexecute\x18\x02 \x01(\v2\x16.agentfield.v1.ExecuteH\x00R\aexecute\x12/\n" +
 	"\x06cancel\x18\x03 \x01(\v2\x15.agentfield.v1.CancelH\x00R\x06cancel\x12,\n" +
-	"\x05drain\x18\x04 \x01(\v2\x14.agentfield.v1.DrainH\x00R\x05drainB\t\n" +
-	"\amessage\"\x92\x01\n" +
+	"\x05drain\x18\x04 \x01(\v2\x14.agentfield.v1.DrainH\x00R\x05drain\x12B\n" +
+	"\rstart_handler\x18\x05 \x01(\v2\x1b.agentfield.v1.StartHandlerH\x00R\fstartHandlerB\t\n" +
+	"\amessage\"\xf0\x01\n" +
 	"\x05Hello\x12'\n" +
 	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12%\n" +
 	"\x0emax_executions\x18\x02 \x01(\x05R\rmaxExecutions\x129\n" +
-	"\arunning\x18\x03 \x03(\v2\x1f.agentfield.v1.RunningExecutionR\arunning\"O\n" +
+	"\arunning\x18\x03 \x03(\v2\x1f.agentfield.v1.RunningExecutionR\arunning\x12!\n" +
+	"\fmax_sessions\x18\x04 \x01(\x05R\vmaxSessions\x129\n" +
+	"\bhandlers\x18\x05 \x03(\v2\x1d.agentfield.v1.RunningHandlerR\bhandlers\"I\n" +
+	"\x0eRunningHandler\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\"O\n" +
 	"\x10RunningExecution\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\"G\n" +
@@ -870,10 +2044,109 @@ const file_agentfield_v1_agent_service_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"E\n" +
 	"\x06Cancel\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x18\n" +
-	"\aattempt\x18\x02 \x01(\x05R\aattempt2\\\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\"\xdb\x01\n" +
+	"\fStartHandler\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12*\n" +
+	"\x11root_execution_id\x18\x04 \x01(\tR\x0frootExecutionId\x12\x15\n" +
+	"\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x19\n" +
+	"\bactor_id\x18\x06 \x01(\tR\aactorId\x12 \n" +
+	"\vtraceparent\x18\a \x01(\tR\vtraceparent\"v\n" +
+	"\x14HandleSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12%\n" +
+	"\x0eafter_sequence\x18\x03 \x01(\x03R\rafterSequence\"\x8f\x01\n" +
+	"\x15HandleSessionResponse\x126\n" +
+	"\x06opened\x18\x01 \x01(\v2\x1c.agentfield.v1.HandlerOpenedH\x00R\x06opened\x123\n" +
+	"\x05event\x18\x02 \x01(\v2\x1b.agentfield.v1.SessionEventH\x00R\x05eventB\t\n" +
+	"\amessage\"\x81\x01\n" +
+	"\rHandlerOpened\x120\n" +
+	"\asession\x18\x01 \x01(\v2\x16.agentfield.v1.SessionR\asession\x12>\n" +
+	"\rhandler_grace\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fhandlerGrace\"\xc4\x01\n" +
+	"\n" +
+	"SayRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12(\n" +
+	"\x0funinterruptible\x18\x05 \x01(\bR\x0funinterruptible\x12 \n" +
+	"\bmetadata\x18\x06 \x01(\fB\x04\xa0\xbb\x18\x01R\bmetadata\"\xee\x01\n" +
+	"\vSayResponse\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1f\n" +
+	"\vspoken_text\x18\x02 \x01(\tR\n" +
+	"spokenText\x12\x1a\n" +
+	"\bverbatim\x18\x03 \x01(\bR\bverbatim\x12\x1d\n" +
+	"\n" +
+	"heard_text\x18\x04 \x01(\tR\theardText\x12\x19\n" +
+	"\bheard_ms\x18\x05 \x01(\x03R\aheardMs\x12\x1c\n" +
+	"\testimated\x18\x06 \x01(\bR\testimated\x126\n" +
+	"\aoutcome\x18\a \x01(\x0e2\x1c.agentfield.v1.SpeechOutcomeR\aoutcome\"\x8c\x01\n" +
+	"\x0eRespondRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12\"\n" +
+	"\finstructions\x18\x04 \x01(\tR\finstructions\"r\n" +
+	"\x0fRespondResponse\x12'\n" +
+	"\x04turn\x18\x01 \x01(\v2\x13.agentfield.v1.TurnR\x04turn\x126\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x1c.agentfield.v1.SpeechOutcomeR\aoutcome\"j\n" +
+	"\x10InterruptRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"5\n" +
+	"\x11InterruptResponse\x12 \n" +
+	"\vinterrupted\x18\x01 \x01(\bR\vinterrupted\"\xd7\x01\n" +
+	"\x14UpdateSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12'\n" +
+	"\finstructions\x18\x04 \x01(\tH\x00R\finstructions\x88\x01\x01\x12-\n" +
+	"\x05tools\x18\x05 \x01(\v2\x17.agentfield.v1.ToolListR\x05toolsB\x0f\n" +
+	"\r_instructions\" \n" +
+	"\bToolList\x12\x14\n" +
+	"\x05tools\x18\x01 \x03(\tR\x05tools\"\xb1\x01\n" +
+	"\x15UpdateSessionResponse\x12X\n" +
+	"\ftool_targets\x18\x01 \x03(\v25.agentfield.v1.UpdateSessionResponse.ToolTargetsEntryR\vtoolTargets\x1a>\n" +
+	"\x10ToolTargetsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9e\x01\n" +
+	"\x14ReportHandlerRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x127\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2\x1d.agentfield.v1.HandlerOutcomeR\aoutcome\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\"\x17\n" +
+	"\x15ReportHandlerResponse*\x85\x01\n" +
+	"\x0eHandlerOutcome\x12\x1f\n" +
+	"\x1bHANDLER_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18HANDLER_OUTCOME_RETURNED\x10\x01\x12\x1a\n" +
+	"\x16HANDLER_OUTCOME_FAILED\x10\x02\x12\x18\n" +
+	"\x14HANDLER_OUTCOME_LOST\x10\x032\x80\x05\n" +
 	"\fAgentService\x12L\n" +
 	"\x04Work\x12\x1a.agentfield.v1.WorkRequest\x1a\x1b.agentfield.v1.WorkResponse\"\a\xb2\xbb\x18\x03\n" +
-	"\x01\x02(\x010\x01B\xad\x01\n" +
+	"\x01\x02(\x010\x01\x12e\n" +
+	"\rHandleSession\x12#.agentfield.v1.HandleSessionRequest\x1a$.agentfield.v1.HandleSessionResponse\"\a\xb2\xbb\x18\x03\n" +
+	"\x01\x020\x01\x12E\n" +
+	"\x03Say\x12\x19.agentfield.v1.SayRequest\x1a\x1a.agentfield.v1.SayResponse\"\a\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x12Q\n" +
+	"\aRespond\x12\x1d.agentfield.v1.RespondRequest\x1a\x1e.agentfield.v1.RespondResponse\"\a\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x12W\n" +
+	"\tInterrupt\x12\x1f.agentfield.v1.InterruptRequest\x1a .agentfield.v1.InterruptResponse\"\a\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x12c\n" +
+	"\rUpdateSession\x12#.agentfield.v1.UpdateSessionRequest\x1a$.agentfield.v1.UpdateSessionResponse\"\a\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x12c\n" +
+	"\rReportHandler\x12#.agentfield.v1.ReportHandlerRequest\x1a$.agentfield.v1.ReportHandlerResponse\"\a\xb2\xbb\x18\x03\n" +
+	"\x01\x02B\xad\x01\n" +
 	"\x11com.agentfield.v1B\x11AgentServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 
 var (
@@ -888,42 +2161,89 @@ func file_agentfield_v1_agent_service_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_agent_service_proto_rawDescData
 }
 
-var file_agentfield_v1_agent_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_agentfield_v1_agent_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_agentfield_v1_agent_service_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_agentfield_v1_agent_service_proto_goTypes = []any{
-	(*WorkRequest)(nil),           // 0: agentfield.v1.WorkRequest
-	(*WorkResponse)(nil),          // 1: agentfield.v1.WorkResponse
-	(*Hello)(nil),                 // 2: agentfield.v1.Hello
-	(*RunningExecution)(nil),      // 3: agentfield.v1.RunningExecution
-	(*Accepted)(nil),              // 4: agentfield.v1.Accepted
-	(*Credit)(nil),                // 5: agentfield.v1.Credit
-	(*Drain)(nil),                 // 6: agentfield.v1.Drain
-	(*Goodbye)(nil),               // 7: agentfield.v1.Goodbye
-	(*Welcome)(nil),               // 8: agentfield.v1.Welcome
-	(*Execute)(nil),               // 9: agentfield.v1.Execute
-	(*Cancel)(nil),                // 10: agentfield.v1.Cancel
-	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(HandlerOutcome)(0),           // 0: agentfield.v1.HandlerOutcome
+	(*WorkRequest)(nil),           // 1: agentfield.v1.WorkRequest
+	(*WorkResponse)(nil),          // 2: agentfield.v1.WorkResponse
+	(*Hello)(nil),                 // 3: agentfield.v1.Hello
+	(*RunningHandler)(nil),        // 4: agentfield.v1.RunningHandler
+	(*RunningExecution)(nil),      // 5: agentfield.v1.RunningExecution
+	(*Accepted)(nil),              // 6: agentfield.v1.Accepted
+	(*Credit)(nil),                // 7: agentfield.v1.Credit
+	(*Drain)(nil),                 // 8: agentfield.v1.Drain
+	(*Goodbye)(nil),               // 9: agentfield.v1.Goodbye
+	(*Welcome)(nil),               // 10: agentfield.v1.Welcome
+	(*Execute)(nil),               // 11: agentfield.v1.Execute
+	(*Cancel)(nil),                // 12: agentfield.v1.Cancel
+	(*StartHandler)(nil),          // 13: agentfield.v1.StartHandler
+	(*HandleSessionRequest)(nil),  // 14: agentfield.v1.HandleSessionRequest
+	(*HandleSessionResponse)(nil), // 15: agentfield.v1.HandleSessionResponse
+	(*HandlerOpened)(nil),         // 16: agentfield.v1.HandlerOpened
+	(*SayRequest)(nil),            // 17: agentfield.v1.SayRequest
+	(*SayResponse)(nil),           // 18: agentfield.v1.SayResponse
+	(*RespondRequest)(nil),        // 19: agentfield.v1.RespondRequest
+	(*RespondResponse)(nil),       // 20: agentfield.v1.RespondResponse
+	(*InterruptRequest)(nil),      // 21: agentfield.v1.InterruptRequest
+	(*InterruptResponse)(nil),     // 22: agentfield.v1.InterruptResponse
+	(*UpdateSessionRequest)(nil),  // 23: agentfield.v1.UpdateSessionRequest
+	(*ToolList)(nil),              // 24: agentfield.v1.ToolList
+	(*UpdateSessionResponse)(nil), // 25: agentfield.v1.UpdateSessionResponse
+	(*ReportHandlerRequest)(nil),  // 26: agentfield.v1.ReportHandlerRequest
+	(*ReportHandlerResponse)(nil), // 27: agentfield.v1.ReportHandlerResponse
+	nil,                           // 28: agentfield.v1.UpdateSessionResponse.ToolTargetsEntry
+	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*SessionEvent)(nil),          // 31: agentfield.v1.SessionEvent
+	(*Session)(nil),               // 32: agentfield.v1.Session
+	(SpeechOutcome)(0),            // 33: agentfield.v1.SpeechOutcome
+	(*Turn)(nil),                  // 34: agentfield.v1.Turn
 }
 var file_agentfield_v1_agent_service_proto_depIdxs = []int32{
-	2,  // 0: agentfield.v1.WorkRequest.hello:type_name -> agentfield.v1.Hello
-	4,  // 1: agentfield.v1.WorkRequest.accepted:type_name -> agentfield.v1.Accepted
-	5,  // 2: agentfield.v1.WorkRequest.credit:type_name -> agentfield.v1.Credit
-	6,  // 3: agentfield.v1.WorkRequest.drain:type_name -> agentfield.v1.Drain
-	7,  // 4: agentfield.v1.WorkRequest.goodbye:type_name -> agentfield.v1.Goodbye
-	8,  // 5: agentfield.v1.WorkResponse.welcome:type_name -> agentfield.v1.Welcome
-	9,  // 6: agentfield.v1.WorkResponse.execute:type_name -> agentfield.v1.Execute
-	10, // 7: agentfield.v1.WorkResponse.cancel:type_name -> agentfield.v1.Cancel
-	6,  // 8: agentfield.v1.WorkResponse.drain:type_name -> agentfield.v1.Drain
-	3,  // 9: agentfield.v1.Hello.running:type_name -> agentfield.v1.RunningExecution
-	11, // 10: agentfield.v1.Welcome.grace:type_name -> google.protobuf.Duration
-	12, // 11: agentfield.v1.Execute.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 12: agentfield.v1.AgentService.Work:input_type -> agentfield.v1.WorkRequest
-	1,  // 13: agentfield.v1.AgentService.Work:output_type -> agentfield.v1.WorkResponse
-	13, // [13:14] is the sub-list for method output_type
-	12, // [12:13] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	3,  // 0: agentfield.v1.WorkRequest.hello:type_name -> agentfield.v1.Hello
+	6,  // 1: agentfield.v1.WorkRequest.accepted:type_name -> agentfield.v1.Accepted
+	7,  // 2: agentfield.v1.WorkRequest.credit:type_name -> agentfield.v1.Credit
+	8,  // 3: agentfield.v1.WorkRequest.drain:type_name -> agentfield.v1.Drain
+	9,  // 4: agentfield.v1.WorkRequest.goodbye:type_name -> agentfield.v1.Goodbye
+	10, // 5: agentfield.v1.WorkResponse.welcome:type_name -> agentfield.v1.Welcome
+	11, // 6: agentfield.v1.WorkResponse.execute:type_name -> agentfield.v1.Execute
+	12, // 7: agentfield.v1.WorkResponse.cancel:type_name -> agentfield.v1.Cancel
+	8,  // 8: agentfield.v1.WorkResponse.drain:type_name -> agentfield.v1.Drain
+	13, // 9: agentfield.v1.WorkResponse.start_handler:type_name -> agentfield.v1.StartHandler
+	5,  // 10: agentfield.v1.Hello.running:type_name -> agentfield.v1.RunningExecution
+	4,  // 11: agentfield.v1.Hello.handlers:type_name -> agentfield.v1.RunningHandler
+	29, // 12: agentfield.v1.Welcome.grace:type_name -> google.protobuf.Duration
+	30, // 13: agentfield.v1.Execute.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 14: agentfield.v1.HandleSessionResponse.opened:type_name -> agentfield.v1.HandlerOpened
+	31, // 15: agentfield.v1.HandleSessionResponse.event:type_name -> agentfield.v1.SessionEvent
+	32, // 16: agentfield.v1.HandlerOpened.session:type_name -> agentfield.v1.Session
+	29, // 17: agentfield.v1.HandlerOpened.handler_grace:type_name -> google.protobuf.Duration
+	33, // 18: agentfield.v1.SayResponse.outcome:type_name -> agentfield.v1.SpeechOutcome
+	34, // 19: agentfield.v1.RespondResponse.turn:type_name -> agentfield.v1.Turn
+	33, // 20: agentfield.v1.RespondResponse.outcome:type_name -> agentfield.v1.SpeechOutcome
+	24, // 21: agentfield.v1.UpdateSessionRequest.tools:type_name -> agentfield.v1.ToolList
+	28, // 22: agentfield.v1.UpdateSessionResponse.tool_targets:type_name -> agentfield.v1.UpdateSessionResponse.ToolTargetsEntry
+	0,  // 23: agentfield.v1.ReportHandlerRequest.outcome:type_name -> agentfield.v1.HandlerOutcome
+	1,  // 24: agentfield.v1.AgentService.Work:input_type -> agentfield.v1.WorkRequest
+	14, // 25: agentfield.v1.AgentService.HandleSession:input_type -> agentfield.v1.HandleSessionRequest
+	17, // 26: agentfield.v1.AgentService.Say:input_type -> agentfield.v1.SayRequest
+	19, // 27: agentfield.v1.AgentService.Respond:input_type -> agentfield.v1.RespondRequest
+	21, // 28: agentfield.v1.AgentService.Interrupt:input_type -> agentfield.v1.InterruptRequest
+	23, // 29: agentfield.v1.AgentService.UpdateSession:input_type -> agentfield.v1.UpdateSessionRequest
+	26, // 30: agentfield.v1.AgentService.ReportHandler:input_type -> agentfield.v1.ReportHandlerRequest
+	2,  // 31: agentfield.v1.AgentService.Work:output_type -> agentfield.v1.WorkResponse
+	15, // 32: agentfield.v1.AgentService.HandleSession:output_type -> agentfield.v1.HandleSessionResponse
+	18, // 33: agentfield.v1.AgentService.Say:output_type -> agentfield.v1.SayResponse
+	20, // 34: agentfield.v1.AgentService.Respond:output_type -> agentfield.v1.RespondResponse
+	22, // 35: agentfield.v1.AgentService.Interrupt:output_type -> agentfield.v1.InterruptResponse
+	25, // 36: agentfield.v1.AgentService.UpdateSession:output_type -> agentfield.v1.UpdateSessionResponse
+	27, // 37: agentfield.v1.AgentService.ReportHandler:output_type -> agentfield.v1.ReportHandlerResponse
+	31, // [31:38] is the sub-list for method output_type
+	24, // [24:31] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_agent_service_proto_init() }
@@ -932,6 +2252,7 @@ func file_agentfield_v1_agent_service_proto_init() {
 		return
 	}
 	file_agentfield_v1_options_proto_init()
+	file_agentfield_v1_session_proto_init()
 	file_agentfield_v1_agent_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*WorkRequest_Hello)(nil),
 		(*WorkRequest_Accepted)(nil),
@@ -944,19 +2265,26 @@ func file_agentfield_v1_agent_service_proto_init() {
 		(*WorkResponse_Execute)(nil),
 		(*WorkResponse_Cancel)(nil),
 		(*WorkResponse_Drain)(nil),
+		(*WorkResponse_StartHandler)(nil),
 	}
+	file_agentfield_v1_agent_service_proto_msgTypes[14].OneofWrappers = []any{
+		(*HandleSessionResponse_Opened)(nil),
+		(*HandleSessionResponse_Event)(nil),
+	}
+	file_agentfield_v1_agent_service_proto_msgTypes[22].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_agent_service_proto_rawDesc), len(file_agentfield_v1_agent_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   11,
+			NumEnums:      1,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_agentfield_v1_agent_service_proto_goTypes,
 		DependencyIndexes: file_agentfield_v1_agent_service_proto_depIdxs,
+		EnumInfos:         file_agentfield_v1_agent_service_proto_enumTypes,
 		MessageInfos:      file_agentfield_v1_agent_service_proto_msgTypes,
 	}.Build()
 	File_agentfield_v1_agent_service_proto = out.File

@@ -19,7 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AgentService_Work_FullMethodName = "/agentfield.v1.AgentService/Work"
+	AgentService_Work_FullMethodName          = "/agentfield.v1.AgentService/Work"
+	AgentService_HandleSession_FullMethodName = "/agentfield.v1.AgentService/HandleSession"
+	AgentService_Say_FullMethodName           = "/agentfield.v1.AgentService/Say"
+	AgentService_Respond_FullMethodName       = "/agentfield.v1.AgentService/Respond"
+	AgentService_Interrupt_FullMethodName     = "/agentfield.v1.AgentService/Interrupt"
+	AgentService_UpdateSession_FullMethodName = "/agentfield.v1.AgentService/UpdateSession"
+	AgentService_ReportHandler_FullMethodName = "/agentfield.v1.AgentService/ReportHandler"
 )
 
 // AgentServiceClient is the client API for AgentService service.
@@ -53,6 +59,51 @@ type AgentServiceClient interface {
 	// REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED,
 	// STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
 	Work(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
+	// HandleSession gives a handler its session: HandlerOpened first, then the
+	// log from after a number on and what happens. It ends after the last event.
+	//
+	// A worker calls it for every StartHandler it was sent, and again, with the
+	// same attempt and the number of the last event it saw, when the stream
+	// breaks. When it stays away for longer than the server's agent_grace, the
+	// handler is started again on any worker, as the next attempt. Events that
+	// are not in the log may be missing after a break.
+	//
+	// Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+	// SERVER_DRAINING.
+	HandleSession(ctx context.Context, in *HandleSessionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HandleSessionResponse], error)
+	// Say has a text spoken and waits until it was heard, or not.
+	//
+	// Before the session is LIVE it waits for that. A repeat with the same
+	// request_id joins the first: nothing is spoken twice.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+	// PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	Say(ctx context.Context, in *SayRequest, opts ...grpc.CallOption) (*SayResponse, error)
+	// Respond lets the model answer, with its tools, and waits until it has.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	Respond(ctx context.Context, in *RespondRequest, opts ...grpc.CallOption) (*RespondResponse, error)
+	// Interrupt stops what is being said now.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	Interrupt(ctx context.Context, in *InterruptRequest, opts ...grpc.CallOption) (*InterruptResponse, error)
+	// UpdateSession changes the instructions or the tools of a session. Provider
+	// and voice are fixed.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+	// SERVER_DRAINING, STORE_UNAVAILABLE.
+	UpdateSession(ctx context.Context, in *UpdateSessionRequest, opts ...grpc.CallOption) (*UpdateSessionResponse, error)
+	// ReportHandler tells how a handler's attempt ended. It may be repeated until
+	// it is answered. The report of an attempt that has been replaced changes
+	// nothing.
+	//
+	// Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+	// STORE_UNAVAILABLE.
+	ReportHandler(ctx context.Context, in *ReportHandlerRequest, opts ...grpc.CallOption) (*ReportHandlerResponse, error)
 }
 
 type agentServiceClient struct {
@@ -75,6 +126,75 @@ func (c *agentServiceClient) Work(ctx context.Context, opts ...grpc.CallOption) 
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AgentService_WorkClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
+func (c *agentServiceClient) HandleSession(ctx context.Context, in *HandleSessionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HandleSessionResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AgentService_ServiceDesc.Streams[1], AgentService_HandleSession_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[HandleSessionRequest, HandleSessionResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AgentService_HandleSessionClient = grpc.ServerStreamingClient[HandleSessionResponse]
+
+func (c *agentServiceClient) Say(ctx context.Context, in *SayRequest, opts ...grpc.CallOption) (*SayResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SayResponse)
+	err := c.cc.Invoke(ctx, AgentService_Say_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentServiceClient) Respond(ctx context.Context, in *RespondRequest, opts ...grpc.CallOption) (*RespondResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RespondResponse)
+	err := c.cc.Invoke(ctx, AgentService_Respond_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentServiceClient) Interrupt(ctx context.Context, in *InterruptRequest, opts ...grpc.CallOption) (*InterruptResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(InterruptResponse)
+	err := c.cc.Invoke(ctx, AgentService_Interrupt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentServiceClient) UpdateSession(ctx context.Context, in *UpdateSessionRequest, opts ...grpc.CallOption) (*UpdateSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateSessionResponse)
+	err := c.cc.Invoke(ctx, AgentService_UpdateSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentServiceClient) ReportHandler(ctx context.Context, in *ReportHandlerRequest, opts ...grpc.CallOption) (*ReportHandlerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportHandlerResponse)
+	err := c.cc.Invoke(ctx, AgentService_ReportHandler_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 // AgentServiceServer is the server API for AgentService service.
 // All implementations must embed UnimplementedAgentServiceServer
@@ -107,6 +227,51 @@ type AgentServiceServer interface {
 	// REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED,
 	// STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
 	Work(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
+	// HandleSession gives a handler its session: HandlerOpened first, then the
+	// log from after a number on and what happens. It ends after the last event.
+	//
+	// A worker calls it for every StartHandler it was sent, and again, with the
+	// same attempt and the number of the last event it saw, when the stream
+	// breaks. When it stays away for longer than the server's agent_grace, the
+	// handler is started again on any worker, as the next attempt. Events that
+	// are not in the log may be missing after a break.
+	//
+	// Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+	// SERVER_DRAINING.
+	HandleSession(*HandleSessionRequest, grpc.ServerStreamingServer[HandleSessionResponse]) error
+	// Say has a text spoken and waits until it was heard, or not.
+	//
+	// Before the session is LIVE it waits for that. A repeat with the same
+	// request_id joins the first: nothing is spoken twice.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+	// PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	Say(context.Context, *SayRequest) (*SayResponse, error)
+	// Respond lets the model answer, with its tools, and waits until it has.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	Respond(context.Context, *RespondRequest) (*RespondResponse, error)
+	// Interrupt stops what is being said now.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	Interrupt(context.Context, *InterruptRequest) (*InterruptResponse, error)
+	// UpdateSession changes the instructions or the tools of a session. Provider
+	// and voice are fixed.
+	//
+	// Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+	// INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+	// SERVER_DRAINING, STORE_UNAVAILABLE.
+	UpdateSession(context.Context, *UpdateSessionRequest) (*UpdateSessionResponse, error)
+	// ReportHandler tells how a handler's attempt ended. It may be repeated until
+	// it is answered. The report of an attempt that has been replaced changes
+	// nothing.
+	//
+	// Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+	// STORE_UNAVAILABLE.
+	ReportHandler(context.Context, *ReportHandlerRequest) (*ReportHandlerResponse, error)
 	mustEmbedUnimplementedAgentServiceServer()
 }
 
@@ -119,6 +284,24 @@ type UnimplementedAgentServiceServer struct{}
 
 func (UnimplementedAgentServiceServer) Work(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
 	return status.Error(codes.Unimplemented, "method Work not implemented")
+}
+func (UnimplementedAgentServiceServer) HandleSession(*HandleSessionRequest, grpc.ServerStreamingServer[HandleSessionResponse]) error {
+	return status.Error(codes.Unimplemented, "method HandleSession not implemented")
+}
+func (UnimplementedAgentServiceServer) Say(context.Context, *SayRequest) (*SayResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Say not implemented")
+}
+func (UnimplementedAgentServiceServer) Respond(context.Context, *RespondRequest) (*RespondResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Respond not implemented")
+}
+func (UnimplementedAgentServiceServer) Interrupt(context.Context, *InterruptRequest) (*InterruptResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Interrupt not implemented")
+}
+func (UnimplementedAgentServiceServer) UpdateSession(context.Context, *UpdateSessionRequest) (*UpdateSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateSession not implemented")
+}
+func (UnimplementedAgentServiceServer) ReportHandler(context.Context, *ReportHandlerRequest) (*ReportHandlerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReportHandler not implemented")
 }
 func (UnimplementedAgentServiceServer) mustEmbedUnimplementedAgentServiceServer() {}
 func (UnimplementedAgentServiceServer) testEmbeddedByValue()                      {}
@@ -148,19 +331,146 @@ func _AgentService_Work_Handler(srv interface{}, stream grpc.ServerStream) error
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AgentService_WorkServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
 
+func _AgentService_HandleSession_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(HandleSessionRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AgentServiceServer).HandleSession(m, &grpc.GenericServerStream[HandleSessionRequest, HandleSessionResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AgentService_HandleSessionServer = grpc.ServerStreamingServer[HandleSessionResponse]
+
+func _AgentService_Say_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SayRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServiceServer).Say(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgentService_Say_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServiceServer).Say(ctx, req.(*SayRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AgentService_Respond_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RespondRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServiceServer).Respond(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgentService_Respond_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServiceServer).Respond(ctx, req.(*RespondRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AgentService_Interrupt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InterruptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServiceServer).Interrupt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgentService_Interrupt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServiceServer).Interrupt(ctx, req.(*InterruptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AgentService_UpdateSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServiceServer).UpdateSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgentService_UpdateSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServiceServer).UpdateSession(ctx, req.(*UpdateSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AgentService_ReportHandler_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportHandlerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServiceServer).ReportHandler(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgentService_ReportHandler_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServiceServer).ReportHandler(ctx, req.(*ReportHandlerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AgentService_ServiceDesc is the grpc.ServiceDesc for AgentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var AgentService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "agentfield.v1.AgentService",
 	HandlerType: (*AgentServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Say",
+			Handler:    _AgentService_Say_Handler,
+		},
+		{
+			MethodName: "Respond",
+			Handler:    _AgentService_Respond_Handler,
+		},
+		{
+			MethodName: "Interrupt",
+			Handler:    _AgentService_Interrupt_Handler,
+		},
+		{
+			MethodName: "UpdateSession",
+			Handler:    _AgentService_UpdateSession_Handler,
+		},
+		{
+			MethodName: "ReportHandler",
+			Handler:    _AgentService_ReportHandler_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Work",
 			Handler:       _AgentService_Work_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "HandleSession",
+			Handler:       _AgentService_HandleSession_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "agentfield/v1/agent_service.proto",

@@ -91,6 +91,37 @@ const (
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 27
 	// Something went wrong inside the control plane; its log has the details.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 28
+	// There is no such session, or the key may not see it.
+	ErrorReason_ERROR_REASON_SESSION_NOT_FOUND ErrorReason = 29
+	// The session has ended.
+	ErrorReason_ERROR_REASON_SESSION_ENDED ErrorReason = 30
+	// The session has not ended: end it first.
+	ErrorReason_ERROR_REASON_SESSION_ACTIVE ErrorReason = 31
+	// The session is connected, or another offer was taken in place of this one.
+	ErrorReason_ERROR_REASON_SESSION_ALREADY_CONNECTED ErrorReason = 32
+	// There are as many sessions as the target, the caller or the server may
+	// have at once.
+	ErrorReason_ERROR_REASON_SESSION_LIMIT_REACHED ErrorReason = 33
+	// The provider does not have this transport, or one of the two is not known.
+	ErrorReason_ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT ErrorReason = 34
+	// The provider has the transport, and this server does not serve the pair.
+	ErrorReason_ERROR_REASON_TRANSPORT_NOT_SERVED ErrorReason = 35
+	// The session declares a handler, and no worker is connected that runs it.
+	ErrorReason_ERROR_REASON_NODE_UNAVAILABLE ErrorReason = 36
+	// The tool is not one of the session's tools. Nothing ran.
+	ErrorReason_ERROR_REASON_TOOL_NOT_ALLOWED ErrorReason = 37
+	// The provider reported no such tool call.
+	ErrorReason_ERROR_REASON_UNKNOWN_TOOL_CALL ErrorReason = 38
+	// A newer attempt of the handler has taken over.
+	ErrorReason_ERROR_REASON_HANDLER_SUPERSEDED ErrorReason = 39
+	// The provider cannot do this; the message says what it can.
+	ErrorReason_ERROR_REASON_UNSUPPORTED ErrorReason = 40
+	// The session takes no offer with a data channel.
+	ErrorReason_ERROR_REASON_DATA_CHANNEL_REFUSED ErrorReason = 41
+	// The provider refused or could not be reached.
+	ErrorReason_ERROR_REASON_PROVIDER_FAILED ErrorReason = 42
+	// The server has no key for the provider.
+	ErrorReason_ERROR_REASON_PROVIDER_KEY_MISSING ErrorReason = 43
 )
 
 // Enum value maps for ErrorReason.
@@ -125,37 +156,67 @@ var (
 		26: "ERROR_REASON_ORIGIN_NOT_ALLOWED",
 		27: "ERROR_REASON_DEADLINE_EXCEEDED",
 		28: "ERROR_REASON_INTERNAL",
+		29: "ERROR_REASON_SESSION_NOT_FOUND",
+		30: "ERROR_REASON_SESSION_ENDED",
+		31: "ERROR_REASON_SESSION_ACTIVE",
+		32: "ERROR_REASON_SESSION_ALREADY_CONNECTED",
+		33: "ERROR_REASON_SESSION_LIMIT_REACHED",
+		34: "ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT",
+		35: "ERROR_REASON_TRANSPORT_NOT_SERVED",
+		36: "ERROR_REASON_NODE_UNAVAILABLE",
+		37: "ERROR_REASON_TOOL_NOT_ALLOWED",
+		38: "ERROR_REASON_UNKNOWN_TOOL_CALL",
+		39: "ERROR_REASON_HANDLER_SUPERSEDED",
+		40: "ERROR_REASON_UNSUPPORTED",
+		41: "ERROR_REASON_DATA_CHANNEL_REFUSED",
+		42: "ERROR_REASON_PROVIDER_FAILED",
+		43: "ERROR_REASON_PROVIDER_KEY_MISSING",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":            0,
-		"ERROR_REASON_INVALID_ARGUMENT":       1,
-		"ERROR_REASON_UNAUTHENTICATED":        2,
-		"ERROR_REASON_PERMISSION_DENIED":      3,
-		"ERROR_REASON_EXECUTION_NOT_FOUND":    4,
-		"ERROR_REASON_WORKFLOW_NOT_FOUND":     5,
-		"ERROR_REASON_NODE_NOT_FOUND":         6,
-		"ERROR_REASON_TARGET_NOT_FOUND":       7,
-		"ERROR_REASON_REGISTRATION_NOT_FOUND": 8,
-		"ERROR_REASON_REQUEST_ID_REUSED":      9,
-		"ERROR_REASON_PAYLOAD_TOO_LARGE":      10,
-		"ERROR_REASON_CALL_TOO_DEEP":          11,
-		"ERROR_REASON_PARENT_ENDED":           12,
-		"ERROR_REASON_ATTEMPT_SUPERSEDED":     13,
-		"ERROR_REASON_EXECUTION_FAILED":       14,
-		"ERROR_REASON_INVALID_INPUT":          15,
-		"ERROR_REASON_EXECUTION_TIMED_OUT":    16,
-		"ERROR_REASON_EXECUTION_CANCELLED":    17,
-		"ERROR_REASON_AGENT_LOST":             18,
-		"ERROR_REASON_STORE_UNAVAILABLE":      19,
-		"ERROR_REASON_SERVER_DRAINING":        20,
-		"ERROR_REASON_SERVER_UNREACHABLE":     21,
-		"ERROR_REASON_UNIMPLEMENTED":          22,
-		"ERROR_REASON_ROUTE_NOT_FOUND":        23,
-		"ERROR_REASON_METHOD_NOT_ALLOWED":     24,
-		"ERROR_REASON_HOST_NOT_ALLOWED":       25,
-		"ERROR_REASON_ORIGIN_NOT_ALLOWED":     26,
-		"ERROR_REASON_DEADLINE_EXCEEDED":      27,
-		"ERROR_REASON_INTERNAL":               28,
+		"ERROR_REASON_UNSPECIFIED":                   0,
+		"ERROR_REASON_INVALID_ARGUMENT":              1,
+		"ERROR_REASON_UNAUTHENTICATED":               2,
+		"ERROR_REASON_PERMISSION_DENIED":             3,
+		"ERROR_REASON_EXECUTION_NOT_FOUND":           4,
+		"ERROR_REASON_WORKFLOW_NOT_FOUND":            5,
+		"ERROR_REASON_NODE_NOT_FOUND":                6,
+		"ERROR_REASON_TARGET_NOT_FOUND":              7,
+		"ERROR_REASON_REGISTRATION_NOT_FOUND":        8,
+		"ERROR_REASON_REQUEST_ID_REUSED":             9,
+		"ERROR_REASON_PAYLOAD_TOO_LARGE":             10,
+		"ERROR_REASON_CALL_TOO_DEEP":                 11,
+		"ERROR_REASON_PARENT_ENDED":                  12,
+		"ERROR_REASON_ATTEMPT_SUPERSEDED":            13,
+		"ERROR_REASON_EXECUTION_FAILED":              14,
+		"ERROR_REASON_INVALID_INPUT":                 15,
+		"ERROR_REASON_EXECUTION_TIMED_OUT":           16,
+		"ERROR_REASON_EXECUTION_CANCELLED":           17,
+		"ERROR_REASON_AGENT_LOST":                    18,
+		"ERROR_REASON_STORE_UNAVAILABLE":             19,
+		"ERROR_REASON_SERVER_DRAINING":               20,
+		"ERROR_REASON_SERVER_UNREACHABLE":            21,
+		"ERROR_REASON_UNIMPLEMENTED":                 22,
+		"ERROR_REASON_ROUTE_NOT_FOUND":               23,
+		"ERROR_REASON_METHOD_NOT_ALLOWED":            24,
+		"ERROR_REASON_HOST_NOT_ALLOWED":              25,
+		"ERROR_REASON_ORIGIN_NOT_ALLOWED":            26,
+		"ERROR_REASON_DEADLINE_EXCEEDED":             27,
+		"ERROR_REASON_INTERNAL":                      28,
+		"ERROR_REASON_SESSION_NOT_FOUND":             29,
+		"ERROR_REASON_SESSION_ENDED":                 30,
+		"ERROR_REASON_SESSION_ACTIVE":                31,
+		"ERROR_REASON_SESSION_ALREADY_CONNECTED":     32,
+		"ERROR_REASON_SESSION_LIMIT_REACHED":         33,
+		"ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT": 34,
+		"ERROR_REASON_TRANSPORT_NOT_SERVED":          35,
+		"ERROR_REASON_NODE_UNAVAILABLE":              36,
+		"ERROR_REASON_TOOL_NOT_ALLOWED":              37,
+		"ERROR_REASON_UNKNOWN_TOOL_CALL":             38,
+		"ERROR_REASON_HANDLER_SUPERSEDED":            39,
+		"ERROR_REASON_UNSUPPORTED":                   40,
+		"ERROR_REASON_DATA_CHANNEL_REFUSED":          41,
+		"ERROR_REASON_PROVIDER_FAILED":               42,
+		"ERROR_REASON_PROVIDER_KEY_MISSING":          43,
 	}
 )
 
@@ -280,8 +341,7 @@ const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\x0e2\x10.google.rpc.CodeR\x04code\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +
 	"httpStatus\x12\x1c\n" +
-	"\tretryable\x18\x03 \x01(\bR\tretryable*\xb9\n" +
-	"\n" +
+	"\tretryable\x18\x03 \x01(\bR\tretryable*\x8f\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x1a\t¼\x18\x05\b\x03\x10\x90\x03\x12+\n" +
@@ -314,7 +374,23 @@ const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"\x1dERROR_REASON_HOST_NOT_ALLOWED\x10\x19\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12.\n" +
 	"\x1fERROR_REASON_ORIGIN_NOT_ALLOWED\x10\x1a\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12/\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x1b\x1a\v¼\x18\a\b\x04\x10\xf8\x03\x18\x01\x12$\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x1c\x1a\t¼\x18\x05\b\r\x10\xf4\x03:T\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x1c\x1a\t¼\x18\x05\b\r\x10\xf4\x03\x12-\n" +
+	"\x1eERROR_REASON_SESSION_NOT_FOUND\x10\x1d\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12)\n" +
+	"\x1aERROR_REASON_SESSION_ENDED\x10\x1e\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12*\n" +
+	"\x1bERROR_REASON_SESSION_ACTIVE\x10\x1f\x1a\t¼\x18\x05\b\t\x10\x99\x03\x125\n" +
+	"&ERROR_REASON_SESSION_ALREADY_CONNECTED\x10 \x1a\t¼\x18\x05\b\t\x10\x99\x03\x123\n" +
+	"\"ERROR_REASON_SESSION_LIMIT_REACHED\x10!\x1a\v¼\x18\a\b\b\x10\xad\x03\x18\x01\x129\n" +
+	"*ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT\x10\"\x1a\t¼\x18\x05\b\x03\x10\x90\x03\x120\n" +
+	"!ERROR_REASON_TRANSPORT_NOT_SERVED\x10#\x1a\t¼\x18\x05\b\f\x10\xf5\x03\x12.\n" +
+	"\x1dERROR_REASON_NODE_UNAVAILABLE\x10$\x1a\v¼\x18\a\b\x0e\x10\xf7\x03\x18\x01\x12,\n" +
+	"\x1dERROR_REASON_TOOL_NOT_ALLOWED\x10%\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12-\n" +
+	"\x1eERROR_REASON_UNKNOWN_TOOL_CALL\x10&\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12.\n" +
+	"\x1fERROR_REASON_HANDLER_SUPERSEDED\x10'\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12'\n" +
+	"\x18ERROR_REASON_UNSUPPORTED\x10(\x1a\t¼\x18\x05\b\f\x10\xf5\x03\x120\n" +
+	"!ERROR_REASON_DATA_CHANNEL_REFUSED\x10)\x1a\t¼\x18\x05\b\x03\x10\x90\x03\x12+\n" +
+	"\x1cERROR_REASON_PROVIDER_FAILED\x10*\x1a\t¼\x18\x05\b\n" +
+	"\x10\xf6\x03\x120\n" +
+	"!ERROR_REASON_PROVIDER_KEY_MISSING\x10+\x1a\t¼\x18\x05\b\t\x10\xf6\x03:T\n" +
 	"\x05error\x12!.google.protobuf.EnumValueOptions\x18ȇ\x03 \x01(\v2\x19.agentfield.v1.ErrorFactsR\x05errorB\xac\x01\n" +
 	"\x11com.agentfield.v1B\x10ErrorReasonProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 

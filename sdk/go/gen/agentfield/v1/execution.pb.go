@@ -32,6 +32,8 @@ const (
 	FunctionKind_FUNCTION_KIND_REASONER FunctionKind = 1
 	// A skill: a plain function.
 	FunctionKind_FUNCTION_KIND_SKILL FunctionKind = 2
+	// A session: the execution that stands for it is the root of its workflow.
+	FunctionKind_FUNCTION_KIND_SESSION FunctionKind = 3
 )
 
 // Enum value maps for FunctionKind.
@@ -40,11 +42,13 @@ var (
 		0: "FUNCTION_KIND_UNSPECIFIED",
 		1: "FUNCTION_KIND_REASONER",
 		2: "FUNCTION_KIND_SKILL",
+		3: "FUNCTION_KIND_SESSION",
 	}
 	FunctionKind_value = map[string]int32{
 		"FUNCTION_KIND_UNSPECIFIED": 0,
 		"FUNCTION_KIND_REASONER":    1,
 		"FUNCTION_KIND_SKILL":       2,
+		"FUNCTION_KIND_SESSION":     3,
 	}
 )
 
@@ -144,7 +148,7 @@ func (ExecutionStatus) EnumDescriptor() ([]byte, []int) {
 	return file_agentfield_v1_execution_proto_rawDescGZIP(), []int{1}
 }
 
-// One run of a reasoner or a skill.
+// One run of a reasoner or a skill, or a session.
 type Execution struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `exec_` and 26 characters, ordered by time.
@@ -527,11 +531,12 @@ const file_agentfield_v1_execution_proto_rawDesc = "" +
 	"\x06result\x18\x02 \x01(\fB\x04\xa0\xbb\x18\x01R\x06result\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12;\n" +
 	"\vreceived_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"receivedAt*b\n" +
+	"receivedAt*}\n" +
 	"\fFunctionKind\x12\x1d\n" +
 	"\x19FUNCTION_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16FUNCTION_KIND_REASONER\x10\x01\x12\x17\n" +
-	"\x13FUNCTION_KIND_SKILL\x10\x02*\xe9\x01\n" +
+	"\x13FUNCTION_KIND_SKILL\x10\x02\x12\x19\n" +
+	"\x15FUNCTION_KIND_SESSION\x10\x03*\xe9\x01\n" +
 	"\x0fExecutionStatus\x12 \n" +
 	"\x1cEXECUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17EXECUTION_STATUS_QUEUED\x10\x01\x12\x1c\n" +

@@ -141,7 +141,9 @@ type Worker struct {
 	// How many unfinished executions are assigned to it.
 	RunningExecutions int32 `protobuf:"varint,6,opt,name=running_executions,json=runningExecutions,proto3" json:"running_executions,omitempty"`
 	// When it last connected or sent a heartbeat.
-	SeenAt        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
+	SeenAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
+	// How many session handlers it runs at once.
+	MaxSessions   int32 `protobuf:"varint,8,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -225,6 +227,13 @@ func (x *Worker) GetSeenAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Worker) GetMaxSessions() int32 {
+	if x != nil {
+		return x.MaxSessions
+	}
+	return 0
+}
+
 // An agent service.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -245,7 +254,9 @@ type Node struct {
 	// When it first registered.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it last registered.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// The sessions it declares, as its newest worker declared them.
+	Sessions      []*SessionDeclaration `protobuf:"bytes,10,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -343,6 +354,13 @@ func (x *Node) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Node) GetSessions() []*SessionDeclaration {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
 // What a worker declares.
 type RegisterNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -356,7 +374,9 @@ type RegisterNodeRequest struct {
 	// What the node is, for people.
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	// What it offers. At most 1000.
-	Functions     []*Function `protobuf:"bytes,5,rep,name=functions,proto3" json:"functions,omitempty"`
+	Functions []*Function `protobuf:"bytes,5,rep,name=functions,proto3" json:"functions,omitempty"`
+	// The sessions it declares. At most 1000.
+	Sessions      []*SessionDeclaration `protobuf:"bytes,6,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,6 +442,13 @@ func (x *RegisterNodeRequest) GetDescription() string {
 func (x *RegisterNodeRequest) GetFunctions() []*Function {
 	if x != nil {
 		return x.Functions
+	}
+	return nil
+}
+
+func (x *RegisterNodeRequest) GetSessions() []*SessionDeclaration {
+	if x != nil {
+		return x.Sessions
 	}
 	return nil
 }
@@ -880,7 +907,7 @@ var File_agentfield_v1_node_service_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\n" +
-	" agentfield/v1/node_service.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x01\n" +
+	" agentfield/v1/node_service.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1bagentfield/v1/session.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x01\n" +
 	"\bFunction\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1b.agentfield.v1.FunctionKindR\x04kind\x12 \n" +
@@ -890,7 +917,7 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\x04tags\x18\x06 \x03(\tR\x04tags\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\a \x01(\bR\n" +
-	"idempotent\"\x97\x02\n" +
+	"idempotent\"\xba\x02\n" +
 	"\x06Worker\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12'\n" +
@@ -899,7 +926,8 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\bdraining\x18\x04 \x01(\bR\bdraining\x12%\n" +
 	"\x0emax_executions\x18\x05 \x01(\x05R\rmaxExecutions\x12-\n" +
 	"\x12running_executions\x18\x06 \x01(\x05R\x11runningExecutions\x123\n" +
-	"\aseen_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\"\xf6\x02\n" +
+	"\aseen_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\x12!\n" +
+	"\fmax_sessions\x18\b \x01(\x05R\vmaxSessions\"\xb5\x03\n" +
 	"\x04Node\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
@@ -912,14 +940,17 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\xc2\x01\n" +
+	"updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n" +
+	"\bsessions\x18\n" +
+	" \x03(\v2!.agentfield.v1.SessionDeclarationR\bsessions\"\x81\x02\n" +
 	"\x13RegisterNodeRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
 	"instanceId\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12 \n" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x125\n" +
-	"\tfunctions\x18\x05 \x03(\v2\x17.agentfield.v1.FunctionR\tfunctions\"h\n" +
+	"\tfunctions\x18\x05 \x03(\v2\x17.agentfield.v1.FunctionR\tfunctions\x12=\n" +
+	"\bsessions\x18\x06 \x03(\v2!.agentfield.v1.SessionDeclarationR\bsessions\"h\n" +
 	"\x14RegisterNodeResponse\x12'\n" +
 	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12'\n" +
 	"\x04node\x18\x02 \x01(\v2\x13.agentfield.v1.NodeR\x04node\"T\n" +
@@ -985,7 +1016,8 @@ var file_agentfield_v1_node_service_proto_goTypes = []any{
 	(*ListNodesResponse)(nil),      // 12: agentfield.v1.ListNodesResponse
 	(FunctionKind)(0),              // 13: agentfield.v1.FunctionKind
 	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 15: google.protobuf.Duration
+	(*SessionDeclaration)(nil),     // 15: agentfield.v1.SessionDeclaration
+	(*durationpb.Duration)(nil),    // 16: google.protobuf.Duration
 }
 var file_agentfield_v1_node_service_proto_depIdxs = []int32{
 	13, // 0: agentfield.v1.Function.kind:type_name -> agentfield.v1.FunctionKind
@@ -994,26 +1026,28 @@ var file_agentfield_v1_node_service_proto_depIdxs = []int32{
 	1,  // 3: agentfield.v1.Node.workers:type_name -> agentfield.v1.Worker
 	14, // 4: agentfield.v1.Node.created_at:type_name -> google.protobuf.Timestamp
 	14, // 5: agentfield.v1.Node.updated_at:type_name -> google.protobuf.Timestamp
-	0,  // 6: agentfield.v1.RegisterNodeRequest.functions:type_name -> agentfield.v1.Function
-	2,  // 7: agentfield.v1.RegisterNodeResponse.node:type_name -> agentfield.v1.Node
-	15, // 8: agentfield.v1.HeartbeatResponse.lease:type_name -> google.protobuf.Duration
-	2,  // 9: agentfield.v1.GetNodeResponse.node:type_name -> agentfield.v1.Node
-	2,  // 10: agentfield.v1.ListNodesResponse.nodes:type_name -> agentfield.v1.Node
-	3,  // 11: agentfield.v1.NodeService.RegisterNode:input_type -> agentfield.v1.RegisterNodeRequest
-	5,  // 12: agentfield.v1.NodeService.Heartbeat:input_type -> agentfield.v1.HeartbeatRequest
-	7,  // 13: agentfield.v1.NodeService.DeregisterNode:input_type -> agentfield.v1.DeregisterNodeRequest
-	9,  // 14: agentfield.v1.NodeService.GetNode:input_type -> agentfield.v1.GetNodeRequest
-	11, // 15: agentfield.v1.NodeService.ListNodes:input_type -> agentfield.v1.ListNodesRequest
-	4,  // 16: agentfield.v1.NodeService.RegisterNode:output_type -> agentfield.v1.RegisterNodeResponse
-	6,  // 17: agentfield.v1.NodeService.Heartbeat:output_type -> agentfield.v1.HeartbeatResponse
-	8,  // 18: agentfield.v1.NodeService.DeregisterNode:output_type -> agentfield.v1.DeregisterNodeResponse
-	10, // 19: agentfield.v1.NodeService.GetNode:output_type -> agentfield.v1.GetNodeResponse
-	12, // 20: agentfield.v1.NodeService.ListNodes:output_type -> agentfield.v1.ListNodesResponse
-	16, // [16:21] is the sub-list for method output_type
-	11, // [11:16] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	15, // 6: agentfield.v1.Node.sessions:type_name -> agentfield.v1.SessionDeclaration
+	0,  // 7: agentfield.v1.RegisterNodeRequest.functions:type_name -> agentfield.v1.Function
+	15, // 8: agentfield.v1.RegisterNodeRequest.sessions:type_name -> agentfield.v1.SessionDeclaration
+	2,  // 9: agentfield.v1.RegisterNodeResponse.node:type_name -> agentfield.v1.Node
+	16, // 10: agentfield.v1.HeartbeatResponse.lease:type_name -> google.protobuf.Duration
+	2,  // 11: agentfield.v1.GetNodeResponse.node:type_name -> agentfield.v1.Node
+	2,  // 12: agentfield.v1.ListNodesResponse.nodes:type_name -> agentfield.v1.Node
+	3,  // 13: agentfield.v1.NodeService.RegisterNode:input_type -> agentfield.v1.RegisterNodeRequest
+	5,  // 14: agentfield.v1.NodeService.Heartbeat:input_type -> agentfield.v1.HeartbeatRequest
+	7,  // 15: agentfield.v1.NodeService.DeregisterNode:input_type -> agentfield.v1.DeregisterNodeRequest
+	9,  // 16: agentfield.v1.NodeService.GetNode:input_type -> agentfield.v1.GetNodeRequest
+	11, // 17: agentfield.v1.NodeService.ListNodes:input_type -> agentfield.v1.ListNodesRequest
+	4,  // 18: agentfield.v1.NodeService.RegisterNode:output_type -> agentfield.v1.RegisterNodeResponse
+	6,  // 19: agentfield.v1.NodeService.Heartbeat:output_type -> agentfield.v1.HeartbeatResponse
+	8,  // 20: agentfield.v1.NodeService.DeregisterNode:output_type -> agentfield.v1.DeregisterNodeResponse
+	10, // 21: agentfield.v1.NodeService.GetNode:output_type -> agentfield.v1.GetNodeResponse
+	12, // 22: agentfield.v1.NodeService.ListNodes:output_type -> agentfield.v1.ListNodesResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_node_service_proto_init() }
@@ -1023,6 +1057,7 @@ func file_agentfield_v1_node_service_proto_init() {
 	}
 	file_agentfield_v1_execution_proto_init()
 	file_agentfield_v1_options_proto_init()
+	file_agentfield_v1_session_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

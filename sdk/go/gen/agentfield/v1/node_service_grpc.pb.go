@@ -30,7 +30,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Nodes are the agent services that offer reasoners and skills.
+// Nodes are the agent services that offer reasoners, skills and sessions.
 //
 // Each process of a node is a worker. It registers what it declares, then
 // opens AgentService.Work with the registration it was given.
@@ -41,8 +41,8 @@ type NodeServiceClient interface {
 	// the registration. The node itself shows the newest declaration of any of
 	// its workers; an execution goes only to a worker that declares its function.
 	//
-	// Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-	// PERMISSION_DENIED (the key may not serve this node, or another key
+	// Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+	// option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
 	// registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
 	RegisterNode(ctx context.Context, in *RegisterNodeRequest, opts ...grpc.CallOption) (*RegisterNodeResponse, error)
 	// Heartbeat tells that a worker is alive, and asks whether its registration
@@ -130,7 +130,7 @@ func (c *nodeServiceClient) ListNodes(ctx context.Context, in *ListNodesRequest,
 // All implementations must embed UnimplementedNodeServiceServer
 // for forward compatibility.
 //
-// Nodes are the agent services that offer reasoners and skills.
+// Nodes are the agent services that offer reasoners, skills and sessions.
 //
 // Each process of a node is a worker. It registers what it declares, then
 // opens AgentService.Work with the registration it was given.
@@ -141,8 +141,8 @@ type NodeServiceServer interface {
 	// the registration. The node itself shows the newest declaration of any of
 	// its workers; an execution goes only to a worker that declares its function.
 	//
-	// Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-	// PERMISSION_DENIED (the key may not serve this node, or another key
+	// Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+	// option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
 	// registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
 	RegisterNode(context.Context, *RegisterNodeRequest) (*RegisterNodeResponse, error)
 	// Heartbeat tells that a worker is alive, and asks whether its registration

@@ -31,10 +31,12 @@ const (
 	// May do everything and sees everything.
 	Role_ROLE_ADMIN Role = 1
 	// Registers and serves the nodes its patterns name, reports their
-	// executions, and executes.
+	// executions, runs their session handlers, executes and starts sessions.
 	Role_ROLE_AGENT Role = 2
-	// Executes, and sees what it started.
+	// Executes, starts sessions, and sees what it started.
 	Role_ROLE_CLIENT Role = 3
+	// Shows a session's token: may do what the rpc allows for that one session.
+	Role_ROLE_SESSION Role = 4
 )
 
 // Enum value maps for Role.
@@ -44,12 +46,14 @@ var (
 		1: "ROLE_ADMIN",
 		2: "ROLE_AGENT",
 		3: "ROLE_CLIENT",
+		4: "ROLE_SESSION",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED": 0,
 		"ROLE_ADMIN":       1,
 		"ROLE_AGENT":       2,
 		"ROLE_CLIENT":      3,
+		"ROLE_SESSION":     4,
 	}
 )
 
@@ -189,7 +193,16 @@ type Rest struct {
 	// Headers of a successful answer.
 	Headers []*ResponseHeader `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty"`
 	// The answer is `text/event-stream`: one event of JSON per message.
-	EventStream   bool `protobuf:"varint,3,opt,name=event_stream,json=eventStream,proto3" json:"event_stream,omitempty"`
+	EventStream bool `protobuf:"varint,3,opt,name=event_stream,json=eventStream,proto3" json:"event_stream,omitempty"`
+	// Request and answer are the raw text of one field each, the ones that the
+	// HTTP rule names as body and response_body, of this media type. The other
+	// fields of the request come in the query.
+	RawMediaType string `protobuf:"bytes,4,opt,name=raw_media_type,json=rawMediaType,proto3" json:"raw_media_type,omitempty"`
+	// The field of an event whose number is the event's `id`, unless it is 0.
+	EventId string `protobuf:"bytes,5,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// The field of the request that the header `Last-Event-ID` fills. A stream
+	// that ends without an event is answered with 204: there is nothing more.
+	LastEventId   string `protobuf:"bytes,6,opt,name=last_event_id,json=lastEventId,proto3" json:"last_event_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -243,6 +256,27 @@ func (x *Rest) GetEventStream() bool {
 		return x.EventStream
 	}
 	return false
+}
+
+func (x *Rest) GetRawMediaType() string {
+	if x != nil {
+		return x.RawMediaType
+	}
+	return ""
+}
+
+func (x *Rest) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *Rest) GetLastEventId() string {
+	if x != nil {
+		return x.LastEventId
+	}
+	return ""
 }
 
 var file_agentfield_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
@@ -303,18 +337,22 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.agentfield.v1.RoleR\x05roles\":\n" +
 	"\x0eResponseHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05field\x18\x02 \x01(\tR\x05field\"\x89\x01\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\"\xee\x01\n" +
 	"\x04Rest\x12%\n" +
 	"\x0esuccess_status\x18\x01 \x01(\x05R\rsuccessStatus\x127\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1d.agentfield.v1.ResponseHeaderR\aheaders\x12!\n" +
-	"\fevent_stream\x18\x03 \x01(\bR\veventStream*M\n" +
+	"\fevent_stream\x18\x03 \x01(\bR\veventStream\x12$\n" +
+	"\x0eraw_media_type\x18\x04 \x01(\tR\frawMediaType\x12\x19\n" +
+	"\bevent_id\x18\x05 \x01(\tR\aeventId\x12\"\n" +
+	"\rlast_event_id\x18\x06 \x01(\tR\vlastEventId*_\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"ROLE_ADMIN\x10\x01\x12\x0e\n" +
 	"\n" +
 	"ROLE_AGENT\x10\x02\x12\x0f\n" +
-	"\vROLE_CLIENT\x10\x03:3\n" +
+	"\vROLE_CLIENT\x10\x03\x12\x10\n" +
+	"\fROLE_SESSION\x10\x04:3\n" +
 	"\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\bR\x04json:I\n" +
 	"\x04rest\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x13.agentfield.v1.RestR\x04rest:O\n" +
 	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\v2\x15.agentfield.v1.AccessR\x06accessB\xa8\x01\n" +

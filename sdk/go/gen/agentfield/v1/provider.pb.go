@@ -268,11 +268,12 @@ const file_agentfield_v1_provider_proto_rawDesc = "" +
 	"\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10TRANSPORT_WEBRTC\x10\x01\x12\x17\n" +
 	"\x13TRANSPORT_WEBSOCKET\x10\x02\x12\x19\n" +
-	"\x15TRANSPORT_AUDIO_TURNS\x10\x03*j\n" +
+	"\x15TRANSPORT_AUDIO_TURNS\x10\x03*l\n" +
 	"\bProvider\x12\x18\n" +
-	"\x14PROVIDER_UNSPECIFIED\x10\x00\x12!\n" +
-	"\x0fPROVIDER_OPENAI\x10\x01\x1a\f\xf2\xbb\x18\b\n" +
-	"\x02\b\x01\n" +
+	"\x14PROVIDER_UNSPECIFIED\x10\x00\x12#\n" +
+	"\x0fPROVIDER_OPENAI\x10\x01\x1a\x0e\xf2\xbb\x18\n" +
+	"\n" +
+	"\x04\b\x01\x10\x01\n" +
 	"\x02\b\x02\x12!\n" +
 	"\x13PROVIDER_OPENROUTER\x10\x02\x1a\b\xf2\xbb\x18\x04\n" +
 	"\x02\b\x03:]\n" +

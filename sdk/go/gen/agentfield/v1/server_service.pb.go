@@ -198,9 +198,13 @@ type Limits struct {
 	// The timeout of ExecuteAsync when none is given.
 	ExecuteAsyncTimeout *durationpb.Duration `protobuf:"bytes,4,opt,name=execute_async_timeout,json=executeAsyncTimeout,proto3" json:"execute_async_timeout,omitempty"`
 	// How long a lost worker may take to come back.
-	AgentGrace    *durationpb.Duration `protobuf:"bytes,5,opt,name=agent_grace,json=agentGrace,proto3" json:"agent_grace,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AgentGrace *durationpb.Duration `protobuf:"bytes,5,opt,name=agent_grace,json=agentGrace,proto3" json:"agent_grace,omitempty"`
+	// How many sessions one caller may have at once.
+	MaxSessionsPerCaller int32 `protobuf:"varint,6,opt,name=max_sessions_per_caller,json=maxSessionsPerCaller,proto3" json:"max_sessions_per_caller,omitempty"`
+	// How many sessions one target may have at once.
+	MaxSessionsPerTarget int32 `protobuf:"varint,7,opt,name=max_sessions_per_target,json=maxSessionsPerTarget,proto3" json:"max_sessions_per_target,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -266,6 +270,20 @@ func (x *Limits) GetAgentGrace() *durationpb.Duration {
 		return x.AgentGrace
 	}
 	return nil
+}
+
+func (x *Limits) GetMaxSessionsPerCaller() int32 {
+	if x != nil {
+		return x.MaxSessionsPerCaller
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxSessionsPerTarget() int32 {
+	if x != nil {
+		return x.MaxSessionsPerTarget
+	}
+	return 0
 }
 
 // One cell of the provider and transport matrix.
@@ -342,14 +360,16 @@ const file_agentfield_v1_server_service_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x124\n" +
 	"\tauth_mode\x18\x02 \x01(\x0e2\x17.agentfield.v1.AuthModeR\bauthMode\x12-\n" +
 	"\x06limits\x18\x03 \x01(\v2\x15.agentfield.v1.LimitsR\x06limits\x12/\n" +
-	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\xa0\x02\n" +
+	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\x8e\x03\n" +
 	"\x06Limits\x12*\n" +
 	"\x11max_payload_bytes\x18\x01 \x01(\x03R\x0fmaxPayloadBytes\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\x05R\bmaxDepth\x12B\n" +
 	"\x0fexecute_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0eexecuteTimeout\x12M\n" +
 	"\x15execute_async_timeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x13executeAsyncTimeout\x12:\n" +
 	"\vagent_grace\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"agentGrace\"\x91\x01\n" +
+	"agentGrace\x125\n" +
+	"\x17max_sessions_per_caller\x18\x06 \x01(\x05R\x14maxSessionsPerCaller\x125\n" +
+	"\x17max_sessions_per_target\x18\a \x01(\x05R\x14maxSessionsPerTarget\"\x91\x01\n" +
 	"\n" +
 	"ServedPair\x123\n" +
 	"\bprovider\x18\x01 \x01(\x0e2\x17.agentfield.v1.ProviderR\bprovider\x126\n" +

@@ -2,9 +2,11 @@
 // @generated from file agentfield/v1/agent_service.proto (package agentfield.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_agentfield_v1_options } from "./options_pb.js";
+import type { Session, SessionEvent, SpeechOutcome, Turn } from "./session_pb.js";
+import { file_agentfield_v1_session } from "./session_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/agent_service.proto.
  */
 export const file_agentfield_v1_agent_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFhZ2VudGZpZWxkL3YxL2FnZW50X3NlcnZpY2UucHJvdG8SDWFnZW50ZmllbGQudjEi5wEKC1dvcmtSZXF1ZXN0EiUKBWhlbGxvGAEgASgLMhQuYWdlbnRmaWVsZC52MS5IZWxsb0gAEisKCGFjY2VwdGVkGAIgASgLMhcuYWdlbnRmaWVsZC52MS5BY2NlcHRlZEgAEicKBmNyZWRpdBgDIAEoCzIVLmFnZW50ZmllbGQudjEuQ3JlZGl0SAASJQoFZHJhaW4YBCABKAsyFC5hZ2VudGZpZWxkLnYxLkRyYWluSAASKQoHZ29vZGJ5ZRgFIAEoCzIWLmFnZW50ZmllbGQudjEuR29vZGJ5ZUgAQgkKB21lc3NhZ2UivwEKDFdvcmtSZXNwb25zZRIpCgd3ZWxjb21lGAEgASgLMhYuYWdlbnRmaWVsZC52MS5XZWxjb21lSAASKQoHZXhlY3V0ZRgCIAEoCzIWLmFnZW50ZmllbGQudjEuRXhlY3V0ZUgAEicKBmNhbmNlbBgDIAEoCzIVLmFnZW50ZmllbGQudjEuQ2FuY2VsSAASJQoFZHJhaW4YBCABKAsyFC5hZ2VudGZpZWxkLnYxLkRyYWluSABCCQoHbWVzc2FnZSJqCgVIZWxsbxIXCg9yZWdpc3RyYXRpb25faWQYASABKAkSFgoObWF4X2V4ZWN1dGlvbnMYAiABKAUSMAoHcnVubmluZxgDIAMoCzIfLmFnZW50ZmllbGQudjEuUnVubmluZ0V4ZWN1dGlvbiI5ChBSdW5uaW5nRXhlY3V0aW9uEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIjEKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIhwKBkNyZWRpdBISCgpleGVjdXRpb25zGAEgASgFIgcKBURyYWluIgkKB0dvb2RieWUiTgoHV2VsY29tZRIoCgVncmFjZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFtYXhfcGF5bG9hZF9ieXRlcxgCIAEoAyLvAQoHRXhlY3V0ZRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghmdW5jdGlvbhgDIAEoCRITCgVpbnB1dBgEIAEoDEIEoLsYARIOCgZydW5faWQYBSABKAkSGwoTcGFyZW50X2V4ZWN1dGlvbl9pZBgGIAEoCRISCgpzZXNzaW9uX2lkGAcgASgJEhAKCGFjdG9yX2lkGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEi4KCmV4cGlyZXNfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KBkNhbmNlbBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBTJcCgxBZ2VudFNlcnZpY2USTAoEV29yaxIaLmFnZW50ZmllbGQudjEuV29ya1JlcXVlc3QaGy5hZ2VudGZpZWxkLnYxLldvcmtSZXNwb25zZSIHsrsYAwoBAigBMAFCrQEKEWNvbS5hZ2VudGZpZWxkLnYxQhFBZ2VudFNlcnZpY2VQcm90b1ABWjBhZ2VudGZpZWxkLmRldi9nby9nZW4vYWdlbnRmaWVsZC92MTthZ2VudGZpZWxkdjGiAgNBWFiqAg1BZ2VudGZpZWxkLlYxygINQWdlbnRmaWVsZFxWMeICGUFnZW50ZmllbGRcVjFcR1BCTWV0YWRhdGHqAg5BZ2VudGZpZWxkOjpWMWIGcHJvdG8z", [file_agentfield_v1_options, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiFhZ2VudGZpZWxkL3YxL2FnZW50X3NlcnZpY2UucHJvdG8SDWFnZW50ZmllbGQudjEi5wEKC1dvcmtSZXF1ZXN0EiUKBWhlbGxvGAEgASgLMhQuYWdlbnRmaWVsZC52MS5IZWxsb0gAEisKCGFjY2VwdGVkGAIgASgLMhcuYWdlbnRmaWVsZC52MS5BY2NlcHRlZEgAEicKBmNyZWRpdBgDIAEoCzIVLmFnZW50ZmllbGQudjEuQ3JlZGl0SAASJQoFZHJhaW4YBCABKAsyFC5hZ2VudGZpZWxkLnYxLkRyYWluSAASKQoHZ29vZGJ5ZRgFIAEoCzIWLmFnZW50ZmllbGQudjEuR29vZGJ5ZUgAQgkKB21lc3NhZ2Ui9QEKDFdvcmtSZXNwb25zZRIpCgd3ZWxjb21lGAEgASgLMhYuYWdlbnRmaWVsZC52MS5XZWxjb21lSAASKQoHZXhlY3V0ZRgCIAEoCzIWLmFnZW50ZmllbGQudjEuRXhlY3V0ZUgAEicKBmNhbmNlbBgDIAEoCzIVLmFnZW50ZmllbGQudjEuQ2FuY2VsSAASJQoFZHJhaW4YBCABKAsyFC5hZ2VudGZpZWxkLnYxLkRyYWluSAASNAoNc3RhcnRfaGFuZGxlchgFIAEoCzIbLmFnZW50ZmllbGQudjEuU3RhcnRIYW5kbGVySABCCQoHbWVzc2FnZSKxAQoFSGVsbG8SFwoPcmVnaXN0cmF0aW9uX2lkGAEgASgJEhYKDm1heF9leGVjdXRpb25zGAIgASgFEjAKB3J1bm5pbmcYAyADKAsyHy5hZ2VudGZpZWxkLnYxLlJ1bm5pbmdFeGVjdXRpb24SFAoMbWF4X3Nlc3Npb25zGAQgASgFEi8KCGhhbmRsZXJzGAUgAygLMh0uYWdlbnRmaWVsZC52MS5SdW5uaW5nSGFuZGxlciI1Cg5SdW5uaW5nSGFuZGxlchISCgpzZXNzaW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUiOQoQUnVubmluZ0V4ZWN1dGlvbhIUCgxleGVjdXRpb25faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBSIxCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBSIcCgZDcmVkaXQSEgoKZXhlY3V0aW9ucxgBIAEoBSIHCgVEcmFpbiIJCgdHb29kYnllIk4KB1dlbGNvbWUSKAoFZ3JhY2UYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRbWF4X3BheWxvYWRfYnl0ZXMYAiABKAMi7wEKB0V4ZWN1dGUSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIZnVuY3Rpb24YAyABKAkSEwoFaW5wdXQYBCABKAxCBKC7GAESDgoGcnVuX2lkGAUgASgJEhsKE3BhcmVudF9leGVjdXRpb25faWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIQCghhY3Rvcl9pZBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIuCgpleHBpcmVzX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvCgZDYW5jZWwSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUikwEKDFN0YXJ0SGFuZGxlchISCgpzZXNzaW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEbmFtZRgDIAEoCRIZChFyb290X2V4ZWN1dGlvbl9pZBgEIAEoCRIOCgZydW5faWQYBSABKAkSEAoIYWN0b3JfaWQYBiABKAkSEwoLdHJhY2VwYXJlbnQYByABKAkiUwoUSGFuZGxlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhYKDmFmdGVyX3NlcXVlbmNlGAMgASgDIoABChVIYW5kbGVTZXNzaW9uUmVzcG9uc2USLgoGb3BlbmVkGAEgASgLMhwuYWdlbnRmaWVsZC52MS5IYW5kbGVyT3BlbmVkSAASLAoFZXZlbnQYAiABKAsyGy5hZ2VudGZpZWxkLnYxLlNlc3Npb25FdmVudEgAQgkKB21lc3NhZ2UiagoNSGFuZGxlck9wZW5lZBInCgdzZXNzaW9uGAEgASgLMhYuYWdlbnRmaWVsZC52MS5TZXNzaW9uEjAKDWhhbmRsZXJfZ3JhY2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ihAEKClNheVJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhIKCnJlcXVlc3RfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIXCg91bmludGVycnVwdGlibGUYBSABKAgSFgoIbWV0YWRhdGEYBiABKAxCBKC7GAEiqgEKC1NheVJlc3BvbnNlEgwKBHRleHQYASABKAkSEwoLc3Bva2VuX3RleHQYAiABKAkSEAoIdmVyYmF0aW0YAyABKAgSEgoKaGVhcmRfdGV4dBgEIAEoCRIQCghoZWFyZF9tcxgFIAEoAxIRCgllc3RpbWF0ZWQYBiABKAgSLQoHb3V0Y29tZRgHIAEoDjIcLmFnZW50ZmllbGQudjEuU3BlZWNoT3V0Y29tZSJfCg5SZXNwb25kUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEgoKcmVxdWVzdF9pZBgDIAEoCRIUCgxpbnN0cnVjdGlvbnMYBCABKAkiYwoPUmVzcG9uZFJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5hZ2VudGZpZWxkLnYxLlR1cm4SLQoHb3V0Y29tZRgCIAEoDjIcLmFnZW50ZmllbGQudjEuU3BlZWNoT3V0Y29tZSJLChBJbnRlcnJ1cHRSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRISCgpyZXF1ZXN0X2lkGAMgASgJIigKEUludGVycnVwdFJlc3BvbnNlEhMKC2ludGVycnVwdGVkGAEgASgIIqMBChRVcGRhdGVTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEgoKcmVxdWVzdF9pZBgDIAEoCRIZCgxpbnN0cnVjdGlvbnMYBCABKAlIAIgBARImCgV0b29scxgFIAEoCzIXLmFnZW50ZmllbGQudjEuVG9vbExpc3RCDwoNX2luc3RydWN0aW9ucyIZCghUb29sTGlzdBINCgV0b29scxgBIAMoCSKYAQoVVXBkYXRlU2Vzc2lvblJlc3BvbnNlEksKDHRvb2xfdGFyZ2V0cxgBIAMoCzI1LmFnZW50ZmllbGQudjEuVXBkYXRlU2Vzc2lvblJlc3BvbnNlLlRvb2xUYXJnZXRzRW50cnkaMgoQVG9vbFRhcmdldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBInoKFFJlcG9ydEhhbmRsZXJSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIuCgdvdXRjb21lGAMgASgOMh0uYWdlbnRmaWVsZC52MS5IYW5kbGVyT3V0Y29tZRINCgVlcnJvchgEIAEoCSIXChVSZXBvcnRIYW5kbGVyUmVzcG9uc2UqhQEKDkhhbmRsZXJPdXRjb21lEh8KG0hBTkRMRVJfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhwKGEhBTkRMRVJfT1VUQ09NRV9SRVRVUk5FRBABEhoKFkhBTkRMRVJfT1VUQ09NRV9GQUlMRUQQAhIYChRIQU5ETEVSX09VVENPTUVfTE9TVBADMoAFCgxBZ2VudFNlcnZpY2USTAoEV29yaxIaLmFnZW50ZmllbGQudjEuV29ya1JlcXVlc3QaGy5hZ2VudGZpZWxkLnYxLldvcmtSZXNwb25zZSIHsrsYAwoBAigBMAESZQoNSGFuZGxlU2Vzc2lvbhIjLmFnZW50ZmllbGQudjEuSGFuZGxlU2Vzc2lvblJlcXVlc3QaJC5hZ2VudGZpZWxkLnYxLkhhbmRsZVNlc3Npb25SZXNwb25zZSIHsrsYAwoBAjABEkUKA1NheRIZLmFnZW50ZmllbGQudjEuU2F5UmVxdWVzdBoaLmFnZW50ZmllbGQudjEuU2F5UmVzcG9uc2UiB7K7GAMKAQISUQoHUmVzcG9uZBIdLmFnZW50ZmllbGQudjEuUmVzcG9uZFJlcXVlc3QaHi5hZ2VudGZpZWxkLnYxLlJlc3BvbmRSZXNwb25zZSIHsrsYAwoBAhJXCglJbnRlcnJ1cHQSHy5hZ2VudGZpZWxkLnYxLkludGVycnVwdFJlcXVlc3QaIC5hZ2VudGZpZWxkLnYxLkludGVycnVwdFJlc3BvbnNlIgeyuxgDCgECEmMKDVVwZGF0ZVNlc3Npb24SIy5hZ2VudGZpZWxkLnYxLlVwZGF0ZVNlc3Npb25SZXF1ZXN0GiQuYWdlbnRmaWVsZC52MS5VcGRhdGVTZXNzaW9uUmVzcG9uc2UiB7K7GAMKAQISYwoNUmVwb3J0SGFuZGxlchIjLmFnZW50ZmllbGQudjEuUmVwb3J0SGFuZGxlclJlcXVlc3QaJC5hZ2VudGZpZWxkLnYxLlJlcG9ydEhhbmRsZXJSZXNwb25zZSIHsrsYAwoBAkKtAQoRY29tLmFnZW50ZmllbGQudjFCEUFnZW50U2VydmljZVByb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_options, file_agentfield_v1_session, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a worker says.
@@ -121,6 +123,14 @@ export type WorkResponse = Message<"agentfield.v1.WorkResponse"> & {
      */
     value: Drain;
     case: "drain";
+  } | {
+    /**
+     * Run the handler of this session: call HandleSession.
+     *
+     * @generated from field: agentfield.v1.StartHandler start_handler = 5;
+     */
+    value: StartHandler;
+    case: "startHandler";
   } | { case: undefined; value?: undefined };
 };
 
@@ -158,6 +168,21 @@ export type Hello = Message<"agentfield.v1.Hello"> & {
    * @generated from field: repeated agentfield.v1.RunningExecution running = 3;
    */
   running: RunningExecution[];
+
+  /**
+   * How many session handlers it runs at once, up to 10000. They do not count
+   * as executions. 0: none are sent.
+   *
+   * @generated from field: int32 max_sessions = 4;
+   */
+  maxSessions: number;
+
+  /**
+   * The handlers it runs now.
+   *
+   * @generated from field: repeated agentfield.v1.RunningHandler handlers = 5;
+   */
+  handlers: RunningHandler[];
 };
 
 /**
@@ -166,6 +191,34 @@ export type Hello = Message<"agentfield.v1.Hello"> & {
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_agent_service, 2);
+
+/**
+ * One handler a worker runs.
+ *
+ * @generated from message agentfield.v1.RunningHandler
+ */
+export type RunningHandler = Message<"agentfield.v1.RunningHandler"> & {
+  /**
+   * Its session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Which attempt of it.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+};
+
+/**
+ * Describes the message agentfield.v1.RunningHandler.
+ * Use `create(RunningHandlerSchema)` to create a new message.
+ */
+export const RunningHandlerSchema: GenMessage<RunningHandler> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 3);
 
 /**
  * One execution a worker still runs or reports.
@@ -193,7 +246,7 @@ export type RunningExecution = Message<"agentfield.v1.RunningExecution"> & {
  * Use `create(RunningExecutionSchema)` to create a new message.
  */
 export const RunningExecutionSchema: GenMessage<RunningExecution> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 3);
+  messageDesc(file_agentfield_v1_agent_service, 4);
 
 /**
  * A worker has received an execution.
@@ -221,7 +274,7 @@ export type Accepted = Message<"agentfield.v1.Accepted"> & {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 4);
+  messageDesc(file_agentfield_v1_agent_service, 5);
 
 /**
  * A worker is ready for more.
@@ -242,7 +295,7 @@ export type Credit = Message<"agentfield.v1.Credit"> & {
  * Use `create(CreditSchema)` to create a new message.
  */
 export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 5);
+  messageDesc(file_agentfield_v1_agent_service, 6);
 
 /**
  * No more work.
@@ -257,7 +310,7 @@ export type Drain = Message<"agentfield.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 6);
+  messageDesc(file_agentfield_v1_agent_service, 7);
 
 /**
  * A worker leaves on purpose.
@@ -272,7 +325,7 @@ export type Goodbye = Message<"agentfield.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 7);
+  messageDesc(file_agentfield_v1_agent_service, 8);
 
 /**
  * The server has taken the worker in.
@@ -301,7 +354,7 @@ export type Welcome = Message<"agentfield.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 8);
+  messageDesc(file_agentfield_v1_agent_service, 9);
 
 /**
  * One execution to run.
@@ -385,7 +438,7 @@ export type Execute = Message<"agentfield.v1.Execute"> & {
  * Use `create(ExecuteSchema)` to create a new message.
  */
 export const ExecuteSchema: GenMessage<Execute> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 9);
+  messageDesc(file_agentfield_v1_agent_service, 10);
 
 /**
  * Stop one execution. The worker has 10 seconds.
@@ -413,7 +466,604 @@ export type Cancel = Message<"agentfield.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_agent_service, 10);
+  messageDesc(file_agentfield_v1_agent_service, 11);
+
+/**
+ * One session handler to run.
+ *
+ * @generated from message agentfield.v1.StartHandler
+ */
+export type StartHandler = Message<"agentfield.v1.StartHandler"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Which attempt of the handler, for all that it asks.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * The session's name on this node.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The session's root execution: the parent of what the handler calls.
+   *
+   * @generated from field: string root_execution_id = 4;
+   */
+  rootExecutionId: string;
+
+  /**
+   * Its run.
+   *
+   * @generated from field: string run_id = 5;
+   */
+  runId: string;
+
+  /**
+   * Who it is for, if anyone said.
+   *
+   * @generated from field: string actor_id = 6;
+   */
+  actorId: string;
+
+  /**
+   * The trace context of whoever started the session, if any.
+   *
+   * @generated from field: string traceparent = 7;
+   */
+  traceparent: string;
+};
+
+/**
+ * Describes the message agentfield.v1.StartHandler.
+ * Use `create(StartHandlerSchema)` to create a new message.
+ */
+export const StartHandlerSchema: GenMessage<StartHandler> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 12);
+
+/**
+ * Whose session, and from where.
+ *
+ * @generated from message agentfield.v1.HandleSessionRequest
+ */
+export type HandleSessionRequest = Message<"agentfield.v1.HandleSessionRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * From StartHandler.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * The number of the last event seen; 0: from the beginning.
+   *
+   * @generated from field: int64 after_sequence = 3;
+   */
+  afterSequence: bigint;
+};
+
+/**
+ * Describes the message agentfield.v1.HandleSessionRequest.
+ * Use `create(HandleSessionRequestSchema)` to create a new message.
+ */
+export const HandleSessionRequestSchema: GenMessage<HandleSessionRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 13);
+
+/**
+ * What a handler learns.
+ *
+ * @generated from message agentfield.v1.HandleSessionResponse
+ */
+export type HandleSessionResponse = Message<"agentfield.v1.HandleSessionResponse"> & {
+  /**
+   * Exactly one of these. A reader ignores an arm it does not know.
+   *
+   * @generated from oneof agentfield.v1.HandleSessionResponse.message
+   */
+  message: {
+    /**
+     * First on every stream.
+     *
+     * @generated from field: agentfield.v1.HandlerOpened opened = 1;
+     */
+    value: HandlerOpened;
+    case: "opened";
+  } | {
+    /**
+     * What happened, or happens.
+     *
+     * @generated from field: agentfield.v1.SessionEvent event = 2;
+     */
+    value: SessionEvent;
+    case: "event";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message agentfield.v1.HandleSessionResponse.
+ * Use `create(HandleSessionResponseSchema)` to create a new message.
+ */
+export const HandleSessionResponseSchema: GenMessage<HandleSessionResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 14);
+
+/**
+ * The session as it is when the stream opens.
+ *
+ * @generated from message agentfield.v1.HandlerOpened
+ */
+export type HandlerOpened = Message<"agentfield.v1.HandlerOpened"> & {
+  /**
+   * The session, without turns and provider calls.
+   *
+   * @generated from field: agentfield.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * How long the handler may go on after the session's end.
+   *
+   * @generated from field: google.protobuf.Duration handler_grace = 2;
+   */
+  handlerGrace?: Duration | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.HandlerOpened.
+ * Use `create(HandlerOpenedSchema)` to create a new message.
+ */
+export const HandlerOpenedSchema: GenMessage<HandlerOpened> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 15);
+
+/**
+ * What to say.
+ *
+ * @generated from message agentfield.v1.SayRequest
+ */
+export type SayRequest = Message<"agentfield.v1.SayRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * From StartHandler.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * Makes the request repeatable, within the session. At most 128 characters.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * The text, at most 8 KiB.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * The user's speech is not to cut it.
+   *
+   * @generated from field: bool uninterruptible = 5;
+   */
+  uninterruptible: boolean;
+
+  /**
+   * Facts that are kept with the turn: a JSON object.
+   *
+   * @generated from field: bytes metadata = 6;
+   */
+  metadata: Uint8Array;
+};
+
+/**
+ * Describes the message agentfield.v1.SayRequest.
+ * Use `create(SayRequestSchema)` to create a new message.
+ */
+export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 16);
+
+/**
+ * What became of it.
+ *
+ * @generated from message agentfield.v1.SayResponse
+ */
+export type SayResponse = Message<"agentfield.v1.SayResponse"> & {
+  /**
+   * The text that was asked for.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * What the provider says was spoken.
+   *
+   * @generated from field: string spoken_text = 2;
+   */
+  spokenText: string;
+
+  /**
+   * Whether the two are the same, but for case, spaces and punctuation.
+   *
+   * @generated from field: bool verbatim = 3;
+   */
+  verbatim: boolean;
+
+  /**
+   * What was heard of it.
+   *
+   * @generated from field: string heard_text = 4;
+   */
+  heardText: string;
+
+  /**
+   * How long it was played, where that is known, in milliseconds.
+   *
+   * @generated from field: int64 heard_ms = 5;
+   */
+  heardMs: bigint;
+
+  /**
+   * heard_text is an estimate by time.
+   *
+   * @generated from field: bool estimated = 6;
+   */
+  estimated: boolean;
+
+  /**
+   * How it ended.
+   *
+   * @generated from field: agentfield.v1.SpeechOutcome outcome = 7;
+   */
+  outcome: SpeechOutcome;
+};
+
+/**
+ * Describes the message agentfield.v1.SayResponse.
+ * Use `create(SayResponseSchema)` to create a new message.
+ */
+export const SayResponseSchema: GenMessage<SayResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 17);
+
+/**
+ * How to answer.
+ *
+ * @generated from message agentfield.v1.RespondRequest
+ */
+export type RespondRequest = Message<"agentfield.v1.RespondRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * From StartHandler.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * Makes the request repeatable, within the session. At most 128 characters.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * For this answer, in place of the session's. Empty: the session's.
+   *
+   * @generated from field: string instructions = 4;
+   */
+  instructions: string;
+};
+
+/**
+ * Describes the message agentfield.v1.RespondRequest.
+ * Use `create(RespondRequestSchema)` to create a new message.
+ */
+export const RespondRequestSchema: GenMessage<RespondRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 18);
+
+/**
+ * The model's answer.
+ *
+ * @generated from message agentfield.v1.RespondResponse
+ */
+export type RespondResponse = Message<"agentfield.v1.RespondResponse"> & {
+  /**
+   * What it said, as it was heard.
+   *
+   * @generated from field: agentfield.v1.Turn turn = 1;
+   */
+  turn?: Turn | undefined;
+
+  /**
+   * How it ended.
+   *
+   * @generated from field: agentfield.v1.SpeechOutcome outcome = 2;
+   */
+  outcome: SpeechOutcome;
+};
+
+/**
+ * Describes the message agentfield.v1.RespondResponse.
+ * Use `create(RespondResponseSchema)` to create a new message.
+ */
+export const RespondResponseSchema: GenMessage<RespondResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 19);
+
+/**
+ * Whom to stop.
+ *
+ * @generated from message agentfield.v1.InterruptRequest
+ */
+export type InterruptRequest = Message<"agentfield.v1.InterruptRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * From StartHandler.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * Makes the request repeatable, within the session. At most 128 characters.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message agentfield.v1.InterruptRequest.
+ * Use `create(InterruptRequestSchema)` to create a new message.
+ */
+export const InterruptRequestSchema: GenMessage<InterruptRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 20);
+
+/**
+ * Whether there was anything to stop.
+ *
+ * @generated from message agentfield.v1.InterruptResponse
+ */
+export type InterruptResponse = Message<"agentfield.v1.InterruptResponse"> & {
+  /**
+   * Something was being said.
+   *
+   * @generated from field: bool interrupted = 1;
+   */
+  interrupted: boolean;
+};
+
+/**
+ * Describes the message agentfield.v1.InterruptResponse.
+ * Use `create(InterruptResponseSchema)` to create a new message.
+ */
+export const InterruptResponseSchema: GenMessage<InterruptResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 21);
+
+/**
+ * What to change.
+ *
+ * @generated from message agentfield.v1.UpdateSessionRequest
+ */
+export type UpdateSessionRequest = Message<"agentfield.v1.UpdateSessionRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * From StartHandler.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * Makes the request repeatable, within the session. At most 128 characters.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * What the model is told from now on. Unset: as before.
+   *
+   * @generated from field: optional string instructions = 4;
+   */
+  instructions?: string | undefined;
+
+  /**
+   * What the model and the client may call from now on. Unset: as before.
+   *
+   * @generated from field: agentfield.v1.ToolList tools = 5;
+   */
+  tools?: ToolList | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.UpdateSessionRequest.
+ * Use `create(UpdateSessionRequestSchema)` to create a new message.
+ */
+export const UpdateSessionRequestSchema: GenMessage<UpdateSessionRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 22);
+
+/**
+ * A list of tools, which may be empty.
+ *
+ * @generated from message agentfield.v1.ToolList
+ */
+export type ToolList = Message<"agentfield.v1.ToolList"> & {
+  /**
+   * `node.function`, or `function` of this node.
+   *
+   * @generated from field: repeated string tools = 1;
+   */
+  tools: string[];
+};
+
+/**
+ * Describes the message agentfield.v1.ToolList.
+ * Use `create(ToolListSchema)` to create a new message.
+ */
+export const ToolListSchema: GenMessage<ToolList> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 23);
+
+/**
+ * It is in force at the provider, or will be when the session is LIVE.
+ *
+ * @generated from message agentfield.v1.UpdateSessionResponse
+ */
+export type UpdateSessionResponse = Message<"agentfield.v1.UpdateSessionResponse"> & {
+  /**
+   * What the model may call, by the name it knows.
+   *
+   * @generated from field: map<string, string> tool_targets = 1;
+   */
+  toolTargets: { [key: string]: string };
+};
+
+/**
+ * Describes the message agentfield.v1.UpdateSessionResponse.
+ * Use `create(UpdateSessionResponseSchema)` to create a new message.
+ */
+export const UpdateSessionResponseSchema: GenMessage<UpdateSessionResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 24);
+
+/**
+ * The end of an attempt.
+ *
+ * @generated from message agentfield.v1.ReportHandlerRequest
+ */
+export type ReportHandlerRequest = Message<"agentfield.v1.ReportHandlerRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * From StartHandler.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * How it ended.
+   *
+   * @generated from field: agentfield.v1.HandlerOutcome outcome = 3;
+   */
+  outcome: HandlerOutcome;
+
+  /**
+   * Why it failed, for people. At most 32768 characters; longer ones are cut.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message agentfield.v1.ReportHandlerRequest.
+ * Use `create(ReportHandlerRequestSchema)` to create a new message.
+ */
+export const ReportHandlerRequestSchema: GenMessage<ReportHandlerRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 25);
+
+/**
+ * It is stored.
+ *
+ * @generated from message agentfield.v1.ReportHandlerResponse
+ */
+export type ReportHandlerResponse = Message<"agentfield.v1.ReportHandlerResponse"> & {
+};
+
+/**
+ * Describes the message agentfield.v1.ReportHandlerResponse.
+ * Use `create(ReportHandlerResponseSchema)` to create a new message.
+ */
+export const ReportHandlerResponseSchema: GenMessage<ReportHandlerResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_agent_service, 26);
+
+/**
+ * How an attempt of a handler ended.
+ *
+ * @generated from enum agentfield.v1.HandlerOutcome
+ */
+export enum HandlerOutcome {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: HANDLER_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It returned.
+   *
+   * @generated from enum value: HANDLER_OUTCOME_RETURNED = 1;
+   */
+  RETURNED = 1,
+
+  /**
+   * It raised.
+   *
+   * @generated from enum value: HANDLER_OUTCOME_FAILED = 2;
+   */
+  FAILED = 2,
+
+  /**
+   * Its worker leaves: start it again elsewhere.
+   *
+   * @generated from enum value: HANDLER_OUTCOME_LOST = 3;
+   */
+  LOST = 3,
+}
+
+/**
+ * Describes the enum agentfield.v1.HandlerOutcome.
+ */
+export const HandlerOutcomeSchema: GenEnum<HandlerOutcome> = /*@__PURE__*/
+  enumDesc(file_agentfield_v1_agent_service, 0);
 
 /**
  * The worker's side of the control plane.
@@ -453,6 +1103,99 @@ export const AgentService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof WorkRequestSchema;
     output: typeof WorkResponseSchema;
+  },
+  /**
+   * HandleSession gives a handler its session: HandlerOpened first, then the
+   * log from after a number on and what happens. It ends after the last event.
+   *
+   * A worker calls it for every StartHandler it was sent, and again, with the
+   * same attempt and the number of the last event it saw, when the stream
+   * breaks. When it stays away for longer than the server's agent_grace, the
+   * handler is started again on any worker, as the next attempt. Events that
+   * are not in the log may be missing after a break.
+   *
+   * Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
+   * SERVER_DRAINING.
+   *
+   * @generated from rpc agentfield.v1.AgentService.HandleSession
+   */
+  handleSession: {
+    methodKind: "server_streaming";
+    input: typeof HandleSessionRequestSchema;
+    output: typeof HandleSessionResponseSchema;
+  },
+  /**
+   * Say has a text spoken and waits until it was heard, or not.
+   *
+   * Before the session is LIVE it waits for that. A repeat with the same
+   * request_id joins the first: nothing is spoken twice.
+   *
+   * Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+   * INVALID_ARGUMENT, UNSUPPORTED (not interruptible, and the provider cannot),
+   * PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+   *
+   * @generated from rpc agentfield.v1.AgentService.Say
+   */
+  say: {
+    methodKind: "unary";
+    input: typeof SayRequestSchema;
+    output: typeof SayResponseSchema;
+  },
+  /**
+   * Respond lets the model answer, with its tools, and waits until it has.
+   *
+   * Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+   * INVALID_ARGUMENT, PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+   *
+   * @generated from rpc agentfield.v1.AgentService.Respond
+   */
+  respond: {
+    methodKind: "unary";
+    input: typeof RespondRequestSchema;
+    output: typeof RespondResponseSchema;
+  },
+  /**
+   * Interrupt stops what is being said now.
+   *
+   * Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+   * PERMISSION_DENIED, SERVER_DRAINING, STORE_UNAVAILABLE.
+   *
+   * @generated from rpc agentfield.v1.AgentService.Interrupt
+   */
+  interrupt: {
+    methodKind: "unary";
+    input: typeof InterruptRequestSchema;
+    output: typeof InterruptResponseSchema;
+  },
+  /**
+   * UpdateSession changes the instructions or the tools of a session. Provider
+   * and voice are fixed.
+   *
+   * Fails with SESSION_NOT_FOUND, SESSION_ENDED, HANDLER_SUPERSEDED,
+   * INVALID_ARGUMENT, TARGET_NOT_FOUND (a tool), PERMISSION_DENIED,
+   * SERVER_DRAINING, STORE_UNAVAILABLE.
+   *
+   * @generated from rpc agentfield.v1.AgentService.UpdateSession
+   */
+  updateSession: {
+    methodKind: "unary";
+    input: typeof UpdateSessionRequestSchema;
+    output: typeof UpdateSessionResponseSchema;
+  },
+  /**
+   * ReportHandler tells how a handler's attempt ended. It may be repeated until
+   * it is answered. The report of an attempt that has been replaced changes
+   * nothing.
+   *
+   * Fails with SESSION_NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT,
+   * STORE_UNAVAILABLE.
+   *
+   * @generated from rpc agentfield.v1.AgentService.ReportHandler
+   */
+  reportHandler: {
+    methodKind: "unary";
+    input: typeof ReportHandlerRequestSchema;
+    output: typeof ReportHandlerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_agentfield_v1_agent_service, 0);

@@ -7,6 +7,8 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import type { FunctionKind } from "./execution_pb.js";
 import { file_agentfield_v1_execution } from "./execution_pb.js";
 import { file_agentfield_v1_options } from "./options_pb.js";
+import type { SessionDeclaration } from "./session_pb.js";
+import { file_agentfield_v1_session } from "./session_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/node_service.proto.
  */
 export const file_agentfield_v1_node_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBhZ2VudGZpZWxkL3YxL25vZGVfc2VydmljZS5wcm90bxINYWdlbnRmaWVsZC52MSKzAQoIRnVuY3Rpb24SDAoEbmFtZRgBIAEoCRIpCgRraW5kGAIgASgOMhsuYWdlbnRmaWVsZC52MS5GdW5jdGlvbktpbmQSEwoLZGVzY3JpcHRpb24YAyABKAkSGgoMaW5wdXRfc2NoZW1hGAQgASgMQgSguxgBEhsKDW91dHB1dF9zY2hlbWEYBSABKAxCBKC7GAESDAoEdGFncxgGIAMoCRISCgppZGVtcG90ZW50GAcgASgIIrwBCgZXb3JrZXISEwoLaW5zdGFuY2VfaWQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIQCghkcmFpbmluZxgEIAEoCBIWCg5tYXhfZXhlY3V0aW9ucxgFIAEoBRIaChJydW5uaW5nX2V4ZWN1dGlvbnMYBiABKAUSKwoHc2Vlbl9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimAIKBE5vZGUSDwoHbm9kZV9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEioKCWZ1bmN0aW9ucxgEIAMoCzIXLmFnZW50ZmllbGQudjEuRnVuY3Rpb24SJgoHd29ya2VycxgFIAMoCzIVLmFnZW50ZmllbGQudjEuV29ya2VyEhEKCWNvbm5lY3RlZBgGIAEoCBISCgpjcmVhdGVkX2J5GAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIo0BChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIqCglmdW5jdGlvbnMYBSADKAsyFy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uIlIKFFJlZ2lzdGVyTm9kZVJlc3BvbnNlEhcKD3JlZ2lzdHJhdGlvbl9pZBgBIAEoCRIhCgRub2RlGAIgASgLMhMuYWdlbnRmaWVsZC52MS5Ob2RlIjwKEEhlYXJ0YmVhdFJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIXCg9yZWdpc3RyYXRpb25faWQYAiABKAkiPQoRSGVhcnRiZWF0UmVzcG9uc2USKAoFbGVhc2UYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iQQoVRGVyZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJIhgKFkRlcmVnaXN0ZXJOb2RlUmVzcG9uc2UiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSI0Cg9HZXROb2RlUmVzcG9uc2USIQoEbm9kZRgBIAEoCzITLmFnZW50ZmllbGQudjEuTm9kZSI5ChBMaXN0Tm9kZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlAKEUxpc3ROb2Rlc1Jlc3BvbnNlEiIKBW5vZGVzGAEgAygLMhMuYWdlbnRmaWVsZC52MS5Ob2RlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKhBQoLTm9kZVNlcnZpY2USiAEKDFJlZ2lzdGVyTm9kZRIiLmFnZW50ZmllbGQudjEuUmVnaXN0ZXJOb2RlUmVxdWVzdBojLmFnZW50ZmllbGQudjEuUmVnaXN0ZXJOb2RlUmVzcG9uc2UiL6q7GAMIyQGyuxgDCgECgtPkkwIbOgEqIhYvYXBpL3YxL25vZGVzL3JlZ2lzdGVyEoMBCglIZWFydGJlYXQSHy5hZ2VudGZpZWxkLnYxLkhlYXJ0YmVhdFJlcXVlc3QaIC5hZ2VudGZpZWxkLnYxLkhlYXJ0YmVhdFJlc3BvbnNlIjOyuxgDCgECgtPkkwImOgEqIiEvYXBpL3YxL25vZGVzL3tub2RlX2lkfS9oZWFydGJlYXQSmAEKDkRlcmVnaXN0ZXJOb2RlEiQuYWdlbnRmaWVsZC52MS5EZXJlZ2lzdGVyTm9kZVJlcXVlc3QaJS5hZ2VudGZpZWxkLnYxLkRlcmVnaXN0ZXJOb2RlUmVzcG9uc2UiOaq7GAMIygGyuxgDCgECgtPkkwIlOgEqIiAvYXBpL3YxL25vZGVzL3tub2RlX2lkfS9zaHV0ZG93bhJ3CgdHZXROb2RlEh0uYWdlbnRmaWVsZC52MS5HZXROb2RlUmVxdWVzdBoeLmFnZW50ZmllbGQudjEuR2V0Tm9kZVJlc3BvbnNlIi2yuxgECgICA4LT5JMCH2IEbm9kZRIXL2FwaS92MS9ub2Rlcy97bm9kZV9pZH0SbQoJTGlzdE5vZGVzEh8uYWdlbnRmaWVsZC52MS5MaXN0Tm9kZXNSZXF1ZXN0GiAuYWdlbnRmaWVsZC52MS5MaXN0Tm9kZXNSZXNwb25zZSIdsrsYBAoCAgOC0+STAg8SDS9hcGkvdjEvbm9kZXNCrAEKEWNvbS5hZ2VudGZpZWxkLnYxQhBOb2RlU2VydmljZVByb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_execution, file_agentfield_v1_options, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBhZ2VudGZpZWxkL3YxL25vZGVfc2VydmljZS5wcm90bxINYWdlbnRmaWVsZC52MSKzAQoIRnVuY3Rpb24SDAoEbmFtZRgBIAEoCRIpCgRraW5kGAIgASgOMhsuYWdlbnRmaWVsZC52MS5GdW5jdGlvbktpbmQSEwoLZGVzY3JpcHRpb24YAyABKAkSGgoMaW5wdXRfc2NoZW1hGAQgASgMQgSguxgBEhsKDW91dHB1dF9zY2hlbWEYBSABKAxCBKC7GAESDAoEdGFncxgGIAMoCRISCgppZGVtcG90ZW50GAcgASgIItIBCgZXb3JrZXISEwoLaW5zdGFuY2VfaWQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIQCghkcmFpbmluZxgEIAEoCBIWCg5tYXhfZXhlY3V0aW9ucxgFIAEoBRIaChJydW5uaW5nX2V4ZWN1dGlvbnMYBiABKAUSKwoHc2Vlbl9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbWF4X3Nlc3Npb25zGAggASgFIs0CCgROb2RlEg8KB25vZGVfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIqCglmdW5jdGlvbnMYBCADKAsyFy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uEiYKB3dvcmtlcnMYBSADKAsyFS5hZ2VudGZpZWxkLnYxLldvcmtlchIRCgljb25uZWN0ZWQYBiABKAgSEgoKY3JlYXRlZF9ieRgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCghzZXNzaW9ucxgKIAMoCzIhLmFnZW50ZmllbGQudjEuU2Vzc2lvbkRlY2xhcmF0aW9uIsIBChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIqCglmdW5jdGlvbnMYBSADKAsyFy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uEjMKCHNlc3Npb25zGAYgAygLMiEuYWdlbnRmaWVsZC52MS5TZXNzaW9uRGVjbGFyYXRpb24iUgoUUmVnaXN0ZXJOb2RlUmVzcG9uc2USFwoPcmVnaXN0cmF0aW9uX2lkGAEgASgJEiEKBG5vZGUYAiABKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUiPAoQSGVhcnRiZWF0UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhcKD3JlZ2lzdHJhdGlvbl9pZBgCIAEoCSI9ChFIZWFydGJlYXRSZXNwb25zZRIoCgVsZWFzZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJBChVEZXJlZ2lzdGVyTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIXCg9yZWdpc3RyYXRpb25faWQYAiABKAkiGAoWRGVyZWdpc3Rlck5vZGVSZXNwb25zZSIhCg5HZXROb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIjQKD0dldE5vZGVSZXNwb25zZRIhCgRub2RlGAEgASgLMhMuYWdlbnRmaWVsZC52MS5Ob2RlIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoRTGlzdE5vZGVzUmVzcG9uc2USIgoFbm9kZXMYASADKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMqEFCgtOb2RlU2VydmljZRKIAQoMUmVnaXN0ZXJOb2RlEiIuYWdlbnRmaWVsZC52MS5SZWdpc3Rlck5vZGVSZXF1ZXN0GiMuYWdlbnRmaWVsZC52MS5SZWdpc3Rlck5vZGVSZXNwb25zZSIvqrsYAwjJAbK7GAMKAQKC0+STAhs6ASoiFi9hcGkvdjEvbm9kZXMvcmVnaXN0ZXISgwEKCUhlYXJ0YmVhdBIfLmFnZW50ZmllbGQudjEuSGVhcnRiZWF0UmVxdWVzdBogLmFnZW50ZmllbGQudjEuSGVhcnRiZWF0UmVzcG9uc2UiM7K7GAMKAQKC0+STAiY6ASoiIS9hcGkvdjEvbm9kZXMve25vZGVfaWR9L2hlYXJ0YmVhdBKYAQoORGVyZWdpc3Rlck5vZGUSJC5hZ2VudGZpZWxkLnYxLkRlcmVnaXN0ZXJOb2RlUmVxdWVzdBolLmFnZW50ZmllbGQudjEuRGVyZWdpc3Rlck5vZGVSZXNwb25zZSI5qrsYAwjKAbK7GAMKAQKC0+STAiU6ASoiIC9hcGkvdjEvbm9kZXMve25vZGVfaWR9L3NodXRkb3duEncKB0dldE5vZGUSHS5hZ2VudGZpZWxkLnYxLkdldE5vZGVSZXF1ZXN0Gh4uYWdlbnRmaWVsZC52MS5HZXROb2RlUmVzcG9uc2UiLbK7GAQKAgIDgtPkkwIfYgRub2RlEhcvYXBpL3YxL25vZGVzL3tub2RlX2lkfRJtCglMaXN0Tm9kZXMSHy5hZ2VudGZpZWxkLnYxLkxpc3ROb2Rlc1JlcXVlc3QaIC5hZ2VudGZpZWxkLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIh2yuxgECgICA4LT5JMCDxINL2FwaS92MS9ub2Rlc0KsAQoRY29tLmFnZW50ZmllbGQudjFCEE5vZGVTZXJ2aWNlUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_agentfield_v1_execution, file_agentfield_v1_options, file_agentfield_v1_session, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A reasoner or a skill that a node offers.
@@ -136,6 +138,13 @@ export type Worker = Message<"agentfield.v1.Worker"> & {
    * @generated from field: google.protobuf.Timestamp seen_at = 7;
    */
   seenAt?: Timestamp | undefined;
+
+  /**
+   * How many session handlers it runs at once.
+   *
+   * @generated from field: int32 max_sessions = 8;
+   */
+  maxSessions: number;
 };
 
 /**
@@ -213,6 +222,13 @@ export type Node = Message<"agentfield.v1.Node"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 9;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * The sessions it declares, as its newest worker declared them.
+   *
+   * @generated from field: repeated agentfield.v1.SessionDeclaration sessions = 10;
+   */
+  sessions: SessionDeclaration[];
 };
 
 /**
@@ -263,6 +279,13 @@ export type RegisterNodeRequest = Message<"agentfield.v1.RegisterNodeRequest"> &
    * @generated from field: repeated agentfield.v1.Function functions = 5;
    */
   functions: Function[];
+
+  /**
+   * The sessions it declares. At most 1000.
+   *
+   * @generated from field: repeated agentfield.v1.SessionDeclaration sessions = 6;
+   */
+  sessions: SessionDeclaration[];
 };
 
 /**
@@ -491,7 +514,7 @@ export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE_
   messageDesc(file_agentfield_v1_node_service, 12);
 
 /**
- * Nodes are the agent services that offer reasoners and skills.
+ * Nodes are the agent services that offer reasoners, skills and sessions.
  *
  * Each process of a node is a worker. It registers what it declares, then
  * opens AgentService.Work with the registration it was given.
@@ -506,8 +529,8 @@ export const NodeService: GenService<{
    * the registration. The node itself shows the newest declaration of any of
    * its workers; an execution goes only to a worker that declares its function.
    *
-   * Fails with INVALID_ARGUMENT (a name, a schema, a duplicate function),
-   * PERMISSION_DENIED (the key may not serve this node, or another key
+   * Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
+   * option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
    * registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.NodeService.RegisterNode

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/options.proto.
  */
 export const file_agentfield_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChthZ2VudGZpZWxkL3YxL29wdGlvbnMucHJvdG8SDWFnZW50ZmllbGQudjEiLAoGQWNjZXNzEiIKBXJvbGVzGAEgAygOMhMuYWdlbnRmaWVsZC52MS5Sb2xlIi0KDlJlc3BvbnNlSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFZmllbGQYAiABKAkiZAoEUmVzdBIWCg5zdWNjZXNzX3N0YXR1cxgBIAEoBRIuCgdoZWFkZXJzGAIgAygLMh0uYWdlbnRmaWVsZC52MS5SZXNwb25zZUhlYWRlchIUCgxldmVudF9zdHJlYW0YAyABKAgqTQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDgoKUk9MRV9BRE1JThABEg4KClJPTEVfQUdFTlQQAhIPCgtST0xFX0NMSUVOVBADOjMKBGpzb24SHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLSHAyABKAhSBGpzb246SQoEcmVzdBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyEy5hZ2VudGZpZWxkLnYxLlJlc3RSBHJlc3Q6TwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoCzIVLmFnZW50ZmllbGQudjEuQWNjZXNzUgZhY2Nlc3NCqAEKEWNvbS5hZ2VudGZpZWxkLnYxQgxPcHRpb25zUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChthZ2VudGZpZWxkL3YxL29wdGlvbnMucHJvdG8SDWFnZW50ZmllbGQudjEiLAoGQWNjZXNzEiIKBXJvbGVzGAEgAygOMhMuYWdlbnRmaWVsZC52MS5Sb2xlIi0KDlJlc3BvbnNlSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFZmllbGQYAiABKAkipQEKBFJlc3QSFgoOc3VjY2Vzc19zdGF0dXMYASABKAUSLgoHaGVhZGVycxgCIAMoCzIdLmFnZW50ZmllbGQudjEuUmVzcG9uc2VIZWFkZXISFAoMZXZlbnRfc3RyZWFtGAMgASgIEhYKDnJhd19tZWRpYV90eXBlGAQgASgJEhAKCGV2ZW50X2lkGAUgASgJEhUKDWxhc3RfZXZlbnRfaWQYBiABKAkqXwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDgoKUk9MRV9BRE1JThABEg4KClJPTEVfQUdFTlQQAhIPCgtST0xFX0NMSUVOVBADEhAKDFJPTEVfU0VTU0lPThAEOjMKBGpzb24SHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLSHAyABKAhSBGpzb246SQoEcmVzdBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyEy5hZ2VudGZpZWxkLnYxLlJlc3RSBHJlc3Q6TwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoCzIVLmFnZW50ZmllbGQudjEuQWNjZXNzUgZhY2Nlc3NCqAEKEWNvbS5hZ2VudGZpZWxkLnYxQgxPcHRpb25zUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call an rpc. ROLE_ADMIN always may and is not listed.
@@ -89,6 +89,30 @@ export type Rest = Message<"agentfield.v1.Rest"> & {
    * @generated from field: bool event_stream = 3;
    */
   eventStream: boolean;
+
+  /**
+   * Request and answer are the raw text of one field each, the ones that the
+   * HTTP rule names as body and response_body, of this media type. The other
+   * fields of the request come in the query.
+   *
+   * @generated from field: string raw_media_type = 4;
+   */
+  rawMediaType: string;
+
+  /**
+   * The field of an event whose number is the event's `id`, unless it is 0.
+   *
+   * @generated from field: string event_id = 5;
+   */
+  eventId: string;
+
+  /**
+   * The field of the request that the header `Last-Event-ID` fills. A stream
+   * that ends without an event is answered with 204: there is nothing more.
+   *
+   * @generated from field: string last_event_id = 6;
+   */
+  lastEventId: string;
 };
 
 /**
@@ -120,18 +144,25 @@ export enum Role {
 
   /**
    * Registers and serves the nodes its patterns name, reports their
-   * executions, and executes.
+   * executions, runs their session handlers, executes and starts sessions.
    *
    * @generated from enum value: ROLE_AGENT = 2;
    */
   AGENT = 2,
 
   /**
-   * Executes, and sees what it started.
+   * Executes, starts sessions, and sees what it started.
    *
    * @generated from enum value: ROLE_CLIENT = 3;
    */
   CLIENT = 3,
+
+  /**
+   * Shows a session's token: may do what the rpc allows for that one session.
+   *
+   * @generated from enum value: ROLE_SESSION = 4;
+   */
+  SESSION = 4,
 }
 
 /**

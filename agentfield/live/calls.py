@@ -1,0 +1,297 @@
+"""The provider calls of one session: offers taken to the provider, and the link to the current one.
+
+A call is on disk before the provider is asked, its id as soon as the provider's headers are there.
+A client that goes away meanwhile cancels nothing: the call is adopted, then ended.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Calls"]
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agentfield.executions.ports import Hints
+from agentfield.ids import new_id
+from agentfield.live.hangups import TOPIC
+from agentfield.live.orders import Order, Then
+from agentfield.sessions import ports
+from agentfield.sessions.model import (
+    CallState,
+    EndReason,
+    ProviderCall,
+    State,
+    connecting,
+    session_ended,
+)
+from agentfield.sessions.provider import CallLink, Command, Configuration, OfferRequest
+from agentfield.telemetry import ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
+from agentfield.v1 import errors
+
+if TYPE_CHECKING:
+    from agentfield.live.session import LiveSession
+
+SAFETY_DIGITS = 32
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One provider call and what goes with it in this process."""
+
+    value: ProviderCall
+    configuration: Configuration
+    """What travels in the offer."""
+    askers: list[asyncio.Future[bytes]] = field(default_factory=list)
+    """Who waits for its answer."""
+    retired: bool = False
+    """It is to end as soon as it can."""
+    link: CallLink | None = None
+    linking: asyncio.Task[None] | None = None
+    taken_at: float = 0.0
+
+
+class Calls:
+    """Takes offers, keeps one call at a time, and lets go of the others."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._current: _Call | None = None
+        self._under_way: set[_Call] = set()
+        """Calls whose offer is with the provider."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an offer is with the provider and its call may still have to be ended."""
+        return bool(self._under_way)
+
+    @property
+    def current_id(self) -> str:
+        return self._current.value.provider_call_id if self._current else ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the log says of the current call."""
+        generation = self._current.value.generation if self._current else 0
+        return {"provider_call_id": self.current_id, "generation": generation}
+
+    # --- what the session asks ---
+
+    def offer(self, sdp: bytes, answer: asyncio.Future[bytes], _: float) -> Sequence[Order]:
+        """Take an offer; ``answer`` is set when the provider has answered, or to what failed."""
+        try:
+            return self._offer(sdp, answer)
+        except errors.AgentFieldError as error:
+            if not answer.done():
+                answer.set_exception(error)
+            return []
+
+    async def send(self, command: Command) -> None:
+        """Tell the provider something, if there is a link."""
+        if self._current is not None and self._current.link is not None:
+            await self._current.link.send(command)
+
+    def retire(self) -> Sequence[Order]:
+        """Let go of the current call: it is hung up until that is confirmed."""
+        call, self._current = self._current, None
+        if call is None:
+            return []
+        call.retired = True
+        error = errors.SessionAlreadyConnected(
+            "Another offer was taken in place of this one, or the session has ended.",
+            metadata={"session_id": call.value.session_id},
+        )
+        _answer(call, error)
+        if call.value.state is not CallState.OPEN:
+            return []  # not taken yet; it ends when it is
+        call.value = replace(call.value, state=CallState.ENDING)
+        return [
+            ports.PutCall(call=call.value),
+            Then(run=lambda: self._unlink(call)),
+            Then(run=self._hang_up),
+        ]
+
+    def gone_live(self, now: float) -> None:
+        """Note that the link of the current call is live."""
+        if self._current is not None:
+            ATTACH_SECONDS.observe(now - self._current.taken_at)
+
+    def stop(self) -> None:
+        """Break the link off; the call itself is for others to end."""
+        if self._current is not None:
+            self._unlink(self._current)
+
+    # --- inside ---
+
+    def _offer(self, sdp: bytes, answer: asyncio.Future[bytes]) -> Sequence[Order]:
+        session = self._session
+        if session.value.is_over:
+            raise session_ended(session.value)
+        digest = hashlib.sha256(sdp).digest()
+        current = self._current
+        if current is not None and current.value.offer_sha256 == digest:
+            if current.value.answer_sdp is not None:
+                answer.set_result(current.value.answer_sdp)
+            else:
+                current.askers.append(answer)
+            return []
+        generation = session.value.generation + 1
+        after = connecting(session.value, generation=generation)
+        orders = list(self.retire())
+        session.value = after
+        call = _Call(
+            value=ProviderCall(
+                provider_call_id=new_id("call"),
+                session_id=session.value.session_id,
+                generation=generation,
+                provider=session.provider.name,
+                transport=session.provider.transport,
+                state=CallState.CREATING,
+                created_at=session.shared.store.now(),
+                offer_sha256=digest,
+            ),
+            configuration=session.conversation.configuration,
+            askers=[answer],
+        )
+        self._current = call
+        self._under_way.add(call)
+        return [
+            *orders,
+            ports.PutCall(call=call.value),
+            ports.PutSession(session=session.value),
+            ports.Append(type="session.connecting", data=self.facts()),
+            Then(run=lambda: session.spawn(self._place(call, sdp), "offer")),
+        ]
+
+    async def _place(self, call: _Call, sdp: bytes) -> None:
+        """Take an offer to the provider, whoever still waits for the answer."""
+        session = self._session
+        request = OfferRequest(
+            sdp=sdp,
+            configuration=call.configuration,
+            safety_identifier=_safety_identifier(session.value.session_id),
+        )
+
+        async def taken(external_id: str) -> None:
+            await session.perform(lambda now: self._taken(call, external_id, now))
+
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        try:
+            found = await session.provider.adapter.offer(request, taken)
+        except errors.AgentFieldError as error:
+            failure = error
+            await session.perform(lambda _: self._refused(call, failure))
+        else:
+            OFFER_SECONDS.observe(clock() - began_at)
+            await session.perform(lambda _: self._answered(call, found.answer_sdp))
+
+    def _taken(self, call: _Call, external_id: str, now: float) -> Sequence[Order]:
+        """Note the provider's id of a call, and attach to it at once."""
+        OPEN_CALLS.inc()
+        call.taken_at = now
+        state = CallState.ENDING if call.retired else CallState.OPEN
+        call.value = replace(call.value, external_id=external_id, state=state)
+        if call.retired:
+            return [ports.PutCall(call=call.value), Then(run=self._hang_up)]
+        self._set_duration_alarm(now)
+        return [ports.PutCall(call=call.value), Then(run=lambda: self._link(call))]
+
+    def _set_duration_alarm(self, now: float) -> None:
+        session = self._session
+        most = session.provider.capabilities.max_duration_s - 60
+        seconds = min(session.value.declaration.limits.max_duration, most)
+        over = session.end_because(EndReason.MAX_DURATION, "it lasted for its max_duration")
+        session.alarms.set("duration", now + seconds, over)
+
+    def _answered(self, call: _Call, answer_sdp: bytes) -> Sequence[Order]:
+        self._under_way.discard(call)
+        call.value = replace(call.value, answer_sdp=answer_sdp)
+        return [
+            ports.PutCall(call=call.value),
+            Then(run=lambda: _answer(call, answer_sdp)),
+        ]
+
+    def _refused(self, call: _Call, error: errors.AgentFieldError) -> Sequence[Order]:
+        """Note that an offer failed: the client may offer again while there is time."""
+        self._under_way.discard(call)
+        _answer(call, error)
+        session = self._session
+        orders: list[Order] = []
+        if call is self._current:
+            if call.value.state is CallState.OPEN:  # it was taken, and its answer was lost
+                orders += self.retire()
+            self._current = None
+        if call.value.state is CallState.CREATING:
+            state = CallState.ENDED if error.metadata.get("status") else CallState.ABANDONED
+            ended_at = session.shared.store.now()
+            call.value = replace(call.value, state=state, ended_at=ended_at)
+            orders.append(ports.PutCall(call=call.value))
+        data = {"code": error.metadata.get("code", ""), "message": error.message, "command_id": ""}
+        orders.append(ports.Append(type="provider.error", data=data))
+        if not session.value.is_over and self._current is None:
+            session.alarms.cancel("duration")
+            session.value = replace(session.value, state=State.PENDING)
+            orders.append(ports.PutSession(session=session.value))
+        return orders
+
+    def _link(self, call: _Call) -> None:
+        if not call.retired:
+            call.linking = self._session.spawn(self._follow(call), "link")
+
+    async def _follow(self, call: _Call) -> None:
+        """Attach to a call and take in what the provider tells, until the link is gone."""
+        session = self._session
+        adapter = session.provider.adapter
+        configuration = session.conversation.configuration
+        try:
+            async with adapter.attach(call.value.external_id, configuration) as link:
+                await session.perform(lambda _: self._linked(call, link))
+                async for event in link.events():
+                    await session.post(partial(self._told, call, event))
+        except errors.ProviderFailed as error:
+            message = error.message
+            gone = error.metadata.get("gone") == "true"
+            reason = EndReason.PROVIDER_CLOSED if gone else EndReason.PROVIDER_ERROR
+            await session.post(
+                lambda now: [] if call.retired else session.end(reason, message, now)
+            )
+
+    def _linked(self, call: _Call, link: CallLink) -> Sequence[Order]:
+        if call.retired:
+            return []
+        call.link = link
+        return self._session.conversation.linked(call.value.provider_call_id)
+
+    def _told(self, call: _Call, event: Any, now: float) -> Sequence[Order]:
+        if call.retired:
+            return []
+        self._session.heard_something(now)
+        return self._session.conversation.heard_from(event, now)
+
+    def _unlink(self, call: _Call) -> None:
+        call.link = None
+        if call.linking is not None:
+            call.linking.cancel()
+
+    def _hang_up(self) -> None:
+        hints: Hints = self._session.shared.hints
+        hints.publish(TOPIC, "")
+
+
+def _answer(call: _Call, answer: bytes | errors.AgentFieldError) -> None:
+    for asker in call.askers:
+        if asker.done():
+            continue
+        if isinstance(answer, bytes):
+            asker.set_result(answer)
+        else:
+            asker.set_exception(answer)
+    call.askers.clear()
+
+
+def _safety_identifier(session_id: str) -> str:
+    """Return who speaks, as providers may know it: nobody, but the same for one session."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:SAFETY_DIGITS]

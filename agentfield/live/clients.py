@@ -1,0 +1,249 @@
+"""What callers can do with sessions: start, connect, watch, use tools, end, read, delete."""
+
+from __future__ import annotations
+
+__all__ = ["ClientSide", "Started", "Told"]
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from agentfield.config import Limits
+from agentfield.contract.turns import HeardTurn, Turns
+from agentfield.executions.model import Execution
+from agentfield.executions.ports import Nodes, scope_of
+from agentfield.executions.submission import checked_input, checked_request_id
+from agentfield.identity import Caller
+from agentfield.live.registry import Registry
+from agentfield.live.session import LiveSession
+from agentfield.sessions import tokens
+from agentfield.sessions.declaration import Matrix
+from agentfield.sessions.model import EndReason, Event, ProviderCall, Session, session_ended
+from agentfield.sessions.offers import OfferAssertions, checked_offer
+from agentfield.sessions.ports import Begun, Found, SessionFilter, SessionPage, Start
+from agentfield.sessions.starting import (
+    ServedPairs,
+    SessionCeilings,
+    StartRequest,
+    begin,
+    fingerprint,
+)
+from agentfield.v1 import errors
+
+REPLAY = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A session that was started, and the token for it, which is shown once."""
+
+    session: Session
+    token: str
+    token_expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """All that can be read of a session at once."""
+
+    session: Session
+    turns: tuple[HeardTurn, ...]
+    calls: tuple[ProviderCall, ...]
+
+
+class ClientSide:
+    """Sessions as callers see them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        nodes: Nodes,
+        matrix: Matrix,
+        served: ServedPairs,
+        ceilings: SessionCeilings,
+        limits: Limits,
+    ) -> None:
+        self._registry = registry
+        self._store = registry.shared.store
+        self._nodes = nodes
+        self._matrix = matrix
+        self._served = served
+        self._ceilings = ceilings
+        self.limits = limits
+
+    async def start(self, request: StartRequest) -> Started:
+        """Start a session. A repeat of a request_id returns the first one with a fresh token."""
+        self._registry.refuse_while_draining()
+        token = tokens.new_token()
+        start = Start(
+            node_id=request.node_id,
+            name=request.name,
+            caller_name=request.caller.name,
+            request_id=checked_request_id(request.request_id),
+            fingerprint=fingerprint(request),
+            token_sha256=tokens.hashed(token),
+            token_expires_at=tokens.expires_at,
+        )
+
+        make = partial(
+            begin,
+            request,
+            matrix=self._matrix,
+            served=self._served,
+            ceilings=self._ceilings,
+        )
+        workers = self._registry.shared.workers
+        available = workers.available(request.node_id, request.name)
+        session, created = await self._store.start(
+            start, partial(_begin_with_worker, make, available=available)
+        )
+        if created:
+            self._registry.begin(session)
+        return Started(session=session, token=token, token_expires_at=tokens.expires_at(session))
+
+    async def offer(
+        self, session_id: str, sdp: bytes, asserted: OfferAssertions, caller: Caller
+    ) -> bytes:
+        """Take an SDP offer to the provider and return its answer, byte for byte."""
+        running = await self._running(session_id, caller)
+        self._registry.refuse_while_draining()
+        checked_offer(sdp, asserted, running.value, running.provider)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        await running.post(partial(running.calls.offer, sdp, answer))
+        return await answer
+
+    async def invoke_tool(
+        self,
+        session_id: str,
+        *,
+        tool: str,
+        target: str,
+        input_: bytes,
+        call_id: str,
+        timeout: float,
+        request_id: str,
+        caller: Caller,
+    ) -> Execution:
+        """Run one of the session's tools, or return the execution of a call of the model."""
+        running = await self._running(session_id, caller)
+        if running.value.is_over:
+            raise session_ended(running.value)
+        self._registry.refuse_while_draining()
+        if call_id:
+            execution_id = await running.tools.received(call_id)
+            return await self._registry.shared.runs.get(execution_id)
+        given = checked_input(input_, self.limits)
+        try:
+            allowed = running.tools.allowed(tool, target)
+        except errors.ToolNotAllowed as error:
+            refusal = error
+            await running.perform(lambda _: running.tools.refused(target or tool, refusal))
+            raise
+        return await running.tools.invoke(
+            allowed, given, timeout=timeout, request_id=checked_request_id(request_id)
+        )
+
+    async def get(self, session_id: str, caller: Caller) -> Told:
+        """Return a session with its turns and provider calls."""
+        session = await self.visible(session_id, caller)
+        turns = Turns()
+        after = 0
+        while events := await self._store.events(session_id, after=after, limit=REPLAY):
+            for event in events:
+                turns.add(event.type, event.data, event.at)
+            after = events[-1].sequence
+        calls = await self._store.calls(session_id)
+        return Told(session=session, turns=tuple(turns.history()), calls=tuple(calls))
+
+    async def page(
+        self, where: SessionFilter, caller: Caller, *, before_seq: int | None, limit: int
+    ) -> SessionPage:
+        """Return a page of sessions, the newest first."""
+        scope = scope_of(caller, [] if caller.is_admin else await self._nodes.ids())
+        return await self._store.page(where, scope, before_seq=before_seq, limit=limit)
+
+    async def end(self, session_id: str, detail: str, caller: Caller, *, hangup: bool) -> Session:
+        """End a session and return it; one that has ended stays as it is."""
+        if len(detail) > 1000:
+            raise errors.InvalidArgument(
+                "A detail has at most 1000 characters.", metadata={"field": "detail"}
+            )
+        session = await self.visible(session_id, caller)
+        running = self._registry.find(session_id)
+        if running is not None and not session.is_over:
+            await running.perform(running.end_because(_reason(caller, hangup=hangup), detail))
+        return await self.visible(session_id, caller)
+
+    async def delete(self, session_id: str, caller: Caller) -> Session:
+        """Remove the words of an ended session and return what is left of it."""
+        await self.visible(session_id, caller)
+        await self._store.delete(session_id)
+        return await self.visible(session_id, caller)
+
+    async def watch(self, session_id: str, after: int, caller: Caller) -> AsyncIterator[Event]:
+        """Yield the log from after a number on, and what happens, to its last event."""
+        if after < 0:
+            raise errors.InvalidArgument(
+                "after_sequence is the number of the last event seen, or 0.",
+                metadata={"field": "after_sequence"},
+            )
+        session = await self.visible(session_id, caller)
+        running = self._registry.find(session_id)
+        present = running is not None and caller.is_session
+        if present and running is not None:
+            await running.post(running.watched(1))
+        try:
+            if not session.is_over:
+                data = {"state": session.state, "last_sequence": session.last_sequence}
+                yield Event(type="watch.started", data=data, at=self._store.now())
+            async for event in self._registry.shared.feeds.follow(session_id, after=after):
+                yield event
+        finally:
+            if present and running is not None:
+                running.spawn(running.post(running.watched(-1)), "unwatched")
+
+    async def token_holder(self, token: str) -> Caller | None:
+        """Return who shows a session's token; None if it is not good any more."""
+        stored = await self._store.token(tokens.hashed(token))
+        return tokens.holder(stored, self._store.now())
+
+    async def visible(self, session_id: str, caller: Caller) -> Session:
+        """Return a session that the caller may see, as it is stored. Raises SessionNotFound."""
+        return _usable(await self._store.get(session_id), session_id, caller)
+
+    async def _running(self, session_id: str, caller: Caller) -> LiveSession:
+        """Return a session that runs. Raises SessionNotFound or SessionEnded."""
+        running = self._registry.find(session_id)
+        if running is None:
+            raise session_ended(await self.visible(session_id, caller))
+        _usable(running.value, session_id, caller)
+        return running
+
+
+def _begin_with_worker(make: Callable[[Found], Begun], found: Found, *, available: bool) -> Begun:
+    begun = make(found)
+    if begun.session.declaration.has_handler and not available:
+        raise errors.NodeUnavailable(
+            f"Session {begun.session.target} has a handler, and no worker of node "
+            f"'{begun.session.node_id}' is connected that has room for it; start the agent and "
+            "try again.",
+            metadata={"node_id": begun.session.node_id},
+            retry_after=1,
+        )
+    return begun
+
+
+def _reason(caller: Caller, *, hangup: bool) -> EndReason:
+    return EndReason.CLIENT_HANGUP if hangup or caller.is_session else EndReason.API_ENDED
+
+
+def _usable(session: Session | None, session_id: str, caller: Caller) -> Session:
+    if session is not None and caller.may_see(
+        owners=[session.created_by], node_id=session.node_id, session_id=session.session_id
+    ):
+        return session
+    raise errors.SessionNotFound(
+        f"There is no session '{session_id}'.", metadata={"session_id": session_id}
+    )

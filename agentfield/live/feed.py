@@ -1,0 +1,135 @@
+"""The log of a session, followed: what is stored, then what happens, without a gap or a repeat."""
+
+from __future__ import annotations
+
+__all__ = ["LAST", "Feeds"]
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+
+from agentfield.sessions.model import Event
+from agentfield.sessions.ports import Store
+from agentfield.v1 import errors
+
+MAX_WAITING = 1024
+"""Events in memory for one reader; one that is slower reads the log instead."""
+MAX_LIVE_WAITING = 256
+"""From here on events that are not in the log are dropped."""
+PAGE = 500
+RECHECK_SECONDS = 5.0
+"""How long a reader trusts that it was told of everything."""
+LAST = "session.ended"
+"""The last event of every log."""
+
+
+class _Reader:
+    """What one reader has not read yet."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Event] = deque(maxlen=MAX_WAITING)
+        self._some = asyncio.Event()
+
+    def add(self, event: Event) -> None:
+        if event.sequence or len(self._waiting) < MAX_LIVE_WAITING:
+            self._waiting.append(event)
+        self._some.set()
+
+    def wake(self) -> None:
+        self._some.set()
+
+    async def take(self) -> list[Event]:
+        """Return what has come, waiting a while for something."""
+        try:
+            async with asyncio.timeout(RECHECK_SECONDS):
+                await self._some.wait()
+        except TimeoutError:
+            return []
+        self._some.clear()
+        events = list(self._waiting)
+        self._waiting.clear()
+        return events
+
+
+class Feeds:
+    """The readers of all sessions of this process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._readers: dict[str, set[_Reader]] = {}
+        self._draining = False
+
+    def publish(self, session_id: str, events: Iterable[Event]) -> None:
+        """Hand events to those who read now; events of the log in its order."""
+        for reader in self._readers.get(session_id, ()):
+            for event in events:
+                reader.add(event)
+
+    def drain(self) -> None:
+        """Send every reader to another server, or to this one's next start."""
+        self._draining = True
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.wake()
+
+    async def follow(self, session_id: str, *, after: int) -> AsyncIterator[Event]:
+        """Yield the log from after a number on, and what happens, to its last event.
+
+        Raises ServerDraining when the server goes down.
+        """
+        with self._reading(session_id) as reader:
+            cursor = after
+            news: list[Event] = []
+            while True:
+                async for event in self._more(session_id, cursor, news):
+                    cursor = event.sequence or cursor
+                    yield event
+                    if event.type == LAST:
+                        return
+                if not news and await self._is_over(session_id, cursor):
+                    return
+                if self._draining:
+                    raise errors.ServerDraining(
+                        "This server is going down; watch again from the last event.",
+                        retry_after=0.5,
+                    )
+                news = await reader.take()
+
+    async def _more(self, session_id: str, cursor: int, news: list[Event]) -> AsyncIterator[Event]:
+        """Yield the news that follow on the cursor; from the log what they leave out."""
+        for event in news:
+            if event.sequence > cursor + 1:
+                break
+            if not event.sequence or event.sequence == cursor + 1:
+                cursor = event.sequence or cursor
+                yield event
+        if not news or any(event.sequence > cursor for event in news):
+            async for event in self._stored(session_id, cursor):
+                yield event
+
+    async def _is_over(self, session_id: str, cursor: int) -> bool:
+        position = await self._store.position(session_id)
+        if position is None or position.deleted:
+            return True
+        return position.is_over and position.last_sequence <= cursor
+
+    async def _stored(self, session_id: str, after: int) -> AsyncIterator[Event]:
+        while events := await self._store.events(session_id, after=after, limit=PAGE):
+            for event in events:
+                yield event
+            after = events[-1].sequence
+            if len(events) < PAGE:
+                return
+
+    @contextmanager
+    def _reading(self, session_id: str) -> Iterator[_Reader]:
+        reader = _Reader()
+        self._readers.setdefault(session_id, set()).add(reader)
+        try:
+            yield reader
+        finally:
+            readers = self._readers[session_id]
+            readers.discard(reader)
+            if not readers:
+                del self._readers[session_id]

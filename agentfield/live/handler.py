@@ -1,0 +1,199 @@
+"""The handler of one session: its attempts, and what happens when its worker stays away."""
+
+from __future__ import annotations
+
+__all__ = ["Handler"]
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agentfield.executions.model import Failure
+from agentfield.live.orders import Order, Then
+from agentfield.sessions import ports
+from agentfield.sessions.model import EndReason, HandlerState
+from agentfield.v1 import errors
+
+if TYPE_CHECKING:
+    from agentfield.live.session import LiveSession
+
+
+class Handler:
+    """Places attempts on workers, and closes the session's root when the last one is done."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._streams = 0
+        """Open HandleSession streams of the current attempt."""
+
+    # --- what the session asks ---
+
+    def place(self, _: float) -> Sequence[Order]:
+        """Send the current attempt to a worker; without any the session ends."""
+        if self._session.value.handler is not HandlerState.RUNNING:
+            return []
+        return [Then(run=self._place)]
+
+    def await_return(self, now: float) -> Sequence[Order]:
+        """Wait for a handler that was running when this server was not."""
+        if self._session.value.handler is HandlerState.RUNNING:
+            self._expect(now)
+        return []
+
+    def session_over(self, now: float) -> Sequence[Order]:
+        """Give the handler its grace after the end, then close the root."""
+        if self._session.value.handler is not HandlerState.RUNNING:
+            return self._session.close_root()
+        self._session.alarms.cancel("handler")
+        grace = self._session.value.declaration.limits.handler_grace
+        self._session.alarms.set("grace", now + grace, self._grace_over)
+        if self._session.value.end_reason is EndReason.AGENT_LOST:
+            return self._grace_over(now)
+        return []
+
+    # --- what workers ask ---
+
+    @asynccontextmanager
+    async def followed(self, attempt: int) -> AsyncIterator[None]:
+        """Note that the worker of an attempt follows the session while the block runs.
+
+        Raises HandlerSuperseded.
+        """
+        self.check(attempt)
+        await self._session.post(lambda _: self._followed(attempt))
+        try:
+            yield
+        finally:
+            # Not awaited: the rpc may be dying, and the inbox full.
+            gone = self._session.post(lambda now: self._unfollowed(attempt, now))
+            self._session.spawn(gone, "unfollow")
+
+    def check(self, attempt: int) -> None:
+        """Raise HandlerSuperseded unless this is the current attempt."""
+        session = self._session.value
+        if attempt != session.attempt:
+            raise errors.HandlerSuperseded(
+                f"Attempt {attempt} of the handler of session '{session.session_id}' is not the "
+                f"current one, which is {session.attempt}.",
+                metadata={"session_id": session.session_id, "attempt": str(session.attempt)},
+            )
+
+    def returned(self, attempt: int, now: float) -> Sequence[Order]:
+        """Let the model lead: the handler has returned."""
+        return self._done(attempt, HandlerState.RETURNED, "handler.returned", {}, now)
+
+    def failed(self, attempt: int, error: str, now: float) -> Sequence[Order]:
+        """End the session: the handler has raised."""
+        session = self._session
+        if not self._runs(attempt):
+            return []
+        orders = list(
+            self._done(attempt, HandlerState.FAILED, "handler.failed", {"error": error}, now)
+        )
+        if not session.value.is_over:
+            orders += session.end(EndReason.HANDLER_FAILED, error, now)
+        return orders
+
+    def lost(self, attempt: int, detail: str, now: float) -> Sequence[Order]:
+        """Start the next attempt; after the end of the session there is none."""
+        if not self._runs(attempt):
+            return []
+        session = self._session
+        session.shared.workers.free(session.value.session_id, attempt)
+        if session.value.is_over:
+            return self._grace_over(now)
+        session.value = replace(session.value, attempt=attempt + 1)
+        self._streams = 0
+        return [
+            ports.Append(type="handler.lost", data={"attempt": attempt, "detail": detail}),
+            ports.PutSession(session=session.value),
+            *session.conversation.supersede(attempt + 1, now),
+            Then(run=self._place),
+        ]
+
+    # --- inside ---
+
+    def _runs(self, attempt: int) -> bool:
+        value = self._session.value
+        return value.handler is HandlerState.RUNNING and value.attempt == attempt
+
+    async def _place(self) -> None:
+        value = self._session.value
+        instance_id = self._session.shared.workers.place(
+            ports.HandlerStart(
+                session_id=value.session_id,
+                attempt=value.attempt,
+                node_id=value.node_id,
+                name=value.declaration.name,
+                root_execution_id=value.root_execution_id,
+                run_id=value.run_id,
+                actor_id=value.actor_id,
+                traceparent=value.traceparent,
+            )
+        )
+        if instance_id is None:
+            detail = "no worker is connected that could run the handler"
+            await self._session.post(self._session.end_because(EndReason.AGENT_LOST, detail))
+        else:
+            await self._session.post(lambda now: self._placed(instance_id, now))
+
+    def _placed(self, instance_id: str, now: float) -> Sequence[Order]:
+        value = self._session.value
+        if self._streams == 0:
+            self._expect(now)
+        data = {"attempt": value.attempt, "instance_id": instance_id}
+        return [ports.Append(type="handler.started", data=data)]
+
+    def _expect(self, now: float) -> None:
+        """Give the worker a while to come, or to come back."""
+        attempt = self._session.value.attempt
+        detail = "its worker did not follow the session for agent_grace"
+        self._session.alarms.set(
+            "handler",
+            now + self._session.shared.agent_grace,
+            lambda at: self.lost(attempt, detail, at),
+        )
+
+    def _followed(self, attempt: int) -> Sequence[Order]:
+        if self._runs(attempt):
+            self._streams += 1
+            self._session.alarms.cancel("handler")
+        return []
+
+    def _unfollowed(self, attempt: int, now: float) -> Sequence[Order]:
+        if self._runs(attempt) and self._streams:
+            self._streams -= 1
+            if self._streams == 0 and not self._session.value.is_over:
+                self._expect(now)
+        return []
+
+    def _done(
+        self, attempt: int, state: HandlerState, type_: str, data: dict[str, str], now: float
+    ) -> Sequence[Order]:
+        session = self._session
+        if not self._runs(attempt):
+            return []
+        session.alarms.cancel("handler")
+        session.shared.workers.free(session.value.session_id, attempt)
+        session.value = replace(session.value, handler=state)
+        orders: list[Order] = [
+            ports.Append(type=type_, data={"attempt": attempt, **data}),
+            ports.PutSession(session=session.value),
+        ]
+        if session.value.is_over:
+            session.alarms.cancel("grace")
+            failure = None
+            if state is HandlerState.FAILED:
+                failure = Failure(reason=errors.ExecutionFailed.reason, message=data["error"])
+            return [*orders, *session.close_root(failure)]
+        if state is HandlerState.RETURNED:
+            orders += session.follow_handler(now)
+        return orders
+
+    def _grace_over(self, _: float) -> Sequence[Order]:
+        session = self._session
+        session.alarms.cancel("grace")
+        session.shared.workers.free(session.value.session_id, session.value.attempt)
+        session.value = replace(session.value, handler=HandlerState.FAILED)
+        return [ports.PutSession(session=session.value), *session.close_root()]

@@ -1,0 +1,136 @@
+"""The sessions that run in this process: begun, taken up again after a restart, and let go."""
+
+from __future__ import annotations
+
+__all__ = ["Registry"]
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from agentfield.dispatch.dispatcher import until_stored
+from agentfield.live.hangups import TOPIC, HangUps
+from agentfield.live.inbox import Step
+from agentfield.live.orders import Order
+from agentfield.live.session import LiveSession, Shared
+from agentfield.sessions.model import CallState, EndReason, Session, State
+from agentfield.telemetry import OPEN_CALLS
+from agentfield.v1 import errors
+
+log = logging.getLogger("agentfield.live")
+
+REPLAY = 1000
+FORGET_SECONDS = 60.0
+FORGET_AT_ONCE = 100
+STOP_SECONDS = 4.0
+"""How long a server that goes down waits for its provider calls to end."""
+
+
+class Registry:
+    """Runs each session in a task of its own."""
+
+    def __init__(self, shared: Shared, hang_ups: HangUps, *, retention: float) -> None:
+        self.shared = shared
+        self._hang_ups = hang_ups
+        self._sessions: dict[str, LiveSession] = {}
+        self._starts: asyncio.Queue[tuple[LiveSession, Step]] = asyncio.Queue()
+        self._retention = retention
+        self._draining = False
+
+    async def run(self) -> None:
+        """Run sessions until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hang_ups.run(), name="hang-ups")
+            tasks.create_task(self._forget(), name="retention")
+            while True:
+                session, first = await self._starts.get()
+                tasks.create_task(self._run(session, first), name=session.value.session_id)
+
+    def find(self, session_id: str) -> LiveSession | None:
+        """Return a session that runs here; None for one that is over."""
+        return self._sessions.get(session_id)
+
+    def refuse_while_draining(self) -> None:
+        """Raise ServerDraining once the server goes down."""
+        if self._draining:
+            raise errors.ServerDraining(
+                "This server is going down and took nothing on; ask again.", retry_after=0.5
+            )
+
+    def begin(self, session: Session) -> LiveSession:
+        """Run a session that was just stored: its handler goes to a worker."""
+        known = self._sessions.get(session.session_id)
+        if known is not None:
+            return known
+        running = LiveSession(self.shared, session)
+        self._add(running, running.handler.place)
+        return running
+
+    async def recover(self) -> None:
+        """Take up what an earlier process of this server has left.
+
+        A session that waits for its offer goes on. One that was connected has lost its link, and
+        nobody heard what was said meanwhile: it ends, and its provider call is hung up.
+        """
+        store = self.shared.store
+        for call in await store.calls_in(CallState.CREATING):
+            log.warning("a provider call was abandoned", extra={"session_id": call.session_id})
+            await store.settle_call(call.provider_call_id, CallState.ABANDONED)
+        for call in await store.calls_in(CallState.OPEN):
+            OPEN_CALLS.inc()
+            await store.settle_call(call.provider_call_id, CallState.ENDING)
+        for session in await store.unfinished():
+            running = LiveSession(self.shared, session)
+            await self._replay(running)
+            self._add(running, _resumed(running))
+
+    async def drain(self) -> None:
+        """End the sessions that are connected, and wait a while for their calls to end."""
+        self._draining = True
+        self.shared.feeds.drain()
+        for session in list(self._sessions.values()):
+            if session.value.state in {State.CONNECTING, State.LIVE}:
+                detail = "the control plane was shut down"
+                await session.perform(session.end_because(EndReason.INTERNAL_ERROR, detail))
+        self.shared.hints.publish(TOPIC, "")
+        await self._hang_ups.settled(STOP_SECONDS)
+
+    def _add(self, running: LiveSession, first: Step) -> None:
+        self._sessions[running.value.session_id] = running
+        self._starts.put_nowait((running, first))
+
+    async def _run(self, session: LiveSession, first: Step) -> None:
+        try:
+            await session.run(first)
+        finally:
+            self._sessions.pop(session.value.session_id, None)
+
+    async def _forget(self) -> None:
+        """Remove the words of sessions that ended long ago, again and again."""
+        while True:
+            before = self.shared.store.now() - round(self._retention * 1e6)
+            expire = partial(self.shared.store.expire, ended_before=before, limit=FORGET_AT_ONCE)
+            while await until_stored(expire) >= FORGET_AT_ONCE:
+                pass
+            await asyncio.sleep(FORGET_SECONDS)
+
+    async def _replay(self, running: LiveSession) -> None:
+        after = 0
+        session_id = running.value.session_id
+        while events := await self.shared.store.events(session_id, after=after, limit=REPLAY):
+            for event in events:
+                running.conversation.replay(event.type, event.data, event.at)
+            after = events[-1].sequence
+
+
+def _resumed(running: LiveSession) -> Step:
+    def step(now: float) -> Sequence[Order]:
+        if running.value.is_over:
+            return running.close_root()
+        if running.value.state is State.PENDING:
+            return running.handler.await_return(now)
+        detail = "the control plane was restarted while the session was connected"
+        return running.end(EndReason.INTERNAL_ERROR, detail, now)
+
+    return step

@@ -1,0 +1,97 @@
+"""The protocol of OpenAI Realtime seen from a sideband: commands to frames, frames to events.
+
+It has no socket and no clock.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Codec"]
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from agentfield.providers.openai_commands import (
+    cancel_frames,
+    delete_frame,
+    output_frame,
+    speech_frame,
+)
+from agentfield.providers.openai_events import Decoder
+from agentfield.providers.openai_session import (
+    Frame,
+    differences,
+    updated_session,
+    voice_of,
+    voice_update,
+)
+from agentfield.sessions.provider import (
+    CancelSpeech,
+    Command,
+    Configuration,
+    Configure,
+    Configured,
+    CreateSpeech,
+    DeleteItem,
+    ProviderEvent,
+    SendToolOutput,
+)
+
+
+class Codec:
+    """One link's view of a call."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Begin with the configuration that the call was opened with."""
+        self._expected = configuration
+        self._voice = configuration.voice
+        self._updates = itertools.count(1)
+        self._unanswered: list[str] = []
+        self._decoder = Decoder()
+
+    def encode(self, command: Command) -> list[Frame]:
+        """Return the frames of a command, which belong together."""
+        match command:
+            case Configure(configuration=configuration):
+                return self._configure(configuration)
+            case CreateSpeech():
+                return [speech_frame(command)]
+            case CancelSpeech():
+                return cancel_frames(command)
+            case SendToolOutput():
+                return [output_frame(command)]
+            case DeleteItem():
+                return [delete_frame(command)]
+            case _:
+                assert_never(command)
+
+    def decode(self, frame: Mapping[str, Any]) -> list[ProviderEvent]:
+        """Return what a frame of the provider tells; nothing if it is not for us."""
+        match frame:
+            case {"type": "session.updated", "session": dict() as session}:
+                return self._updated(session)
+            case {"type": "error", "error": {"event_id": str() as refused}}:
+                self._unanswered = [update for update in self._unanswered if update != refused]
+        return self._decoder.decode(frame)
+
+    def _configure(self, configuration: Configuration) -> list[Frame]:
+        self._expected = configuration
+        frames = [self._update(updated_session(configuration))]
+        if configuration.voice not in {"", self._voice}:
+            # On its own and first: once a voice was heard this is refused, the rest is not.
+            frames.insert(0, self._update(voice_update(configuration.voice)))
+        return frames
+
+    def _update(self, session: Frame) -> Frame:
+        event_id = f"configure_{next(self._updates)}"
+        self._unanswered.append(event_id)
+        return {"type": "session.update", "event_id": event_id, "session": session}
+
+    def _updated(self, session: Frame) -> list[ProviderEvent]:
+        """Compare what is in force, unless a later update of ours is still under way."""
+        self._voice = voice_of(session) or self._voice
+        del self._unanswered[:1]
+        if self._unanswered:
+            return []
+        differs = differences(self._expected, session)
+        return [Configured(matches=not differs, differs=differs)]

@@ -1,0 +1,427 @@
+"""What a model provider is to us: what it tells, what it is told, and what it can do.
+
+Adapters in ``providers/`` turn their wire into these values and back. Nothing here names a provider.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Adapter",
+    "AgentDelta",
+    "AgentSaid",
+    "CallLink",
+    "CancelSpeech",
+    "Capabilities",
+    "Command",
+    "Configuration",
+    "Configure",
+    "Configured",
+    "CreateSpeech",
+    "DeleteItem",
+    "Failed",
+    "Heard",
+    "HeardDelta",
+    "HeardFailed",
+    "ItemAdded",
+    "LinkClosed",
+    "OfferRequest",
+    "PlaybackCleared",
+    "PlaybackStarted",
+    "PlaybackStopped",
+    "Provider",
+    "ProviderEvent",
+    "SendToolOutput",
+    "SpeechBegun",
+    "SpeechDone",
+    "SpeechStarted",
+    "SpeechStopped",
+    "Taken",
+    "ToolCalled",
+    "ToolSpec",
+    "Truncated",
+    "TurnCommitted",
+]
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+# --- what an adapter can do ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider can do over one transport; data of its profile."""
+
+    speech: str = "requested"
+    """``verbatim``: says exactly what it is given; ``requested``: is asked to."""
+    uninterruptible_speech: bool = False
+    """Speech can be kept from being cut by the user."""
+    turn_detection: bool = True
+    media_by_us: bool = False
+    """Audio passes through the control plane."""
+    max_duration_s: float = 3600.0
+    """The provider's own cap of one call."""
+    default_model: str = ""
+    default_voice: str = ""
+    default_transcription_model: str = ""
+
+
+# --- configuration ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """One tool as the model gets it."""
+
+    name: str
+    """The wire name."""
+    description: str
+    input_schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What is to be in force at the provider."""
+
+    model: str
+    voice: str
+    instructions: str
+    modalities: tuple[str, ...]
+    """With ``audio`` the model speaks; else text alone."""
+    tools: tuple[ToolSpec, ...] = ()
+    turn_detection: Mapping[str, Any] | None = None
+    """``type`` and whatever of its options is to be sent, by the contract's names."""
+    transcription: Mapping[str, str] | None = None
+    """``model`` and, if given, ``language``; None: off."""
+
+
+# --- what the provider tells ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """The provider says what is in force, whoever changed it."""
+
+    matches: bool
+    """Nothing that we set differs from the last configuration we sent."""
+    differs: tuple[str, ...] = ()
+    """Names of what differs, for instance ``tools``; never their content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted:
+    """The user began to speak."""
+
+    item_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStopped:
+    """The user stopped speaking."""
+
+    item_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCommitted:
+    """The user's turn is in the conversation."""
+
+    item_id: str
+    previous_item_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardDelta:
+    """A piece of the user's transcript."""
+
+    item_id: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """The transcript of a user's turn."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardFailed:
+    """A user's turn could not be transcribed."""
+
+    item_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemAdded:
+    """An item was put into the conversation, by whomever."""
+
+    item_id: str
+    previous_item_id: str | None
+    type: str
+    """``message``, ``function_call`` or ``function_call_output``, or what else a provider has."""
+    role: str = ""
+    text: str | None = None
+    """Of a message that is typed: its text."""
+    call_id: str = ""
+    """Of a function call or its output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechBegun:
+    """The model began a response."""
+
+    response_id: str
+    command_id: str = ""
+    """The id that we gave with the command; empty: we did not ask for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDelta:
+    """A piece of what the model says."""
+
+    response_id: str
+    item_id: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSaid:
+    """All the words of one message of the model."""
+
+    response_id: str
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled:
+    """The model calls a tool; its arguments are complete."""
+
+    response_id: str
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str
+    """As the model wrote them; they need not be JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackStarted:
+    """The user begins to hear a response."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackStopped:
+    """A response was played to its end."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackCleared:
+    """What was left of a response is not played."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncated:
+    """A message of the model was cut to what was heard."""
+
+    item_id: str
+    audio_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechDone:
+    """The model has finished a response, or failed to."""
+
+    response_id: str
+    command_id: str = ""
+    status: str = "completed"
+    """``completed``, ``cancelled``, ``incomplete`` or ``failed``."""
+    reason: str = ""
+    """Of the status, as the provider has it, for instance ``turn_detected``."""
+    error_code: str = ""
+    error_message: str = ""
+    usage: Mapping[str, Any] | None = None
+    has_audio: bool = False
+    """Some of it is spoken: its playback ends by an event of its own."""
+    item_ids: tuple[str, ...] = ()
+    """Its messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The provider reports an error; the call goes on unless it is fatal."""
+
+    code: str
+    message: str
+    command_id: str = ""
+    """Of the command it is about, if it says so."""
+    busy: bool = False
+    """It refused to begin a response because another one is active."""
+    fatal: bool = False
+    expired: bool = False
+    """The call has lasted for as long as the provider allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkClosed:
+    """The link is gone; always the last event of a link."""
+
+    by_provider: bool
+    """It was closed in good order: the call is over. Else it broke."""
+    detail: str = ""
+
+
+ProviderEvent = (
+    Configured
+    | SpeechStarted
+    | SpeechStopped
+    | TurnCommitted
+    | HeardDelta
+    | Heard
+    | HeardFailed
+    | ItemAdded
+    | SpeechBegun
+    | AgentDelta
+    | AgentSaid
+    | ToolCalled
+    | PlaybackStarted
+    | PlaybackStopped
+    | PlaybackCleared
+    | Truncated
+    | SpeechDone
+    | Failed
+    | LinkClosed
+)
+
+
+# --- what the provider is told ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure:
+    """Put this into force."""
+
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSpeech:
+    """Begin a response in the conversation."""
+
+    command_id: str
+    say: str | None = None
+    """Have exactly this spoken, without tools. None: the model answers by itself."""
+    instructions: str | None = None
+    """For this response, in place of the session's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelSpeech:
+    """Stop generating a response and drop what has not been played."""
+
+    response_id: str | None
+    """None: nothing is being generated, only drop what has not been played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendToolOutput:
+    """Give the model the output of a call."""
+
+    item_id: str
+    """The id the item is to have."""
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteItem:
+    """Take an item out of the conversation."""
+
+    item_id: str
+
+
+Command = Configure | CreateSpeech | CancelSpeech | SendToolOutput | DeleteItem
+
+
+# --- the port ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRequest:
+    """A client's SDP offer for the provider."""
+
+    sdp: bytes
+    """Byte for byte what the client sent."""
+    configuration: Configuration
+    safety_identifier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The provider has taken an offer."""
+
+    answer_sdp: bytes
+    """Byte for byte what the provider sent."""
+
+
+class CallLink(Protocol):
+    """The control plane's ear and mouth in a running call."""
+
+    def events(self) -> AsyncIterator[ProviderEvent]:
+        """Yield what the provider tells; LinkClosed is the last."""
+
+    async def send(self, command: Command) -> None:
+        """Tell the provider something; silently nothing once the link is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider over one transport."""
+
+    name: str
+    transport: str
+    capabilities: Capabilities
+    has_key: bool
+    """The server has a key for it."""
+    key_variable: str
+    """The environment variable that would hold it."""
+    adapter: Adapter = field(repr=False)
+
+
+class Adapter(Protocol):
+    """One protocol family, at one provider's address with one key."""
+
+    async def offer(self, request: OfferRequest, taken: Callable[[str], Awaitable[None]]) -> Taken:
+        """Take an offer to the provider and return its answer.
+
+        ``taken`` is awaited with the provider's id of the call as soon as the headers of its answer
+        are there, before the body is read. Raises ProviderFailed.
+        """
+
+    def attach(
+        self, external_id: str, configuration: Configuration
+    ) -> AbstractAsyncContextManager[CallLink]:
+        """Attach to a call that was taken; ``configuration`` is sent at once and compared with.
+
+        An id that is not known yet is tried again for the profile's attach time. Raises
+        ProviderFailed; its metadata has ``gone`` = ``true`` if there is no such call.
+        """
+
+    async def hang_up(self, external_id: str) -> bool:
+        """Ask for the end of a call; return True if confirmed, False if there is no such call.
+
+        Raises ProviderFailed when neither is known; then it is asked again.
+        """

@@ -1,0 +1,236 @@
+"""How a session begins: what was asked for, held against what is declared."""
+
+from __future__ import annotations
+
+__all__ = ["ServedPairs", "SessionCeilings", "StartRequest", "begin", "fingerprint", "split_target"]
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from agentfield.contract.jsonslice import MalformedJson, check_json
+from agentfield.executions.model import Execution, Kind, Status
+from agentfield.executions.submission import MICROSECONDS, Claims
+from agentfield.identity import Caller
+from agentfield.sessions.declaration import MAX_METADATA, Declaration, Matrix, checked_pair
+from agentfield.sessions.model import Event, HandlerState, Session
+from agentfield.sessions.ports import Begun, Found
+from agentfield.sessions.tools import resolve_tools
+from agentfield.v1 import errors
+
+ServedPairs = Collection[tuple[str, str]]
+SPARE_SECONDS = 3600.0
+"""How much longer than its session a root execution may last, before it times out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCeilings:
+    """How many sessions there may be at once."""
+
+    per_target: int
+    per_caller: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a caller asks for."""
+
+    node_id: str
+    name: str
+    provider: str
+    transport: str
+    model: str
+    voice: str
+    metadata: bytes
+    claims: Claims
+    caller: Caller
+    request_id: str
+    session_id: str
+    run_id: str
+    root_execution_id: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.node_id}.{self.name}"
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Return node and session of ``node.session``, split at the first dot."""
+    node_id, dot, name = target.strip().partition(".")
+    if not (dot and node_id.strip() and name.strip()):
+        raise errors.InvalidArgument(
+            f"session target must be <node>.<session>, for instance 'support.voice', "
+            f"not '{target[:256]}'.",
+            metadata={"field": "target"},
+        )
+    return node_id.strip(), name.strip()
+
+
+def fingerprint(request: StartRequest) -> bytes:
+    """Return what two requests share exactly when they ask for the same thing."""
+    digest = hashlib.sha256(request.metadata)
+    for part in (
+        request.target,
+        request.provider,
+        request.transport,
+        request.model,
+        request.voice,
+        request.claims.actor_id,
+    ):
+        digest.update(b"\0" + part.encode())
+    return digest.digest()
+
+
+def checked_metadata(data: bytes) -> bytes:
+    """Return the metadata if it is a JSON object of an acceptable size; ``{}`` for nothing."""
+    if len(data) > MAX_METADATA:
+        raise errors.PayloadTooLarge(
+            f"The metadata has {len(data)} bytes; at most {MAX_METADATA} are kept.",
+            metadata={"limit": str(MAX_METADATA)},
+        )
+    try:
+        if data:
+            check_json(data, expect_object=True)
+    except MalformedJson as error:
+        raise errors.InvalidArgument(
+            f"The metadata must be a JSON object: {error}.", metadata={"field": "metadata"}
+        ) from None
+    return data or b"{}"
+
+
+def begin(
+    request: StartRequest,
+    found: Found,
+    *,
+    matrix: Matrix,
+    served: ServedPairs,
+    ceilings: SessionCeilings,
+) -> Begun:
+    """Return the session that a request begins. Raises what forbids it; nothing is created then."""
+    declaration = _declared(request, found)
+    _check_asked_pair(request, declaration, matrix)
+    if (declaration.provider, declaration.transport) not in served:
+        raise errors.TransportNotServed(
+            f"Session {request.target} uses transport '{declaration.transport}' of provider "
+            f"'{declaration.provider}', which this server does not serve yet.",
+            metadata={"provider": declaration.provider, "transport": declaration.transport},
+        )
+    _check_room(request, declaration, found, ceilings)
+    session = _session(request, declaration, found)
+    return Begun(session=session, root=_root(request, session), events=(_started(session),))
+
+
+def _declared(request: StartRequest, found: Found) -> Declaration:
+    if not found.node_exists:
+        raise errors.NodeNotFound(
+            f"agent not found: no node '{request.node_id}' has registered.",
+            metadata={"node_id": request.node_id},
+        )
+    if not found.declarations:
+        raise errors.TargetNotFound(
+            f"agent has no registered sessions: node '{request.node_id}' declares none.",
+            metadata={"node_id": request.node_id},
+        )
+    if request.name not in found.declarations:
+        names = ", ".join(sorted(found.declarations)[:20])
+        raise errors.TargetNotFound(
+            f"session not registered: node '{request.node_id}' declares no session "
+            f"'{request.name}'; it declares: {names}.",
+            metadata={"node_id": request.node_id, "session": request.name},
+        )
+    return found.declarations[request.name]
+
+
+def _check_asked_pair(request: StartRequest, declaration: Declaration, matrix: Matrix) -> None:
+    asked = (
+        request.provider or declaration.provider,
+        request.transport or declaration.transport,
+    )
+    pair = checked_pair(*asked, matrix)
+    if pair != (declaration.provider, declaration.transport):
+        raise errors.InvalidArgument(
+            f"session {request.target} is registered for provider={declaration.provider} "
+            f"transport={declaration.transport}; requested provider={pair[0]} transport={pair[1]}",
+            metadata={"field": "provider" if pair[0] != declaration.provider else "transport"},
+        )
+
+
+def _check_room(
+    request: StartRequest, declaration: Declaration, found: Found, ceilings: SessionCeilings
+) -> None:
+    declared = declaration.limits.max_sessions or ceilings.per_target
+    for what, count, most in (
+        (f"target {request.target}", found.sessions_of_target, min(declared, ceilings.per_target)),
+        ("this caller", found.sessions_of_caller, ceilings.per_caller),
+    ):
+        if count >= most:
+            raise errors.SessionLimitReached(
+                f"There are {count} sessions of {what} at once, and {most} are allowed; "
+                "try again when one has ended.",
+                metadata={"limit": str(most)},
+                retry_after=1,
+            )
+
+
+def _session(request: StartRequest, declaration: Declaration, found: Found) -> Session:
+    chosen = replace(
+        declaration,
+        model=request.model or declaration.model,
+        voice=request.voice or declaration.voice,
+    )
+    has_handler = declaration.has_handler
+    return Session(
+        session_id=request.session_id,
+        node_id=request.node_id,
+        declaration=chosen,
+        run_id=request.run_id,
+        root_execution_id=request.root_execution_id,
+        created_at=found.now,
+        connect_by=found.now + round(declaration.limits.connect_timeout * MICROSECONDS),
+        metadata=request.metadata,
+        handler=HandlerState.RUNNING if has_handler else HandlerState.NONE,
+        attempt=1 if has_handler else 0,
+        owner_epoch=1,
+        instructions=declaration.instructions,
+        tools=resolve_tools(request.node_id, declaration.tools, found.functions),
+        created_by=request.caller.name,
+        actor_id=request.claims.actor_id,
+        traceparent=request.claims.traceparent,
+    )
+
+
+def _root(request: StartRequest, session: Session) -> Execution:
+    limits = session.declaration.limits
+    seconds = limits.connect_timeout + limits.max_duration + limits.handler_grace + SPARE_SECONDS
+    return Execution(
+        execution_id=session.root_execution_id,
+        run_id=session.run_id,
+        session_id=session.session_id,
+        node_id=session.node_id,
+        function=request.name,
+        kind=Kind.SESSION,
+        status=Status.RUNNING,
+        created_by=session.created_by,
+        run_owner=session.created_by,
+        actor_id=session.actor_id,
+        traceparent=session.traceparent,
+        created_at=session.created_at,
+        started_at=session.created_at,
+        expires_at=session.created_at + round(seconds * MICROSECONDS),
+        input=session.metadata,
+    )
+
+
+def _started(session: Session) -> Event:
+    d = session.declaration
+    return Event(
+        type="session.started",
+        data={
+            "target": session.target,
+            "provider": d.provider,
+            "transport": d.transport,
+            "model": d.model,
+            "voice": d.voice,
+            "has_handler": d.has_handler,
+        },
+    )

@@ -1,0 +1,181 @@
+"""The tool calls of one provider call: each is answered once, and the model goes on after them."""
+
+from __future__ import annotations
+
+__all__ = ["ToolBook", "ToolOutcome"]
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from agentfield.sessions.declaration import Declaration
+from agentfield.sessions.effects import CancelTool, Outbox, RunTool, Save, Send
+from agentfield.sessions.model import Tool, ToolCall
+from agentfield.sessions.provider import ItemAdded, SendToolOutput, ToolCalled
+from agentfield.sessions.tools import (
+    Refusal,
+    called_tool,
+    error_output,
+    output_item_id,
+    parse_arguments,
+    result_output,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOutcome:
+    """How the execution of a tool went."""
+
+    execution_id: str
+    target: str
+    status: str
+    duration_ms: int = 0
+    result: bytes | None = None
+    """None: it did not succeed."""
+    error_reason: str = ""
+    message: str = ""
+
+
+class ToolBook:
+    """Takes the model's calls in, has them run, and gives it their outputs."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        session_id: str,
+        declaration: Declaration,
+        tools: Callable[[], Sequence[Tool]],
+    ) -> None:
+        self._out = outbox
+        self._session_id = session_id
+        self._declaration = declaration
+        self._tools = tools
+        self._provider_call_id = ""
+        self._calls: dict[str, ToolCall] = {}
+        self._running: dict[str, Tool] = {}
+        self._item_ids: dict[str, str] = {}
+        """Call ids by the items of their outputs."""
+
+    def begin(self, provider_call_id: str) -> None:
+        """Begin anew with another provider call."""
+        self._provider_call_id = provider_call_id
+        self._calls.clear()
+        self._running.clear()
+        self._item_ids.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any tool is running."""
+        return bool(self._running)
+
+    def find(self, call_id: str) -> ToolCall | None:
+        """Return a call as it was received, if it was."""
+        return self._calls.get(call_id)
+
+    def answered(self, call_ids: set[str]) -> bool:
+        """Return whether each of these calls has been given its output."""
+        return all(self._calls[call_id].output is not None for call_id in call_ids)
+
+    def called(self, event: ToolCalled) -> bool:
+        """Take in a call of the model: it runs, or is refused; return whether it is new."""
+        if event.call_id in self._calls:
+            return False
+        call = ToolCall(
+            provider_call_id=self._provider_call_id,
+            call_id=event.call_id,
+            session_id=self._session_id,
+            name=event.name,
+            arguments=event.arguments,
+        )
+        self._calls[event.call_id] = call
+        try:
+            tool = called_tool(self._tools(), event.name)
+            arguments = parse_arguments(tool, event.arguments)
+        except Refusal as refusal:
+            self._out.log(
+                "tool.refused",
+                call_id=event.call_id,
+                name=event.name,
+                source="model",
+                reason=refusal.reason,
+                message=refusal.message,
+            )
+            self._out.put(Save(call=call))
+            self._give(event.call_id, error_output(refusal.reason, refusal.message))
+            return True
+        self._out.log(
+            "tool.called",
+            call_id=event.call_id,
+            name=event.name,
+            target=tool.target,
+            arguments=event.arguments,
+            source="model",
+        )
+        self._out.put(Save(call=call))
+        self._running[event.call_id] = tool
+        option = self._declaration.tool_option(tool.entry)
+        self._out.put(
+            RunTool(
+                call_id=event.call_id,
+                target=tool.target,
+                input=arguments,
+                timeout=option.timeout or self._declaration.limits.tool_timeout,
+            )
+        )
+        return True
+
+    def started(self, call_id: str, execution_id: str) -> None:
+        """Note that a call has become an execution."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            self._calls[call_id] = replace(call, execution_id=execution_id)
+            self._out.put(Save(call=self._calls[call_id]))
+            target = self._running[call_id].target if call_id in self._running else ""
+            self._out.log("tool.started", call_id=call_id, execution_id=execution_id, target=target)
+
+    def finished(self, call_id: str, outcome: ToolOutcome) -> None:
+        """Note how the execution of a call went: the model gets its output."""
+        self._running.pop(call_id, None)
+        self._out.log(
+            "tool.finished",
+            call_id=call_id,
+            execution_id=outcome.execution_id,
+            target=outcome.target,
+            status=outcome.status,
+            duration_ms=outcome.duration_ms,
+            error_reason=outcome.error_reason,
+        )
+        if outcome.result is not None:
+            self._give(call_id, result_output(outcome.result))
+        else:
+            self._give(call_id, error_output(outcome.error_reason, outcome.message))
+
+    def interrupted(self) -> None:
+        """Cancel what is declared to be cancelled by the user's speech."""
+        for call_id, tool in self._running.items():
+            if self._declaration.tool_option(tool.entry).cancel_on_interrupt:
+                self._out.put(CancelTool(call_id=call_id))
+
+    def output_added(self, item: ItemAdded) -> bool:
+        """Note an output in the conversation; return whether it is one of ours."""
+        call_id = self._item_ids.get(item.item_id)
+        if call_id is None:
+            return False
+        call = self._calls[call_id]
+        if not call.delivered:
+            self._calls[call_id] = replace(call, delivered=True)
+            self._out.log("tool.delivered", call_id=call_id, item_id=item.item_id)
+            self._out.put(Save(call=self._calls[call_id]))
+        return True
+
+    def _give(self, call_id: str, output: str) -> None:
+        """Give the model the one output of a call; a second one is not sent."""
+        call = self._calls.get(call_id)
+        if call is None or call.output is not None:
+            return
+        item_id = output_item_id(self._provider_call_id, call_id)
+        self._calls[call_id] = replace(call, output=output, output_item_id=item_id)
+        self._item_ids[item_id] = call_id
+        self._out.log("tool.output", call_id=call_id, item_id=item_id, output=output)
+        self._out.put(Save(call=self._calls[call_id]))
+        self._out.put(Send(command=SendToolOutput(item_id=item_id, call_id=call_id, output=output)))

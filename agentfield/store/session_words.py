@@ -1,0 +1,89 @@
+"""How the words of sessions leave SQLite: on request, and after the time they are kept."""
+
+from __future__ import annotations
+
+__all__ = ["delete_session", "expire_sessions", "something_expired"]
+
+from agentfield.sessions.declaration import Declaration
+from agentfield.sessions.model import Session
+from agentfield.sessions.snapshot import declaration_json, tools_json
+from agentfield.store.database import Connection
+from agentfield.store.rows import ACTIVE
+from agentfield.store.session_rows import find_session
+from agentfield.v1 import errors
+
+_RETAINED = "ended_at IS NOT NULL AND deleted_at IS NULL AND ended_at < ?"
+_VOID = "SELECT sha256 FROM client_tokens WHERE expires_at <= ? LIMIT ?"
+_LEFT = "SELECT session_id FROM sessions WHERE words_left = 1 ORDER BY seq LIMIT ?"
+_DUE = f"SELECT session_id FROM sessions WHERE {_RETAINED} ORDER BY ended_at LIMIT ?"
+
+# What still runs keeps its input; its end marks the session again.
+_SCRUB_EXECUTIONS = (
+    "UPDATE executions SET input = CAST('{}' AS BLOB), result = NULL, late_result = NULL,"
+    " error = iif(error_reason IS NULL, NULL, ''), error_details = NULL,"
+    " late_error = iif(late_status IS NULL, NULL, '')"
+    f" WHERE session_id = ? AND NOT ({ACTIVE})"
+)
+
+
+def delete_session(connection: Connection, session_id: str, now: int) -> Session | None:
+    """Remove the words of an ended session; return the tombstone. Raises SessionActive."""
+    session = find_session(connection, session_id)
+    if session is None:
+        return None
+    if not session.is_over:
+        raise errors.SessionActive(
+            f"Session '{session_id}' has not ended; end it first, then delete it.",
+            metadata={"session_id": session_id},
+        )
+    _scrub(connection, session, now)
+    return find_session(connection, session_id)
+
+
+def something_expired(connection: Connection, *, ended_before: int, now: int) -> bool:
+    """Return whether ``expire_sessions`` has anything to do."""
+    return any(
+        connection.execute(sql, values).fetchone()
+        for sql, values in ((_DUE, (ended_before, 1)), (_LEFT, (1,)), (_VOID, (now, 1)))
+    )
+
+
+def expire_sessions(connection: Connection, *, ended_before: int, limit: int, now: int) -> int:
+    """Delete what ended before a time, what was written after a deletion, and void tokens.
+
+    Returns how many sessions were deleted.
+    """
+    due = connection.execute(_DUE, (ended_before, limit)).fetchall()
+    left = connection.execute(_LEFT, (limit,)).fetchall()
+    for (session_id,) in (*due, *left):
+        session = find_session(connection, session_id)
+        if session is not None:
+            _scrub(connection, session, now)
+    connection.execute(f"DELETE FROM client_tokens WHERE sha256 IN ({_VOID})", (now, limit))
+    return len(due)
+
+
+def _scrub(connection: Connection, session: Session, now: int) -> None:
+    declaration = session.declaration
+    bare = Declaration(
+        name=declaration.name,
+        provider=declaration.provider,
+        transport=declaration.transport,
+        model=declaration.model,
+        voice=declaration.voice,
+    )
+    connection.execute(
+        "UPDATE sessions SET snapshot = ?, tools = ?, instructions = '', metadata = ?,"
+        " end_detail = '', words_left = 0, deleted_at = ifnull(deleted_at, ?)"
+        " WHERE session_id = ?",
+        (declaration_json(bare), tools_json(()), b"{}", now, session.session_id),
+    )
+    for sql in (
+        "DELETE FROM session_events WHERE session_id = ?",
+        "DELETE FROM session_commands WHERE session_id = ?",
+        "DELETE FROM client_tokens WHERE session_id = ?",
+        "UPDATE provider_calls SET answer_sdp = NULL WHERE session_id = ?",
+        "UPDATE tool_calls SET arguments = '', output = NULL WHERE session_id = ?",
+        _SCRUB_EXECUTIONS,
+    ):
+        connection.execute(sql, (session.session_id,))

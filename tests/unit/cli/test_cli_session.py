@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from unit.cli.scripted_plane import Af, Plane
+
+from agentfield.contract.json import dump
+from agentfield.v1 import errors, execution_pb2
+from agentfield.v1 import session_pb2 as session
+from agentfield.v1 import session_service_pb2 as pb
+from agentfield.v1 import workflow_service_pb2 as workflow_pb
+
+pytestmark = pytest.mark.unit
+
+_MORE, _FURTHER, _TOKEN = "more", "further", "afs_x"
+_FACTS = b'{"n": 9007199254740993}'
+
+
+def _session(
+    session_id: str = "sess_1",
+    state: session.SessionState.ValueType = session.SESSION_STATE_LIVE,
+) -> session.Session:
+    return session.Session(session_id=session_id, target="desk.talk", state=state, usage=_FACTS)
+
+
+def _execution(execution_id: str, run_id: str, parent: str = "") -> execution_pb2.Execution:
+    return execution_pb2.Execution(
+        execution_id=execution_id,
+        run_id=run_id,
+        parent_execution_id=parent,
+        target="desk.find",
+        status=execution_pb2.EXECUTION_STATUS_SUCCEEDED,
+    )
+
+
+def test_start_writes_the_answer_as_one_line_of_json(af: Af, plane: Plane) -> None:
+    started = pb.StartSessionResponse(
+        session_id="sess_1", session_token=_TOKEN, tool_targets={"find": "desk.find"}
+    )
+    plane.answers("StartSession", started)
+
+    ran = af("session", "start", "desk.talk")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == dump(started).decode() + "\n"
+    (request,) = plane.requests("StartSession")
+    assert request == pb.StartSessionRequest(target="desk.talk", request_id=request.request_id)
+
+
+def test_start_passes_everything_on_untouched(af: Af, plane: Plane) -> None:
+    plane.answers("StartSession", pb.StartSessionResponse())
+
+    af(
+        *("-k", "secret", "session", "start", "desk.talk", "--provider", "openai"),
+        *("--transport", "webrtc", "--model", "m", "--voice", "v", "--metadata", _FACTS.decode()),
+    )
+
+    (heard,) = plane.heard
+    assert heard.metadata["authorization"] == "Bearer secret"
+    assert heard.request == pb.StartSessionRequest(
+        target="desk.talk",
+        provider="openai",
+        transport="webrtc",
+        model="m",
+        voice="v",
+        metadata=_FACTS,
+        request_id=heard.request.request_id,
+    )
+
+
+def test_start_reads_its_metadata_from_a_file(af: Af, plane: Plane, tmp_path: Path) -> None:
+    plane.answers("StartSession", pb.StartSessionResponse())
+    (tmp_path / "facts.json").write_bytes(_FACTS)
+
+    af("session", "start", "desk.talk", "--metadata", f"@{tmp_path}/facts.json")
+
+    assert plane.requests("StartSession")[0].metadata == _FACTS
+
+
+def test_start_without_a_key_shows_none(af: Af, plane: Plane) -> None:
+    plane.answers("StartSession", pb.StartSessionResponse())
+
+    assert af("session", "start", "desk.talk").code == 0
+    assert "authorization" not in plane.heard[0].metadata
+
+
+def test_start_that_is_sent_again_starts_one_session(af: Af, plane: Plane) -> None:
+    plane.answers(
+        "StartSession", errors.StoreUnavailable("busy"), pb.StartSessionResponse(session_id="s")
+    )
+
+    assert af("session", "start", "desk.talk").code == 0
+    first, again = plane.requests("StartSession")
+    assert first.request_id == again.request_id != ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.TargetNotFound("no"), 2),
+        (errors.UnsupportedSessionTransport("no"), 2),
+        (errors.TransportNotServed("no"), 3),
+        (errors.PermissionDenied("no"), 3),
+    ],
+)
+def test_start_that_fails_says_why(
+    af: Af, plane: Plane, error: errors.AgentFieldError, code: int
+) -> None:
+    plane.answers("StartSession", error)
+
+    ran = af("session", "start", "desk.talk")
+
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err == f"error: no ({error.reason})\n"
+
+
+def test_start_refuses_metadata_that_is_no_object_without_asking_anyone(
+    af: Af, plane: Plane
+) -> None:
+    ran = af("session", "start", "desk.talk", "--metadata", "[]")
+
+    assert ran.code == 2
+    assert ran.err.startswith("error: --metadata is not a JSON object")
+    assert plane.heard == []
+
+
+def test_list_sends_its_conditions_in_the_contracts_words(af: Af, plane: Plane) -> None:
+    plane.answers("ListSessions", pb.ListSessionsResponse(), pb.ListSessionsResponse())
+
+    ran = af("session", "list", "--target", "desk.talk", "--state", "live", "--limit", "7")
+    af("session", "list")
+
+    assert (ran.code, ran.out, ran.err) == (0, '{"sessions":[]}\n', "")
+    assert plane.requests("ListSessions") == [
+        pb.ListSessionsRequest(target="desk.talk", state=session.SESSION_STATE_LIVE, page_size=7),
+        pb.ListSessionsRequest(page_size=100),
+    ]
+
+
+def test_list_asks_for_pages_that_the_contract_allows(af: Af, plane: Plane) -> None:
+    plane.answers(
+        "ListSessions",
+        pb.ListSessionsResponse(
+            sessions=[_session(str(n)) for n in range(100)], next_page_token=_MORE
+        ),
+        pb.ListSessionsResponse(sessions=[_session("last")], next_page_token=_FURTHER),
+    )
+
+    ran = af("session", "list", "--limit", "101")
+
+    asked = plane.requests("ListSessions")
+    assert [(request.page_size, request.page_token) for request in asked] == [(100, ""), (1, _MORE)]
+    assert len(json.loads(ran.out)["sessions"]) == 101
+    assert ran.err == "note: only the newest 101; --limit shows more\n"
+
+
+def test_list_refuses_a_state_that_does_not_exist_and_names_those_that_do(
+    af: Af, plane: Plane
+) -> None:
+    ran = af("session", "list", "--state", "happy")
+
+    assert ran.code == 2
+    assert "pending, connecting, live, ended" in ran.err
+    assert plane.heard == []
+
+
+def test_list_on_a_terminal_is_a_table(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")  # no bold
+    plane.answers("ListSessions", pb.ListSessionsResponse(sessions=[_session()]))
+
+    header, row = af("session", "list", terminal=True).out.splitlines()
+
+    assert header.split() == ["session_id", "target", "state", "end_reason", "created_at"]
+    assert row.split() == ["sess_1", "desk.talk", "live"]
+
+
+def test_show_writes_the_session_itself(af: Af, plane: Plane) -> None:
+    plane.answers("GetSession", pb.GetSessionResponse(session=_session()))
+
+    ran = af("session", "show", "sess_1")
+
+    assert ran.out == dump(_session()).decode() + "\n"
+    assert '"usage":{"n": 9007199254740993}' in ran.out
+    assert plane.requests("GetSession") == [pb.GetSessionRequest(session_id="sess_1")]
+
+
+def test_show_on_a_terminal_is_a_table_that_nobody_s_words_can_dress_up(
+    af: Af, plane: Plane
+) -> None:
+    found = _session()
+    found.turns.add(item_id="item_1", role=session.TURN_ROLE_USER, text="[red]\x1b[2Jhello")
+    plane.answers("GetSession", pb.GetSessionResponse(session=found))
+
+    assert "[red]\\x1b[2Jhello" in af("session", "show", "sess_1", terminal=True).out
+
+
+def test_show_of_no_session_exits_with_2(af: Af, plane: Plane) -> None:
+    plane.answers("GetSession", errors.SessionNotFound("no such session"))
+
+    ran = af("session", "show", "sess_1")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: no such session (SESSION_NOT_FOUND)\n"
+
+
+def test_end_passes_the_detail_on_and_writes_the_session(af: Af, plane: Plane) -> None:
+    ended = _session(state=session.SESSION_STATE_ENDED)
+    plane.answers("EndSession", pb.EndSessionResponse(session=ended))
+
+    ran = af("session", "end", "sess_1", "--detail", "enough")
+
+    assert json.loads(ran.out)["state"] == "ended"
+    assert plane.requests("EndSession") == [
+        pb.EndSessionRequest(session_id="sess_1", detail="enough")
+    ]
+
+
+def test_delete_writes_what_stays(af: Af, plane: Plane) -> None:
+    plane.answers("DeleteSession", pb.DeleteSessionResponse(session=_session()))
+
+    ran = af("session", "delete", "sess_1")
+
+    assert (ran.code, json.loads(ran.out)["session_id"]) == (0, "sess_1")
+    assert plane.requests("DeleteSession") == [pb.DeleteSessionRequest(session_id="sess_1")]
+
+
+def test_delete_of_a_session_that_goes_on_exits_with_2(af: Af, plane: Plane) -> None:
+    plane.answers("DeleteSession", errors.SessionActive("end it first"))
+
+    assert af("session", "delete", "sess_1").code == 2
+
+
+def test_workflows_are_listed_from_all_pages(af: Af, plane: Plane) -> None:
+    plane.answers(
+        "ListSessionWorkflows",
+        pb.ListSessionWorkflowsResponse(
+            workflows=[workflow_pb.Workflow(run_id="run_2")], next_page_token=_MORE
+        ),
+        pb.ListSessionWorkflowsResponse(workflows=[workflow_pb.Workflow(run_id="run_1")]),
+    )
+
+    found = json.loads(af("session", "workflows", "sess_1").out)
+
+    assert [workflow["run_id"] for workflow in found["workflows"]] == ["run_2", "run_1"]
+    assert plane.requests("ListSessionWorkflows") == [
+        pb.ListSessionWorkflowsRequest(session_id="sess_1", page_size=100, page_token=token)
+        for token in ("", _MORE)
+    ]
+
+
+def _two_workflows(plane: Plane) -> None:
+    plane.answers(
+        "ListSessionWorkflows",
+        pb.ListSessionWorkflowsResponse(
+            workflows=[workflow_pb.Workflow(run_id=run_id) for run_id in ("run_2", "run_1")]
+        ),
+    )
+    plane.answers(
+        "GetWorkflow",
+        workflow_pb.GetWorkflowResponse(
+            executions=[_execution("a", "run_2")], next_page_token=_MORE
+        ),
+        workflow_pb.GetWorkflowResponse(executions=[_execution("b", "run_2", parent="a")]),
+        workflow_pb.GetWorkflowResponse(executions=[_execution("c", "run_1")]),
+    )
+
+
+def test_workflows_are_drawn_as_trees(af: Af, plane: Plane) -> None:
+    _two_workflows(plane)
+
+    assert af("session", "workflows", "sess_1", "--dag").out.splitlines() == [
+        "desk.find  succeeded  a",
+        "└─ desk.find  succeeded  b",
+        "desk.find  succeeded  c",
+    ]
+    asked = [(request.run_id, request.page_token) for request in plane.requests("GetWorkflow")]
+    assert asked == [("run_2", ""), ("run_2", _MORE), ("run_1", "")]
+
+
+def test_workflows_with_their_executions_are_a_line_each(af: Af, plane: Plane) -> None:
+    _two_workflows(plane)
+
+    lines = af("session", "workflows", "sess_1", "--dag", "-o", "json").out.splitlines()
+
+    ids = [[each["execution_id"] for each in json.loads(line)["executions"]] for line in lines]
+    assert ids == [["a", "b"], ["c"]]
