@@ -130,6 +130,12 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.number(
         "--agent-grace", 20.0, "SECONDS", "how long a lost worker may stay away", most=86_400
     )
+    _add_session_flags(flags)
+    flags.switch("--insecure", "listen on other than loopback addresses without keys")
+    return flags
+
+
+def _add_session_flags(flags: Flags) -> None:
     flags.number(
         "--presence-grace",
         45.0,
@@ -146,8 +152,6 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.number(
         "--retention", 30.0, "DAYS", "how long the words of ended sessions are kept", most=36_500
     )
-    flags.switch("--insecure", "listen on other than loopback addresses without keys")
-    return flags
 
 
 def read_keys(path: Path) -> Keyring:

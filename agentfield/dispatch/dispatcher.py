@@ -279,6 +279,11 @@ class Dispatcher:
             left = await self._leaving.get()
             if left.link is not None and self._links.get(left.worker_id) is left.link:
                 self._close(left.worker_id)
+            if left.link is not None and left.link.for_good:
+                for handling in left.link.handling:
+                    self._hints.publish(
+                        Topic.HANDLER_LOST, f"{handling.session_id} {handling.attempt}"
+                    )
             await until_stored(partial(self._disconnect, left))
 
     async def _disconnect(self, left: _Left) -> None:

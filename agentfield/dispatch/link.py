@@ -109,6 +109,11 @@ class Link:
         return self.may_receive and (self._credit > 0 or bool(self._sent))
 
     @property
+    def handling(self) -> frozenset[Handling]:
+        """The handlers that run there, or are on their way."""
+        return frozenset(self._handlers)
+
+    @property
     def handlers(self) -> int:
         """How many handlers run there, or are on their way."""
         return len(self._handlers)

@@ -39,6 +39,8 @@ class Topic:
     """It was cancelled or timed out: its worker is to stop."""
     DONE = "done"
     """Its worker reported the end."""
+    HANDLER_LOST = "handler-lost"
+    """Its worker left for good; the key is a session's id and an attempt."""
     DRAIN = "drain"
     """The server is going down; the key is empty."""
 

@@ -39,10 +39,17 @@ class AgentSide:
         self, session_id: str, attempt: int, after: int, caller: Caller
     ) -> AsyncIterator[Session | Event]:
         """Yield the session, then its log and what happens, while this is the current attempt."""
-        running = await self._running(session_id, caller)
+        feeds = self._registry.shared.feeds
+        running = self._registry.find(session_id)
+        if running is None:
+            yield await self._checked(await self._store.get(session_id), session_id, caller)
+            async for event in feeds.follow(session_id, after=after):
+                yield event
+            return
+        await self._checked(running.value, session_id, caller)
         async with running.handler.followed(attempt):
             yield running.value
-            async for event in self._registry.shared.feeds.follow(session_id, after=after):
+            async for event in feeds.follow(session_id, after=after):
                 running.handler.check(attempt)  # its loss is an event, too
                 yield event
 
@@ -124,29 +131,37 @@ class AgentSide:
             running,
             attempt,
             request_id,
-            lambda command_id, now: running.update(command_id, instructions, resolved, now),
+            lambda command_id, now: running.handler.update(command_id, instructions, resolved, now),
         )
         return updated
 
     async def returned(self, session_id: str, attempt: int, caller: Caller) -> None:
         """Note that the handler has returned."""
-        await self._report(session_id, caller, lambda r: partial(r.handler.returned, attempt))
+        await self._report(
+            session_id, attempt, caller, lambda r: partial(r.handler.returned, attempt)
+        )
 
     async def failed(self, session_id: str, attempt: int, error: str, caller: Caller) -> None:
         """Note that the handler has raised."""
         text = error[:MAX_ERROR] or "The handler failed and gave no reason."
-        await self._report(session_id, caller, lambda r: partial(r.handler.failed, attempt, text))
+        await self._report(
+            session_id, attempt, caller, lambda r: partial(r.handler.failed, attempt, text)
+        )
 
     async def lost(self, session_id: str, attempt: int, caller: Caller) -> None:
         """Note that the handler's worker leaves: the next attempt begins."""
         detail = "its worker left"
-        await self._report(session_id, caller, lambda r: partial(r.handler.lost, attempt, detail))
+        await self._report(
+            session_id, attempt, caller, lambda r: partial(r.handler.lost, attempt, detail)
+        )
 
     # --- inside ---
 
     async def _report(
-        self, session_id: str, caller: Caller, step: Callable[[LiveSession], Step]
+        self, session_id: str, attempt: int, caller: Caller, step: Callable[[LiveSession], Step]
     ) -> None:
+        # Of an attempt that was replaced as well: its worker has the room again.
+        self._registry.shared.workers.free(session_id, attempt)
         running = self._registry.find(session_id)
         if running is None:
             await self._checked(await self._store.get(session_id), session_id, caller)
@@ -168,7 +183,7 @@ class AgentSide:
             )
 
         def step(now: float) -> Sequence[Order]:
-            return running.commanded(request_id, attempt, partial(act, request_id), now)
+            return running.handler.commanded(request_id, attempt, partial(act, request_id), now)
 
         return await running.command(request_id, step)
 

@@ -162,7 +162,7 @@ class Calls:
             ports.PutCall(call=call.value),
             ports.PutSession(session=session.value),
             ports.Append(type="session.connecting", data=self.facts()),
-            Then(run=lambda: session.spawn(self._place(call, sdp), "offer")),
+            Then(run=lambda: session.errands.run(self._place(call, sdp), "offer")),
         ]
 
     async def _place(self, call: _Call, sdp: bytes) -> None:
@@ -239,7 +239,7 @@ class Calls:
 
     def _link(self, call: _Call) -> None:
         if not call.retired:
-            call.linking = self._session.spawn(self._follow(call), "link")
+            call.linking = self._session.errands.run(self._follow(call), "link")
 
     async def _follow(self, call: _Call) -> None:
         """Attach to a call and take in what the provider tells, until the link is gone."""

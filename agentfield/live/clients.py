@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["ClientSide", "Started", "Told"]
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from agentfield.executions.submission import checked_input, checked_request_id
 from agentfield.identity import Caller
 from agentfield.live.registry import Registry
 from agentfield.live.session import LiveSession
+from agentfield.nodes.engine import check_may_serve
 from agentfield.sessions import tokens
 from agentfield.sessions.declaration import Matrix
 from agentfield.sessions.model import EndReason, Event, ProviderCall, Session, session_ended
@@ -110,9 +110,10 @@ class ClientSide:
         running = await self._running(session_id, caller)
         self._registry.refuse_while_draining()
         checked_offer(sdp, asserted, running.value, running.provider)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        answer = running.owe()
         await running.post(partial(running.calls.offer, sdp, answer))
-        return await answer
+        answer_sdp: bytes = await answer
+        return answer_sdp
 
     async def invoke_tool(
         self,
@@ -164,8 +165,13 @@ class ClientSide:
         scope = scope_of(caller, [] if caller.is_admin else await self._nodes.ids())
         return await self._store.page(where, scope, before_seq=before_seq, limit=limit)
 
-    async def end(self, session_id: str, detail: str, caller: Caller, *, hangup: bool) -> Session:
-        """End a session and return it; one that has ended stays as it is."""
+    async def end(
+        self, session_id: str, detail: str, caller: Caller, *, hangup: bool, attempt: int
+    ) -> Session:
+        """End a session and return it; one that has ended stays as it is.
+
+        ``attempt`` is that of the handler that ends it, 0 for anybody else.
+        """
         if len(detail) > 1000:
             raise errors.InvalidArgument(
                 "A detail has at most 1000 characters.", metadata={"field": "detail"}
@@ -173,7 +179,12 @@ class ClientSide:
         session = await self.visible(session_id, caller)
         running = self._registry.find(session_id)
         if running is not None and not session.is_over:
-            await running.perform(running.end_because(_reason(caller, hangup=hangup), detail))
+            reason = _reason(caller, hangup=hangup)
+            if attempt:
+                running.handler.check(attempt)
+                check_may_serve(caller, session.node_id)
+                reason = EndReason.AGENT_ENDED
+            await running.perform(running.end_because(reason, detail))
         return await self.visible(session_id, caller)
 
     async def delete(self, session_id: str, caller: Caller) -> Session:
@@ -193,7 +204,7 @@ class ClientSide:
         running = self._registry.find(session_id)
         present = running is not None and caller.is_session
         if present and running is not None:
-            await running.post(running.watched(1))
+            await running.post(running.presence.changed(1))
         try:
             if not session.is_over:
                 data = {"state": session.state, "last_sequence": session.last_sequence}
@@ -202,7 +213,7 @@ class ClientSide:
                 yield event
         finally:
             if present and running is not None:
-                running.spawn(running.post(running.watched(-1)), "unwatched")
+                running.errands.run(running.post(running.presence.changed(-1)), "unwatched")
 
     async def token_holder(self, token: str) -> Caller | None:
         """Return who shows a session's token; None if it is not good any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Handler"]
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from agentfield.executions.model import Failure
 from agentfield.live.orders import Order, Then
 from agentfield.sessions import ports
-from agentfield.sessions.model import EndReason, HandlerState
+from agentfield.sessions.effects import Resolve
+from agentfield.sessions.model import EndReason, HandlerState, Tool, session_ended
 from agentfield.v1 import errors
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Handler:
         finally:
             # Not awaited: the rpc may be dying, and the inbox full.
             gone = self._session.post(lambda now: self._unfollowed(attempt, now))
-            self._session.spawn(gone, "unfollow")
+            self._session.errands.run(gone, "unfollow")
 
     def check(self, attempt: int) -> None:
         """Raise HandlerSuperseded unless this is the current attempt."""
@@ -78,6 +79,36 @@ class Handler:
                 f"current one, which is {session.attempt}.",
                 metadata={"session_id": session.session_id, "attempt": str(session.attempt)},
             )
+
+    def commanded(
+        self,
+        command_id: str,
+        attempt: int,
+        act: Callable[[float], Sequence[Order]],
+        now: float,
+    ) -> Sequence[Order]:
+        """Do what a handler commands, if it still may."""
+        session = self._session
+        try:
+            self.check(attempt)
+            if session.value.is_over:
+                raise session_ended(session.value)
+        except errors.AgentFieldError as error:
+            return [Resolve(command_id=command_id, result=error)]
+        return act(now)
+
+    def update(
+        self, command_id: str, instructions: str | None, tools: Sequence[Tool] | None, now: float
+    ) -> Sequence[Order]:
+        """Change what is in force."""
+        session = self._session
+        orders = session.conversation.update(command_id, instructions, tools, now)
+        session.value = replace(
+            session.value,
+            instructions=session.conversation.instructions,
+            tools=session.conversation.tools,
+        )
+        return [ports.PutSession(session=session.value), *orders]
 
     def returned(self, attempt: int, now: float) -> Sequence[Order]:
         """Let the model lead: the handler has returned."""
@@ -188,7 +219,7 @@ class Handler:
                 failure = Failure(reason=errors.ExecutionFailed.reason, message=data["error"])
             return [*orders, *session.close_root(failure)]
         if state is HandlerState.RETURNED:
-            orders += session.follow_handler(now)
+            orders += session.conversation.lead(session.leader(session.value), now)
         return orders
 
     def _grace_over(self, _: float) -> Sequence[Order]:

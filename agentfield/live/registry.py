@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from agentfield.dispatch.dispatcher import until_stored
+from agentfield.executions.engine import Topic
 from agentfield.live.hangups import TOPIC, HangUps
 from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
@@ -43,6 +44,8 @@ class Registry:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hang_ups.run(), name="hang-ups")
             tasks.create_task(self._forget(), name="retention")
+            tasks.create_task(self._follow_cancellations(), name="cancelled-roots")
+            tasks.create_task(self._follow_goodbyes(), name="goodbyes")
             while True:
                 session, first = await self._starts.get()
                 tasks.create_task(self._run(session, first), name=session.value.session_id)
@@ -105,6 +108,27 @@ class Registry:
             await session.run(first)
         finally:
             self._sessions.pop(session.value.session_id, None)
+
+    async def _follow_cancellations(self) -> None:
+        """End the sessions whose root execution is cancelled."""
+        with self.shared.hints.listen((Topic.STOPPED, None)) as listener:
+            while True:
+                stopped = {execution_id for _, execution_id in await listener.wait()}
+                for session in list(self._sessions.values()):
+                    if session.value.root_execution_id in stopped and not session.value.is_over:
+                        detail = "its root execution was cancelled"
+                        await session.post(session.end_because(EndReason.API_ENDED, detail))
+
+    async def _follow_goodbyes(self) -> None:
+        """Start handlers again whose worker has left for good."""
+        with self.shared.hints.listen((Topic.HANDLER_LOST, None)) as listener:
+            while True:
+                for _, key in await listener.wait():
+                    session_id, _, attempt = key.partition(" ")
+                    session = self._sessions.get(session_id)
+                    if session is not None:
+                        lost = partial(session.handler.lost, int(attempt), "its worker left")
+                        await session.post(lost)
 
     async def _forget(self) -> None:
         """Remove the words of sessions that ended long ago, again and again."""

@@ -11,20 +11,23 @@ __all__ = ["LiveSession", "Shared"]
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from agentfield.dispatch.dispatcher import until_stored
 from agentfield.executions.model import Failure, Status
 from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
 from agentfield.live.calls import Calls
-from agentfield.live.feed import LAST, Feeds
+from agentfield.live.commands import Commands
+from agentfield.live.errands import Errands
+from agentfield.live.feed import Feeds
 from agentfield.live.handler import Handler
 from agentfield.live.inbox import Alarms, Inbox, Step
 from agentfield.live.orders import Order, Then
+from agentfield.live.presence import Presence
+from agentfield.live.recorder import Recorder
 from agentfield.live.toolruns import ToolRuns
 from agentfield.live.tools import Tools
 from agentfield.sessions import effects as e
@@ -32,11 +35,9 @@ from agentfield.sessions import ports
 from agentfield.sessions.conversation import Conversation, Leader
 from agentfield.sessions.model import (
     EndReason,
-    Event,
     HandlerState,
     Session,
     State,
-    Tool,
     ended,
     failed_by,
     live,
@@ -44,7 +45,6 @@ from agentfield.sessions.model import (
 )
 from agentfield.sessions.provider import Provider
 from agentfield.telemetry import LIVE_SESSIONS, SESSIONS
-from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
 
@@ -75,7 +75,7 @@ class LiveSession:
         self.provider = shared.providers[d.provider, d.transport]
         self.conversation = Conversation(
             session,
-            leader=self._leader(session),
+            leader=self.leader(session),
             capabilities=self.provider.capabilities,
             new_id=new_id,
         )
@@ -83,14 +83,14 @@ class LiveSession:
         self.handler = Handler(self)
         self.calls = Calls(self)
         self.tools = Tools(self)
+        self.presence = Presence(self)
         self._inbox = Inbox()
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._present = 0
+        self._commands = Commands()
+        self._recorder = Recorder(session, store=shared.store, feeds=shared.feeds)
         self._closed = False
         self._stopped = False
-        self._log_ended = session.is_over
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._group: asyncio.TaskGroup | None = None
+        self._owed: set[asyncio.Future[Any]] = set()
+        self.errands = Errands()
 
     # --- its task ---
 
@@ -100,13 +100,9 @@ class LiveSession:
         What goes wrong inside ends this one session.
         """
         try:
-            async with asyncio.TaskGroup() as self._group:
+            async with self.errands.running():
                 await self._run(first)
                 self.calls.stop()
-                for task in self._tasks:
-                    task.cancel()
-        except* errors.AgentFieldError:
-            raise
         except* Exception:
             log.exception("a session failed", extra={"session_id": self.value.session_id})
             await self._bury()
@@ -126,7 +122,7 @@ class LiveSession:
             until = min(self.alarms.next, self.conversation.deadline)
             steps = self._inbox.rest() if self._is_done else await self._inbox.take(until)
             if self._is_done and not steps:
-                self._stopped = True  # nothing is awaited since: no step is lost
+                self._stop()
                 return
 
     @property
@@ -134,42 +130,36 @@ class LiveSession:
         # A call that the provider may still take has to be ended then: it is waited for.
         return self._closed and not self.calls.under_way
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        """Run something beside the steps; it is cancelled when the session's task ends."""
-        if self._group is None or self._is_done:
-            work.close()
-            return None
-        task = self._group.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     async def post(self, step: Step) -> None:
-        """Have a step taken, some time soon. Raises SessionEnded if there will be none."""
-        self._refuse_if_stopped()
-        await self._inbox.post(step)
+        """Have a step taken, some time soon; none is taken once the session's task has ended."""
+        if not self._stopped:
+            await self._inbox.post(step)
+
+    def owe(self) -> asyncio.Future[Any]:
+        """Return a future for a step to answer; the end of the session's task answers it, too.
+
+        Raises SessionEnded if that has come already.
+        """
+        if self._stopped:
+            raise session_ended(self.value)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._owed.add(future)
+        future.add_done_callback(self._owed.discard)
+        return future
 
     async def perform(self, step: Step) -> None:
         """Have a step taken, and return when all it ordered is done."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def finish() -> None:
-            if not done.done():
-                done.set_result(None)
+        done = self.owe()
 
         def both(now: float) -> Sequence[Order]:
-            return [*step(now), Then(run=finish)]
+            return [*step(now), Then(run=partial(_fulfil, done))]
 
         await self.post(both)
         await done
 
     async def command(self, command_id: str, step: Step) -> Any:
         """Have a command taken and return its result; the same command again joins the first."""
-        if command_id not in self._waiting:
-            self._refuse_if_over()
-            self._waiting[command_id] = asyncio.get_running_loop().create_future()
-            await self.post(step)
-        return await asyncio.shield(self._waiting[command_id])
+        return await asyncio.shield(await self._commands.take(command_id, self, step))
 
     # --- steps that belong to the session as a whole ---
 
@@ -213,47 +203,6 @@ class LiveSession:
         )
         return [root, Then(run=self._root_closed)]
 
-    def commanded(
-        self,
-        command_id: str,
-        attempt: int,
-        act: Callable[[float], Sequence[Order]],
-        now: float,
-    ) -> Sequence[Order]:
-        """Do what a handler commands, if it still may."""
-        try:
-            self.handler.check(attempt)
-            self._refuse_if_over()
-        except errors.AgentFieldError as error:
-            return [e.Resolve(command_id=command_id, result=error)]
-        return act(now)
-
-    def update(
-        self, command_id: str, instructions: str | None, tools: Sequence[Tool] | None, now: float
-    ) -> Sequence[Order]:
-        """Change what is in force."""
-        orders = self.conversation.update(command_id, instructions, tools, now)
-        self.value = replace(
-            self.value,
-            instructions=self.conversation.instructions,
-            tools=self.conversation.tools,
-        )
-        return [ports.PutSession(session=self.value), *orders]
-
-    def watched(self, change: int) -> Step:
-        """Return the step that notes that the client's watches have become more or fewer."""
-
-        def step(now: float) -> Sequence[Order]:
-            self._present += change
-            if self._present or self.value.is_over:
-                self.alarms.cancel("presence")
-            else:
-                lost = self.end_because(EndReason.CLIENT_LOST, "the client's last watch was gone")
-                self.alarms.set("presence", now + self.shared.presence_grace, lost)
-            return []
-
-        return step
-
     def heard_something(self, now: float) -> None:
         """Note that the session is not idle."""
         self.alarms.move("idle", now + self.value.declaration.limits.idle_timeout)
@@ -288,49 +237,22 @@ class LiveSession:
         ]
 
     async def _carry_out(self, orders: Iterable[Order]) -> None:
-        changes: list[ports.Change] = []
-        news: list[Event | None] = []
-        """What to publish: None stands for the next event that is stored."""
-        deeds: list[Order] = []
         now = asyncio.get_running_loop().time()
         todo = deque(orders)
         while todo:
             order = todo.popleft()
             match order:
-                case e.Log(type=type_, data=data) | ports.Append(type=type_, data=data):
-                    if not self._log_ended:
-                        changes.append(ports.Append(type=type_, data=data))
-                        news.append(None)
-                    self._log_ended = self._log_ended or type_ == LAST
-                case e.Live(type=type_, data=data):
-                    news.append(Event(type=type_, data=data, at=self.shared.store.now()))
-                case e.Save(call=call):
-                    changes.append(ports.PutToolCall(call=call))
                 case e.GoLive():
                     todo.extendleft(reversed(self._gone_live(now)))
                 case e.End(reason=reason, detail=detail):
                     todo.extendleft(reversed(self.end(reason, detail, now)))
-                case ports.PutSession() | ports.PutCall() | ports.PutToolCall() | ports.EndRoot():
-                    changes.append(order)
                 case _:
-                    deeds.append(order)
-        await self._record(changes, news)
+                    self._recorder.add(order)
+        last, deeds = await self._recorder.record()
+        if last:
+            self.value = replace(self.value, last_sequence=last)
         for deed in deeds:
             await self._do(deed)
-
-    async def _record(self, changes: Sequence[ports.Change], news: Sequence[Event | None]) -> None:
-        """Store changes, then publish what is new in the order it happened."""
-        session = self.value
-        if changes:
-            commit = partial(
-                self.shared.store.commit, session.session_id, session.owner_epoch, changes
-            )
-            stored = await until_stored(commit)
-            if stored:
-                self.value = replace(self.value, last_sequence=stored[-1].sequence)
-            rest = iter(stored)
-            news = [next(rest) if event is None else event for event in news]
-        self.shared.feeds.publish(session.session_id, [event for event in news if event])
 
     async def _do(self, deed: Order) -> None:
         match deed:
@@ -341,29 +263,18 @@ class LiveSession:
             case e.CancelTool(call_id=call_id):
                 self.tools.cancel(call_id)
             case e.Resolve(command_id=command_id, result=result):
-                self._resolve(command_id, result)
+                self._commands.resolve(command_id, result)
             case Then(run=run):
                 waiting = run()
                 if asyncio.iscoroutine(waiting):
                     await waiting
 
-    def _resolve(self, command_id: str, result: object) -> None:
-        future = self._waiting.get(command_id)
-        if future is None or future.done():
-            return
-        if isinstance(result, errors.AgentFieldError):
-            future.set_exception(result)
+    def _stop(self) -> None:
+        """Take no more steps, and answer those who still wait for one."""
+        self._stopped = True
+        for future in list(self._owed):
+            future.set_exception(session_ended(self.value))
             future.exception()  # whoever asked may have gone
-        else:
-            future.set_result(result)
-
-    def _refuse_if_stopped(self) -> None:
-        if self._stopped:
-            raise session_ended(self.value)
-
-    def _refuse_if_over(self) -> None:
-        if self.value.is_over:
-            raise session_ended(self.value)
 
     async def _bury(self) -> None:
         """Store the end of a session that failed inside."""
@@ -372,15 +283,18 @@ class LiveSession:
         detail = "something went wrong inside the control plane; its log has more"
         orders = [*self.end(EndReason.INTERNAL_ERROR, detail, now), *self.close_root()]
         await self._carry_out(orders)
+        self._stop()
 
     @staticmethod
-    def _leader(session: Session) -> Leader:
+    def leader(session: Session) -> Leader:
+        """Return who leads the conversation, as its handler is now."""
         if session.handler is HandlerState.RUNNING:
             return Leader.HANDLER
         if not session.declaration.answers:
             return Leader.NOBODY
         return Leader.MODEL if session.declaration.has_handler else Leader.PROVIDER
 
-    def follow_handler(self, now: float) -> Sequence[Order]:
-        """Let the conversation be led by whom the handler's state says."""
-        return self.conversation.lead(self._leader(self.value), now)
+
+def _fulfil(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -38,7 +38,7 @@ class Tools:
 
     def run(self, order: RunTool) -> None:
         """Run a tool that the model called."""
-        self._session.spawn(self._run(order), "tool")
+        self._session.errands.run(self._run(order), "tool")
 
     def cancel(self, call_id: str) -> None:
         """Cancel a tool that the model called."""
@@ -46,7 +46,7 @@ class Tools:
         if execution_id is not None:
             reason = "the user spoke"
             cancelling = self._session.shared.runs.cancel(execution_id, reason)
-            self._session.spawn(cancelling, "cancel-tool")
+            self._session.errands.run(cancelling, "cancel-tool")
 
     def wake(self) -> None:
         """Let those look again who wait for a call."""
@@ -102,7 +102,7 @@ class Tools:
                 ports.Append(type="tool.started", data=facts),
             ]
         )
-        session.spawn(self._finish(execution), "client-tool")
+        session.errands.run(self._finish(execution), "client-tool")
         return execution
 
     def allowed(self, tool: str, target: str) -> Tool:

@@ -126,7 +126,11 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
         self, request: pb.EndSessionRequest, context: Context
     ) -> pb.EndSessionResponse:
         session = await self._sessions.end(
-            request.session_id, request.detail, current_call.get().caller, hangup=request.hangup
+            request.session_id,
+            request.detail,
+            current_call.get().caller,
+            hangup=request.hangup,
+            attempt=request.attempt,
         )
         return pb.EndSessionResponse(session=convert_sessions.session(session))
 

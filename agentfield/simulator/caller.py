@@ -7,7 +7,7 @@ __all__ = ["Caller", "calling"]
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from aiortc import (
@@ -18,6 +18,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from agentfield.simulator.peers import on_address
 from agentfield.simulator.sound import ToneTrack, frames
 from agentfield.simulator.tasks import owned_tasks
 from agentfield.simulator.vad import loudness
@@ -85,8 +86,22 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(*, data_channel: bool = True) -> AsyncIterator[Caller]:
-    """Be a caller until the block is left, with or without the channel for events."""
+async def calling(*, data_channel: bool = True, host: str | None = None) -> AsyncIterator[Caller]:
+    """Be a caller until the block is left, with or without the channel for events.
+
+    ``host`` is the one address at which media is received, for all WebRTC connections of this
+    process meanwhile. None: as a running simulator of this process says, else every address but
+    the loopback one.
+    """
+    with ExitStack() as stack:
+        if host is not None:
+            stack.enter_context(on_address(host))
+        async with _called(data_channel=data_channel) as caller:
+            yield caller
+
+
+@asynccontextmanager
+async def _called(*, data_channel: bool) -> AsyncIterator[Caller]:
     async with owned_tasks() as tasks:
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         channel = connection.createDataChannel("oai-events") if data_channel else None

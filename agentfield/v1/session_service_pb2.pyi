@@ -489,6 +489,7 @@ class EndSessionRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     HANGUP_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session."""
     detail: _builtins.str
@@ -497,16 +498,19 @@ class EndSessionRequest(_message.Message):
     """Whether the client's side leaves: the reason is CLIENT_HANGUP then. Always
     so if the session's token is shown.
     """
+    attempt: _builtins.int
+    """From the session's handler: its attempt. The reason is AGENT_ENDED then."""
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         detail: _builtins.str = ...,
         hangup: _builtins.bool = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "hangup", b"hangup", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "detail", b"detail", "hangup", b"hangup", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -172,7 +172,9 @@ class SessionServiceServicer:
         It is answered when the end is stored; the provider call is hung up until
         that is confirmed, which may take longer.
 
-        Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+        Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, HANDLER_SUPERSEDED,
+        PERMISSION_DENIED (an attempt, and the key may not serve the node),
+        STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -93,7 +93,9 @@ class SessionServiceStub:
     It is answered when the end is stored; the provider call is hung up until
     that is confirmed, which may take longer.
 
-    Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+    Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, HANDLER_SUPERSEDED,
+    PERMISSION_DENIED (an attempt, and the key may not serve the node),
+    STORE_UNAVAILABLE.
     """
     DeleteSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]
     """DeleteSession removes the words, inputs and results of an ended session.
@@ -183,7 +185,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     It is answered when the end is stored; the provider call is hung up until
     that is confirmed, which may take longer.
 
-    Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+    Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, HANDLER_SUPERSEDED,
+    PERMISSION_DENIED (an attempt, and the key may not serve the node),
+    STORE_UNAVAILABLE.
     """
     DeleteSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DeleteSessionRequest, _session_service_pb2.DeleteSessionResponse]  # type: ignore[assignment]
     """DeleteSession removes the words, inputs and results of an ended session.
@@ -306,7 +310,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         It is answered when the end is stored; the provider call is hung up until
         that is confirmed, which may take longer.
 
-        Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+        Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, HANDLER_SUPERSEDED,
+        PERMISSION_DENIED (an attempt, and the key may not serve the node),
+        STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

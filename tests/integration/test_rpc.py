@@ -40,11 +40,16 @@ class Broken:
         return stream if name.startswith("Watch") else unary
 
 
+async def nobody(_token: str) -> None:
+    """Know no token."""
+
+
 async def test_a_bug_is_an_internal_error_that_tells_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    service = next(iter(methods().values())).descriptor.containing_service
-    transport = LocalTransport([Service(descriptor=service, servicer=Broken())], interceptors(None))
+    get = methods()["/agentfield.v1.ExecutionService/GetExecution"]
+    service = Service(descriptor=get.descriptor.containing_service, servicer=Broken())
+    transport = LocalTransport([service], interceptors(None, nobody))
     with pytest.raises(errors.Internal) as caught:
         await transport.unary(
             "/agentfield.v1.ExecutionService/GetExecution", pb.GetExecutionRequest(), metadata=()

@@ -723,20 +723,57 @@ async def test_what_still_runs_keeps_its_input_and_loses_it_when_it_has_ended(
     assert finished.status is Status.SUCCEEDED
 
 
-async def test_what_is_committed_after_the_deletion_does_not_stay(stage: Stage) -> None:
+@pytest.mark.parametrize("late", ["a failed root", "a tool call", "an event"])
+async def test_what_is_committed_after_the_deletion_does_not_stay(stage: Stage, late: str) -> None:
     session, _ = await stage.start()
     await stage.end(session, root=False)
-    deleted = await stage.store.delete("sess_1")
+    await stage.store.delete("sess_1")
     failure = Failure(reason=errors.ExecutionFailed.reason, message="a secret")
-    failed = EndRoot(execution_id=session.root_execution_id, status=Status.FAILED, failure=failure)
-    await stage.store.commit("sess_1", 0, [failed, PutToolCall(call=TOOL_CALL)])
-    assert await words(stage.database, "sess_1") != []
+    changes: dict[str, Change] = {
+        "a failed root": EndRoot(
+            execution_id=session.root_execution_id, status=Status.FAILED, failure=failure
+        ),
+        "a tool call": PutToolCall(call=TOOL_CALL),
+        "an event": Append(type="usage", data={"what": "a secret"}),
+    }
+    await stage.store.commit("sess_1", 0, [changes[late]])
+    assert await words(stage.database, "sess_1") != ["executions.input"]
 
     await stage.store.expire(ended_before=0, limit=10)
 
+    # The root's input stays while it runs.
+    left = [] if late == "a failed root" else ["executions.input"]
+    assert await words(stage.database, "sess_1") == left
+    gone = await stage.store.get("sess_1")
+    assert gone is not None
+    assert gone.deleted_at == stage.clock[0]
+
+
+async def test_what_a_worker_reports_too_late_does_not_stay(stage: Stage) -> None:
+    session, _ = await stage.start()
+    await stage.call_function(session, "exec_tool")
+    stage.pass_(100)
+    executions = SqliteExecutions(stage.database)
+    await executions.expire(10)
+    await stage.end(session)
+    await stage.store.delete("sess_1")
+    failure = Failure(reason=errors.ExecutionFailed.reason, message="a secret")
+
+    report = Report(attempt=1, status=Status.FAILED, result=b'"a secret"', failure=failure)
+    await executions.change(
+        "exec_tool", lambda e, _, now: reported(replace(e, attempt=1), report, now=now)
+    )
+    assert await words(stage.database, "sess_1") == [
+        "executions.late_error",
+        "executions.late_result",
+    ]
+    await stage.store.expire(ended_before=0, limit=10)
+
     assert await words(stage.database, "sess_1") == []
-    assert await stage.store.get("sess_1") == deleted
-    assert (await stage.root(session)).status is Status.FAILED
+    late = await executions.get("exec_tool")
+    assert late is not None
+    assert late.late is not None
+    assert (late.late.status, late.late.error) == (Status.FAILED, "")
 
 
 async def test_sessions_expire_when_their_time_is_over(stage: Stage) -> None:
@@ -747,6 +784,9 @@ async def test_sessions_expire_when_their_time_is_over(stage: Stage) -> None:
             await stage.end(session)
     after_the_first = stage.clock[0] - 5 * SECOND
 
+    first = await stage.store.get("sess_1")
+    assert first is not None
+    assert await stage.store.expire(ended_before=first.ended_at or 0, limit=10) == 0
     assert await stage.store.expire(ended_before=after_the_first, limit=10) == 1
     assert await stage.store.expire(ended_before=after_the_first, limit=10) == 0
     deleted = [(await stage.store.position(f"sess_{n}")) for n in (1, 2, 3)]

@@ -157,6 +157,6 @@ class RealtimeSession:
 
     async def end(self, detail: str | None = None) -> None:
         """End the session. ``detail`` says why, for people."""
-        request = EndSessionRequest(session_id=self.id, detail=detail or "")
+        request = EndSessionRequest(session_id=self.id, detail=detail or "", attempt=self.attempt)
         with entered(self._context):
             await self._connection.call(self._connection.sessions.EndSession, request)

@@ -337,13 +337,13 @@ class Floor:
 
 async def test_a_handler_goes_to_the_least_busy_worker_with_room() -> None:
     floor = Floor()
-    first = await floor.join("reg_1", max_sessions=1)
-    second = await floor.join("reg_2", max_sessions=2)
+    first = await floor.join("reg_1", max_sessions=2)
+    second = await floor.join("reg_2", max_sessions=3)
 
-    placed = [floor.dispatcher.place(start(number)) for number in (1, 2, 3, 4)]
+    placed = [floor.dispatcher.place(start(number)) for number in range(1, 7)]
 
-    assert placed == ["w1", "w2", "w2", None]
-    for link_, numbers in ((first, [1]), (second, [2, 3])):
+    assert placed == ["w1", "w2", "w1", "w2", "w2", None]
+    for link_, numbers in ((first, [1, 3]), (second, [2, 4, 5])):
         assert await link_.next() == Welcome()
         assert [await link_.next() for _ in numbers] == [StartHandler(start(n)) for n in numbers]
 

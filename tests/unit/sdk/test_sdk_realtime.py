@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -96,6 +97,9 @@ async def test_a_call_is_a_child_of_the_sessions_execution(app: Agent, plane: Fa
         seen.append(current())
         await session.call("other.skill", x=1)
         await app.call("other.skill", x=2)
+        async with asyncio.TaskGroup() as tasks:
+            elsewhere = contextvars.Context()
+            tasks.create_task(session.call("other.skill", x=3), context=elsewhere)
 
     facts = {"actor_id": "ann", "traceparent": "00-t"}
     async with led_by(handler, app, plane, **facts) as handling:
@@ -113,7 +117,7 @@ async def test_a_call_is_a_child_of_the_sessions_execution(app: Agent, plane: Fa
         )
     ]
     calls = [heard.metadata for heard in plane.heard if heard.rpc == "Execute"]
-    assert len(calls) == 2
+    assert len(calls) == 3
     for metadata in calls:
         assert metadata["x-parent-execution-id"] == "exec_root"
         assert (metadata["x-session-id"], metadata["x-run-id"]) == ("sess_1", "run_1")

@@ -920,7 +920,9 @@ type EndSessionRequest struct {
 	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Whether the client's side leaves: the reason is CLIENT_HANGUP then. Always
 	// so if the session's token is shown.
-	Hangup        bool `protobuf:"varint,3,opt,name=hangup,proto3" json:"hangup,omitempty"`
+	Hangup bool `protobuf:"varint,3,opt,name=hangup,proto3" json:"hangup,omitempty"`
+	// From the session's handler: its attempt. The reason is AGENT_ENDED then.
+	Attempt       int32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -974,6 +976,13 @@ func (x *EndSessionRequest) GetHangup() bool {
 		return x.Hangup
 	}
 	return false
+}
+
+func (x *EndSessionRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 // The session after its end.
@@ -1425,12 +1434,13 @@ const file_agentfield_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tR\tpageToken\"r\n" +
 	"\x14ListSessionsResponse\x122\n" +
 	"\bsessions\x18\x01 \x03(\v2\x16.agentfield.v1.SessionR\bsessions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"b\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"|\n" +
 	"\x11EndSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x16\n" +
-	"\x06hangup\x18\x03 \x01(\bR\x06hangup\"F\n" +
+	"\x06hangup\x18\x03 \x01(\bR\x06hangup\x12\x18\n" +
+	"\aattempt\x18\x04 \x01(\x05R\aattempt\"F\n" +
 	"\x12EndSessionResponse\x120\n" +
 	"\asession\x18\x01 \x01(\v2\x16.agentfield.v1.SessionR\asession\"5\n" +
 	"\x14DeleteSessionRequest\x12\x1d\n" +

@@ -89,7 +89,9 @@ type SessionServiceClient interface {
 	// It is answered when the end is stored; the provider call is hung up until
 	// that is confirmed, which may take longer.
 	//
-	// Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+	// Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, HANDLER_SUPERSEDED,
+	// PERMISSION_DENIED (an attempt, and the key may not serve the node),
+	// STORE_UNAVAILABLE.
 	EndSession(ctx context.Context, in *EndSessionRequest, opts ...grpc.CallOption) (*EndSessionResponse, error)
 	// DeleteSession removes the words, inputs and results of an ended session.
 	// What stays is a tombstone: ids, times, reason and usage.
@@ -278,7 +280,9 @@ type SessionServiceServer interface {
 	// It is answered when the end is stored; the provider call is hung up until
 	// that is confirmed, which may take longer.
 	//
-	// Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+	// Fails with SESSION_NOT_FOUND, INVALID_ARGUMENT, HANDLER_SUPERSEDED,
+	// PERMISSION_DENIED (an attempt, and the key may not serve the node),
+	// STORE_UNAVAILABLE.
 	EndSession(context.Context, *EndSessionRequest) (*EndSessionResponse, error)
 	// DeleteSession removes the words, inputs and results of an ended session.
 	// What stays is a tombstone: ids, times, reason and usage.

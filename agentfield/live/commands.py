@@ -1,0 +1,39 @@
+"""Commands of a handler, and those who wait for what becomes of them."""
+
+from __future__ import annotations
+
+__all__ = ["Commands"]
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from agentfield.live.inbox import Step
+from agentfield.v1 import errors
+
+if TYPE_CHECKING:
+    from agentfield.live.session import LiveSession
+
+
+class Commands:
+    """Remembers every command of a session, so that a repeat joins the first."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, asyncio.Future[Any]] = {}
+
+    async def take(self, command_id: str, session: LiveSession, step: Step) -> asyncio.Future[Any]:
+        """Have a command's step taken if it is the first of its id; return its result to come."""
+        if command_id not in self._results:
+            self._results[command_id] = session.owe()
+            await session.post(step)
+        return self._results[command_id]
+
+    def resolve(self, command_id: str, result: object) -> None:
+        """Answer those who wait for a command, with a result or an error."""
+        future = self._results.get(command_id)
+        if future is None or future.done():
+            return
+        if isinstance(result, errors.AgentFieldError):
+            future.set_exception(result)
+            future.exception()  # whoever asked may have gone
+        else:
+            future.set_result(result)

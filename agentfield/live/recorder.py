@@ -1,0 +1,64 @@
+"""What steps ordered, recorded in one transaction and published in the order it happened."""
+
+from __future__ import annotations
+
+__all__ = ["Recorder"]
+
+from collections.abc import Sequence
+from functools import partial
+
+from agentfield.dispatch.dispatcher import until_stored
+from agentfield.live.feed import LAST, Feeds
+from agentfield.live.orders import Order
+from agentfield.sessions import effects as e
+from agentfield.sessions import ports
+from agentfield.sessions.model import Event, Session
+
+
+class Recorder:
+    """Collects what one session has to store and to tell, and what is to be done then."""
+
+    def __init__(self, session: Session, *, store: ports.Store, feeds: Feeds) -> None:
+        self._session_id = session.session_id
+        self._epoch = session.owner_epoch
+        self._store = store
+        self._feeds = feeds
+        self._log_ended = session.is_over
+        self._changes: list[ports.Change] = []
+        self._news: list[Event | None] = []
+        """What to publish: None stands for the next event that is stored."""
+        self._deeds: list[Order] = []
+
+    def add(self, order: Order) -> None:
+        """Take in an order. Nothing is logged after the log's last event."""
+        match order:
+            case e.Log(type=type_, data=data) | ports.Append(type=type_, data=data):
+                if not self._log_ended:
+                    self._changes.append(ports.Append(type=type_, data=data))
+                    self._news.append(None)
+                self._log_ended = self._log_ended or type_ == LAST
+            case e.Live(type=type_, data=data):
+                self._news.append(Event(type=type_, data=data, at=self._store.now()))
+            case e.Save(call=call):
+                self._changes.append(ports.PutToolCall(call=call))
+            case ports.PutSession() | ports.PutCall() | ports.PutToolCall() | ports.EndRoot():
+                self._changes.append(order)
+            case _:
+                self._deeds.append(order)
+
+    async def record(self) -> tuple[int, Sequence[Order]]:
+        """Store and publish what was taken in.
+
+        Returns the number of the newest event, 0 for none, and what is to be done now. A store that
+        cannot write is waited for: the call goes on meanwhile.
+        """
+        changes, news, deeds = self._changes, self._news, self._deeds
+        self._changes, self._news, self._deeds = [], [], []
+        stored: list[Event] = []
+        if changes:
+            commit = partial(self._store.commit, self._session_id, self._epoch, changes)
+            stored = await until_stored(commit)
+        rest = iter(stored)
+        told = [next(rest) if event is None else event for event in news]
+        self._feeds.publish(self._session_id, told)
+        return (stored[-1].sequence if stored else 0), deeds

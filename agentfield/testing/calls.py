@@ -1,0 +1,210 @@
+"""A caller: places a call as a page does, over real WebRTC, and follows the session's log."""
+
+from __future__ import annotations
+
+__all__ = ["Reachable", "VoiceCall", "calling"]
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
+
+import aiohttp
+
+from agentfield.simulator import Simulator
+from agentfield.simulator import caller as webrtc
+from agentfield.simulator.tasks import owned_tasks
+from agentfield.testing.log import SessionLog
+from agentfield.testing.plane import PATIENCE
+from agentfield.testing.story import Step, ToolCall, tool_calls, tree
+from agentfield.v1 import errors
+from agentfield_sdk import Client, Session, SessionEvent
+
+
+class Reachable(Protocol):
+    """A control plane, in this process or not."""
+
+    @property
+    def grpc_address(self) -> str:
+        """``host:port``."""
+
+    @property
+    def http_address(self) -> str | None:
+        """``host:port`` of its gateway."""
+
+    @property
+    def simulator(self) -> Simulator | None:
+        """The provider behind it, if it runs in this process."""
+
+
+class VoiceCall:
+    """A call in progress, and afterwards what there is to know of it."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        gateway: _Gateway,
+        caller: webrtc.Caller,
+        started: Mapping[str, Any],
+        simulator: Simulator | None,
+    ) -> None:
+        self.session_id: str = started["session_id"]
+        self.run_id: str = started["run_id"]
+        self.started = started
+        """The answer to the start, as JSON."""
+        self.provider_call_id = ""
+        """The provider's id of the call, when it is connected."""
+        self.caller = caller
+        """The end of the connection that speaks and hears."""
+        self.log = SessionLog()
+        self._client = client
+        self._gateway = gateway
+        self._simulator = simulator
+
+    @property
+    def events(self) -> Sequence[SessionEvent]:
+        """What has been seen of the log."""
+        return self.log.events
+
+    def speak(self, *, lasts_ms: int = 400) -> None:
+        """Speak, for so long: real audio, heard as what the simulator's script says comes next."""
+        self.caller.speak(lasts_ms=lasts_ms)
+
+    def say(self, words: str, *, lasts_ms: int = 300) -> None:
+        """Have the simulator hear these words, without any audio.
+
+        Raises ValueError where the provider is no simulator of this process.
+        """
+        if self._simulator is None:
+            raise ValueError("Words need a simulator: control_plane(simulator=...).")
+        self._simulator.speak(self.provider_call_id, words, lasts_ms=lasts_ms)
+
+    async def hears_voice(self, *, seconds: float = PATIENCE) -> None:
+        """Wait until the agent is heard: real audio."""
+        await self.caller.hears_voice(seconds=seconds)
+
+    async def hears_silence(self, *, seconds: float = PATIENCE) -> None:
+        """Wait until the agent is not heard."""
+        await self.caller.hears_silence(seconds=seconds)
+
+    async def until(
+        self, type_: str, /, *, seconds: float = PATIENCE, **facts: Any
+    ) -> SessionEvent:
+        """Return the first event of a type, with these facts in its data, that is still to be had.
+
+        Each event is returned once, whether it came before or comes yet. Raises AssertionError,
+        which shows the log, when it does not come.
+        """
+        return await self.log.until(type_, facts, seconds=seconds)
+
+    async def hang_up(self, *, seconds: float = PATIENCE) -> None:
+        """End the session as its page does, and wait for its last event."""
+        await self._gateway.post(f"/api/v1/session-instances/{self.session_id}/end", json={})
+        await self.ended(seconds=seconds)
+
+    async def ended(self, *, seconds: float = PATIENCE) -> str:
+        """Wait until the session has ended and return why: ``client_hangup`` and so on."""
+        event = await self.log.until("session.ended", {}, seconds=seconds, keep=True)
+        return str(event.data["reason"])
+
+    async def session(self) -> Session:
+        """Return the session as it is now."""
+        return await self._client.sessions.get(self.session_id)
+
+    async def turns(self) -> list[tuple[str, str]]:
+        """Return who (``user``, ``agent``) said what, in the order of the conversation."""
+        return [(turn.role, turn.text) for turn in (await self.session()).turns]
+
+    async def tools(self) -> Sequence[ToolCall]:
+        """Return the tool calls so far."""
+        session = await self.session()
+        await self.log.reaches(session.last_sequence, seconds=PATIENCE)
+        return tool_calls(self.events)
+
+    async def workflow(self) -> Step:
+        """Return the session's execution with everything that was called because of it."""
+        return tree((await self._client.workflow(self.run_id)).executions)
+
+    async def follow(self, watching: Client) -> None:
+        """Take in the log until its end."""
+        try:
+            async for event in watching.sessions.watch(self.session_id):
+                self.log.add(event)
+        except errors.AgentFieldError as error:
+            self.log.close(f"before the watch failed ({error})")
+        self.log.close("before the watch ended")
+
+    async def connect(self) -> None:
+        """Make the offer, and wait until the session is live and the caller hears the line."""
+        offer = await self.caller.offer()
+        await self.caller.take(await self._gateway.post(self.started["offer_url"], data=offer))
+        await self.log.until("session.live", {}, seconds=PATIENCE, keep=True)
+        await self.hears_silence()
+        self.provider_call_id = (await self.session()).provider_calls[-1].external_id
+
+
+class _Gateway:
+    """REST as a page speaks it."""
+
+    def __init__(self, http: aiohttp.ClientSession, token: str) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def post(self, path: str, **body: Any) -> str:
+        """Return the body of the answer. Raises the error of its reason."""
+        async with self._http.post(path, headers=self._headers, **body) as response:
+            if response.ok:
+                return await response.text()
+            told = await response.json()
+            kind = errors.BY_REASON.get(told["reason"], errors.Internal)
+            raise kind(told["error"], metadata=told["details"])
+
+
+@asynccontextmanager
+async def calling(
+    plane: Reachable,
+    target: str,
+    *,
+    api_key: str = "",
+    data_channel: bool = False,
+    host: str | None = None,
+    **options: Any,
+) -> AsyncIterator[VoiceCall]:
+    """Start a session of ``node.session``, place its call, and hang up when the block is left.
+
+    Starting takes the key, everything after it the session's token, as in a page. ``options`` are
+    members of the start's body (``metadata``, ``voice``). ``host`` is the one address at which the
+    caller's media is received; simulators of this process have settled that. Raises the error of
+    the reason for which the gateway refuses; what the block raises carries the session's log.
+    """
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(f"http://{plane.http_address}")
+        )
+        client = await stack.enter_async_context(Client(plane.grpc_address, api_key=api_key))
+        caller = await stack.enter_async_context(
+            webrtc.calling(data_channel=data_channel, host=host)
+        )
+        path = f"/api/v1/session-targets/{target}/start"
+        started = json.loads(await _Gateway(http, api_key).post(path, json=options))
+        token = started["session_token"]
+        call = VoiceCall(
+            client=client,
+            gateway=_Gateway(http, token),
+            caller=caller,
+            started=started,
+            simulator=plane.simulator,
+        )
+        watching = await stack.enter_async_context(Client(plane.grpc_address, api_key=token))
+        tasks = await stack.enter_async_context(owned_tasks())
+        following = tasks.create_task(call.follow(watching), name="follow the session")
+        stack.callback(following.cancel)
+        try:
+            await call.connect()
+            yield call
+        except BaseException as error:
+            error.add_note(f"The session's log:\n{call.log}")
+            raise
+        finally:
+            await call.hang_up()
