@@ -1,4 +1,8 @@
-"""A nested workflow across two agents, from start to clean stop: ``python examples/demo.py``."""
+"""A phone call to two agents, from the first ring to a clean stop: ``python examples/demo.py``.
+
+Every part is a process of its own, as in production: the control plane, the agents, and in place
+of the provider its simulator. The caller's voice is real audio over WebRTC.
+"""
 
 from __future__ import annotations
 
@@ -8,124 +12,183 @@ import os
 import signal
 import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from agentfield import Client
-from agentfield_cli.tree import Branch, draw
-from agentfield_sdk import Workflow
+from show_call import show
+
+from agentfield import AgentFieldError
+from agentfield.simulator import Simulator
+from agentfield.simulator.tasks import owned_tasks
+from agentfield.testing import VoiceCall, calling
 
 EXAMPLES = Path(__file__).parent
-PATIENCE = 8.0
-QUESTION = {"text": "what lives in the garden?", "topics": ["bees", "owls", "moss"]}
+PATIENCE = 15.0
+EXPECTED_TURNS = [
+    ("user", "Where is my hat?"),
+    ("agent", "I looked: it left Hamburg today."),
+    ("user", "And my lamp?"),
+    ("agent", "Your lamp comes on Tuesday."),
+]
+LOOKED = ("support.resolve_voice_turn", ("orders.find",))
+EXPECTED_WORKFLOW = ("support.voice", LOOKED, LOOKED)
+
+
+class Program:
+    """A process, and what it has printed."""
+
+    def __init__(self, process: Process, name: str, log: Path) -> None:
+        self.process = process
+        self.name = name
+        self.log = log
+        self._changed = asyncio.Condition()
+        self._ended = False
+
+    async def keep_log(self) -> None:
+        """Write down what it prints, until it ends."""
+        with self.log.open("wb", buffering=0) as log:
+            while self.process.stdout and (line := await self.process.stdout.readline()):
+                log.write(line)
+                await self._notify()
+        self._ended = True
+        await self._notify()
+
+    async def prints(self, words: str) -> str:
+        """Wait for a line with these words in it, and return it."""
+        async with asyncio.timeout(PATIENCE), self._changed:
+            while True:
+                for line in self.log.read_text().splitlines() if self.log.exists() else ():
+                    if words in line:
+                        return line
+                if self._ended:
+                    raise RuntimeError(f"the {self.name} ended too early")
+                await self._changed.wait()
+
+    async def stop(self) -> None:
+        """Stop it as an operator does, and insist that it exits with 0."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            code = await self.process.wait()
+        print(f"  {self.name} stopped with exit code {code}")
+        if code != 0:
+            raise RuntimeError(f"the {self.name} exited with {code}")
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
 
 @asynccontextmanager
 async def program(
-    name: str, *arguments: str | Path, logs: Path, **environment: str
-) -> AsyncIterator[Process]:
-    """Run a Python program and stop it at the end; show its log if anything goes wrong."""
-    log = logs / f"{name}.log"
-    with log.open("w") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, stdout=PIPE, stderr=stderr, env=os.environ | environment
-        )
-    try:
-        yield process
-        await stop(name, process)
-    except BaseException:
-        print(log.read_text(), file=sys.stderr)
-        raise
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    name: str, *arguments: str | Path, folder: Path, **environment: str
+) -> AsyncIterator[Program]:
+    """Run a Python program and stop it at the end; show what it printed if anything goes wrong."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=PIPE, stderr=STDOUT, env=os.environ | environment
+    )
+    running = Program(process, name, folder / f"{name}.log")
+    async with owned_tasks() as tasks:
+        tasks.create_task(running.keep_log(), name=name)
+        try:
+            yield running
+            await running.stop()
+        except BaseException:
+            print(f"\n--- what the {name} printed ---", file=sys.stderr)
+            print(running.log.read_text() if running.log.exists() else "", file=sys.stderr)
+            raise
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
-async def stop(name: str, process: Process) -> None:
-    """Stop a program and insist that it exits with 0."""
-    process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(PATIENCE):
-        code = await process.wait()
-    print(f"  {name} stopped with exit code {code}")
-    if code != 0:
-        raise RuntimeError(f"{name} exited with {code}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the control plane is."""
+
+    grpc_address: str
+    http_address: str
+    simulator: Simulator | None = None
 
 
-async def address_of(server: Process) -> str:
-    """Wait for the control plane's one line, and return where it listens."""
-    if server.stdout is None:
-        raise RuntimeError("the control plane has no output")
-    async with asyncio.timeout(PATIENCE):
-        line = await server.stdout.readline()
-    return str(json.loads(line)["grpc"])
+@asynccontextmanager
+async def system(folder: Path) -> AsyncIterator[Addresses]:
+    """Run everything there is on the other side of the caller."""
+    script = ["--script", str(EXAMPLES / "demo_script.json")]
+    async with program(
+        "provider", "-m", "agentfield.simulator", *script, folder=folder
+    ) as provider:
+        simulated = json.loads(await provider.prints('"event": "ready"'))
+        print(f"  The provider, which is a simulator, is at {simulated['base_url']}.")
+        flags = ["--grpc-bind=127.0.0.1:0", "--http-bind=127.0.0.1:0"]
+        keys = {"OPENAI_BASE_URL": simulated["base_url"], "OPENAI_API_KEY": "no-key-is-needed"}
+        server = ["-m", "agentfield_cli", "server", *flags, f"--data-dir={folder / 'data'}"]
+        async with program("control plane", *server, folder=folder, **keys) as plane:
+            ready = json.loads(await plane.prints('"event": "ready"'))
+            print(f"  The control plane is at {ready['grpc']} (gRPC), {ready['http']} (REST).")
+            there = {"AGENTFIELD_GRPC": ready["grpc"]}
+            orders, support = EXAMPLES / "orders_agent.py", EXAMPLES / "voice_agent.py"
+            async with (
+                program("orders agent", orders, folder=folder, **there) as first,
+                program("support agent", support, folder=folder, **there) as second,
+            ):
+                await first.prints('"message":"connected"')
+                await second.prints('"message":"connected"')
+                print("  The agents 'orders' and 'support' are connected.")
+                yield Addresses(grpc_address=ready["grpc"], http_address=ready["http"])
+                print("\nStopping\n")
 
 
-async def until_connected(client: Client, *node_ids: str) -> None:
-    """Wait until every node has a connected worker."""
-    async with asyncio.timeout(PATIENCE):
-        # No rpc waits for a node, so this asks again and again.
-        while not {n.node_id for n in await client.nodes() if n.connected} >= set(node_ids):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+async def converse(call: VoiceCall) -> None:
+    """Speak twice: to the handler, and to the model that leads after it."""
+    print("  The call is connected. The caller speaks ...")
+    call.speak()
+    await call.hears_voice()
+    print("  ... and hears the agent: its handler answers.")
+    await call.until("agent.heard")
+    await call.until("handler.returned")
+    print("  The handler has returned: from now on the model leads. The caller speaks again ...")
+    call.speak()
+    await call.until("tool.finished", status="succeeded")
+    print("  ... and the model calls a tool before it answers.")
+    await call.until("agent.heard")
+    await call.hang_up()
+    print("  The caller has hung up.")
 
 
-def show(workflow: Workflow) -> None:
-    """Print the executions of a workflow as a tree."""
-    branches = [
-        Branch(
-            execution_id=execution.execution_id,
-            parent=execution.parent_execution_id,
-            target=execution.target,
-            status=execution.status,
-            duration_ms=execution.duration_ms,
-        )
-        for execution in workflow.executions
-    ]
-    for line in draw(branches):
-        print(f"  {line}")
-
-
-async def converse(server: str) -> None:
-    """Run the workflow and print what came of it."""
-    async with Client(server) as client:
-        await until_connected(client, "research", "writer")
-        print("Both agents are connected. Asking the researcher ...\n")
-        investigation = await client.submit("research.investigate", question=QUESTION)
-        report = await investigation.result()
-        print(f"  {report['title']}")
-        for paragraph in report["paragraphs"]:
-            print(f"  - {paragraph}")
-        workflow = await client.workflow(investigation.run_id)
-        print(f"\nThe workflow had {workflow.total_executions} executions:\n")
-        show(workflow)
-        if workflow.status != "succeeded" or workflow.failed_executions:
-            raise RuntimeError(f"the workflow is {workflow.status}")
+async def check(call: VoiceCall) -> None:
+    """Raise RuntimeError if anything is missing that should have happened."""
+    for what, found, expected in (
+        ("conversation", await call.turns(), EXPECTED_TURNS),
+        ("tool calls", [tool.status for tool in await call.tools()], ["succeeded"]),
+        ("workflow", (await call.workflow()).shape, EXPECTED_WORKFLOW),
+        ("end", await call.ended(), "client_hangup"),
+    ):
+        if found != expected:
+            raise RuntimeError(f"the {what} should be\n  {expected}\nand is\n  {found}")
 
 
 async def main() -> None:
-    """Start everything, use it, and stop it."""
+    """Start everything, call, show what came of it, and stop everything."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with tempfile.TemporaryDirectory() as folder:
-        logs = Path(folder)
-        flags = ["--grpc-bind", "127.0.0.1:0", "--http-bind", "127.0.0.1:0"]
-        async with program(
-            "control plane", "-m", "agentfield", *flags, "--data-dir", logs / "data", logs=logs
-        ) as plane:
-            address = await address_of(plane)
-            print(f"The control plane listens on {address}.")
-            agent = {"AGENTFIELD_GRPC": address}
-            async with (
-                program("research agent", EXAMPLES / "research_agent.py", logs=logs, **agent),
-                program("writer agent", EXAMPLES / "writer_agent.py", logs=logs, **agent),
-            ):
-                await converse(address)
-                print("\nStopping:")
-    print("Done.")
+        print("Starting\n")
+        async with system(Path(folder)) as addresses:
+            print("\nCalling support.voice\n")
+            async with calling(addresses, "support.voice", host="127.0.0.1") as call:
+                await converse(call)
+                await show(call)
+                await check(call)
+    print("\nDone.")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except (RuntimeError, AssertionError, AgentFieldError) as error:
+        sys.exit(f"\nThe demo failed: {error}")

@@ -5,9 +5,9 @@ Order comes from how the provider links items, not from when events arrive; text
 
 from __future__ import annotations
 
-__all__ = ["AGENT", "USER", "HeardTurn", "Turns"]
+__all__ = ["AGENT", "USER", "HeardTurn", "Turns", "is_noise"]
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,8 +40,8 @@ class Turns:
     """The turns of one session, fed with its events in the order of the log."""
 
     def __init__(self) -> None:
-        self._order: list[str] = []
-        """Items of the conversation in its order, whatever they are."""
+        self._previous: dict[str, str | None] = {}
+        """What each item follows, whatever it is; in the order in which they were told of."""
         self._turns: dict[str, HeardTurn] = {}
 
     def add(self, type_: str, data: Mapping[str, Any], at: int) -> HeardTurn | None:
@@ -50,43 +50,48 @@ class Turns:
         if not item_id:
             return None
         if type_ == "item.added":
-            self._place(item_id, data.get("previous_item_id"))
+            self._link(item_id, data.get("previous_item_id"))
             return None
         role = AGENT if type_.startswith("agent.") else USER
         before = self._turns.get(item_id) or HeardTurn(item_id=item_id, role=role, at=at)
         after = _changed(before, type_, data)
         if after is None:
             return None
-        if item_id not in self._turns and item_id not in self._order:
-            self._place(item_id, data.get("previous_item_id"))
+        self._link(item_id, data.get("previous_item_id"))
         self._turns[item_id] = after
         return after
 
     def history(self) -> list[HeardTurn]:
         """Return the turns in the order of the conversation; noise is left out."""
-        turns = (self._turns[item_id] for item_id in self._order if item_id in self._turns)
-        return [turn for turn in turns if not is_noise(turn)]
+        return [turn for turn in self._in_order() if not is_noise(turn)]
 
     def unanswered(self) -> list[HeardTurn]:
         """Return the user's turns that nothing the agent said follows."""
-        answered_up_to = -1
-        for position, item_id in enumerate(self._order):
-            turn = self._turns.get(item_id)
-            if turn is not None and turn.role == AGENT and not is_noise(turn):
-                answered_up_to = position
-        rest = self._order[answered_up_to + 1 :]
-        turns = (self._turns[item_id] for item_id in rest if item_id in self._turns)
-        return [turn for turn in turns if turn.role == USER and not is_noise(turn)]
+        turns = self.history()
+        answers = [position for position, turn in enumerate(turns) if turn.role == AGENT]
+        return turns[answers[-1] + 1 :] if answers else turns
 
-    def _place(self, item_id: str, previous_item_id: str | None) -> None:
-        if item_id in self._order:
-            if previous_item_id not in self._order:
-                return
-            self._order.remove(item_id)
-        if previous_item_id in self._order:
-            self._order.insert(self._order.index(previous_item_id) + 1, item_id)
-        else:
-            self._order.append(item_id)
+    def _link(self, item_id: str, previous_item_id: str | None) -> None:
+        if self._previous.get(item_id) is None:
+            self._previous[item_id] = previous_item_id
+
+    def _in_order(self) -> Iterator[HeardTurn]:
+        """Yield the turns as they are linked; what follows nothing known, as it was told of."""
+        following: dict[str | None, list[str]] = {}
+        for item_id, previous in self._previous.items():
+            known = previous if previous in self._previous else None
+            following.setdefault(known, []).append(item_id)
+        # Of two that follow the same one, the later was put between it and the earlier.
+        todo = [*reversed(self._previous), *reversed(following.get(None, []))]
+        seen: set[str] = set()
+        while todo:
+            item_id = todo.pop()
+            if item_id in seen:
+                continue
+            seen.add(item_id)
+            todo += following.get(item_id, [])
+            if item_id in self._turns:
+                yield self._turns[item_id]
 
 
 def is_noise(turn: HeardTurn) -> bool:

@@ -14,19 +14,16 @@ from typing import Any
 
 from agentfield.contract.turns import Turns
 from agentfield.sessions import provider as p
-from agentfield.sessions.declaration import with_defaults
-from agentfield.sessions.effects import Effect, End, GoLive, Outbox, Resolve, Send, Updated
+from agentfield.sessions.configuring import Configuring
+from agentfield.sessions.effects import Effect, End, Outbox, Resolve, Send
 from agentfield.sessions.listening import Listening
 from agentfield.sessions.model import EndReason, Session, Tool
 from agentfield.sessions.speaking import Speaking
 from agentfield.sessions.speech import Piece
 from agentfield.sessions.toolbook import ToolBook, ToolOutcome
-from agentfield.sessions.tools import tool_spec
 from agentfield.v1 import errors
 
 MAX_TAMPERING = 3
-_GUARDED = frozenset({"instructions", "tools", "tool_choice", "turn_detection"})
-"""What the provider is to echo as it was sent; of the rest it may have ways of its own."""
 
 
 class Leader(Enum):
@@ -54,24 +51,14 @@ class Conversation:
         new_id: Callable[[str], str],
     ) -> None:
         self._session_id = session.session_id
-        self._declaration = session.declaration
-        self._capabilities = capabilities
-        self.instructions = session.instructions
-        self.tools = session.tools
+        self._interruptible = session.declaration.interruptible
         self.usage: dict[str, Any] = dict(session.usage)
         self._new_id = new_id
         self._leader = leader
-        self._live = False
-        self._linked = False
-        self._accepted: frozenset[str] | None = None
-        """What the provider echoed otherwise when it was first configured: its own ways."""
-        self._unconfirmed = 0
-        """Configurations that were sent and not echoed yet."""
-        self._updates: list[str] = []
-        """Commands that wait for the configuration to be in force."""
         self._tampering = 0
         self._outbox = Outbox()
         self._turns = Turns()
+        self._configuring = Configuring(self._outbox, session=session, capabilities=capabilities)
         self._book = ToolBook(
             self._outbox,
             session_id=session.session_id,
@@ -86,10 +73,14 @@ class Conversation:
             transcript_timeout=session.declaration.limits.transcript_timeout,
         )
 
-        speaking, listening = self._speaking, self._listening
-        self._takes: Mapping[type, Callable[[Any, float], object]] = {
+        self._takes = self._table()
+
+    def _table(self) -> Mapping[type, Callable[[Any, float], object]]:
+        """Return what takes each event of the provider in."""
+        responses, listening = self._speaking.responses, self._listening
+        return {
             p.Configured: lambda event, _: self._configured(event),
-            p.SpeechStarted: self._speech_started,
+            p.SpeechStarted: lambda event, _: self._speech_started(event),
             p.SpeechStopped: lambda event, _: listening.stopped(event),
             p.TurnCommitted: self._turn_committed,
             p.HeardDelta: lambda event, _: listening.delta(event),
@@ -97,13 +88,13 @@ class Conversation:
             p.HeardFailed: lambda event, _: listening.failed(event),
             p.ItemAdded: lambda event, _: self._item_added(event),
             p.SpeechBegun: self._speech_begun,
-            p.AgentDelta: speaking.delta,
-            p.AgentSaid: speaking.said,
-            p.ToolCalled: speaking.called,
-            p.PlaybackStarted: speaking.playback,
-            p.PlaybackStopped: speaking.playback,
-            p.PlaybackCleared: speaking.playback,
-            p.Truncated: lambda event, _: speaking.truncated(event),
+            p.AgentDelta: responses.delta,
+            p.AgentSaid: responses.said,
+            p.ToolCalled: responses.called,
+            p.PlaybackStarted: responses.playback,
+            p.PlaybackStopped: responses.playback,
+            p.PlaybackCleared: responses.playback,
+            p.Truncated: lambda event, _: responses.truncated(event),
             p.SpeechDone: self._speech_done,
             p.Failed: self._failed,
             p.LinkClosed: lambda event, _: self._link_closed(event),
@@ -114,27 +105,17 @@ class Conversation:
     @property
     def configuration(self) -> p.Configuration:
         """Return what is to be in force at the provider."""
-        d, c = self._declaration, self._capabilities
-        detection: Mapping[str, Any] | None = d.turn_detection
-        if d.has_handler:
-            detection = {**with_defaults(detection), "create_response": False}
-        transcription = None
-        if d.transcription is not None:
-            transcription = {"model": c.default_transcription_model, **d.transcription}
-        return p.Configuration(
-            model=d.model or c.default_model,
-            voice=d.voice or c.default_voice,
-            instructions=self.instructions,
-            modalities=d.modalities,
-            tools=tuple(tool_spec(tool) for tool in self.tools),
-            turn_detection=detection,
-            transcription=transcription,
-        )
+        return self._configuring.wanted
 
     @property
-    def busy(self) -> bool:
-        """Whether something is said, generated, waiting to be, or running."""
-        return self._book.busy or not self._speaking.idle
+    def instructions(self) -> str:
+        """What the handler wants the model to go by."""
+        return self._configuring.instructions
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What the model may call."""
+        return self._configuring.tools
 
     @property
     def book(self) -> ToolBook:
@@ -144,7 +125,7 @@ class Conversation:
     @property
     def deadline(self) -> float:
         """When ``tick`` is to be called if nothing happens."""
-        return min(self._speaking.deadline, self._listening.deadline)
+        return min(each.deadline for each in (self._speaking, self._listening, self._configuring))
 
     def replay(self, type_: str, data: Mapping[str, Any], at: int) -> None:
         """Take in an event of the log, as history."""
@@ -156,19 +137,19 @@ class Conversation:
         """Begin with a link to a provider call; its adapter has sent the configuration."""
         self._book.begin(provider_call_id)
         self._speaking.begin()
-        self._linked, self._live, self._unconfirmed = True, False, 1
+        self._configuring.begin()
         return self._outbox.take()
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due."""
-        self._listening.tick(now)
-        self._speaking.tick(now)
+        for each in (self._listening, self._speaking, self._configuring):
+            each.tick(now)
         return self._settled(now)
 
     def lead(self, leader: Leader, now: float) -> list[Effect]:
         """Let somebody else lead; the model then answers the latest turn nobody has answered."""
         self._leader = leader
-        if leader is Leader.MODEL and self._turns.unanswered() and self._speaking.idle:
+        if leader is Leader.MODEL and self._turns.unanswered() and not self._speaking.answering:
             self._speaking.ask(self._piece("answer"))
         return self._settled(now)
 
@@ -220,18 +201,7 @@ class Conversation:
         self, command_id: str, instructions: str | None, tools: Sequence[Tool] | None, now: float
     ) -> list[Effect]:
         """Change what is in force; ``Resolve`` comes when the provider has confirmed it."""
-        self.instructions = self.instructions if instructions is None else instructions
-        self.tools = self.tools if tools is None else tuple(tools)
-        self._outbox.log(
-            "configuration.changed",
-            instructions=self.instructions,
-            tool_targets={tool.name: tool.target for tool in self.tools},
-        )
-        self._updates.append(command_id)
-        if self._linked:
-            self._configure()
-        else:
-            self._confirm_updates()
+        self._configuring.update(command_id, instructions, tools, now)
         return self._settled(now)
 
     def tool_started(self, call_id: str, execution_id: str, now: float) -> list[Effect]:
@@ -247,9 +217,8 @@ class Conversation:
     def close(self, error: errors.AgentFieldError, now: float) -> list[Effect]:
         """Note that the session has ended: nobody waits any more, and what was heard is told."""
         self._speaking.fail_waiting(lambda _: True, error)
-        for command_id in self._updates:
-            self._outbox.put(Resolve(command_id=command_id, result=error))
-        self._updates.clear()
+        self._configuring.fail_waiting(error)
+        self._configuring.end()
         self._speaking.close(now)
         return self._outbox.take()
 
@@ -262,16 +231,16 @@ class Conversation:
 
     def _settled(self, now: float) -> list[Effect]:
         self._speaking.settle(now)
-        if self._live:
+        if self._configuring.live:
             self._speaking.pump(now)
         return self._outbox.take()
 
     def _piece(self, kind: str) -> Piece:
         return Piece(command_id=self._new_id("cmd"), kind=kind)
 
-    def _speech_started(self, event: p.SpeechStarted, _: float) -> None:
+    def _speech_started(self, event: p.SpeechStarted) -> None:
         self._listening.started(event)
-        if self._speaking.audible and self._declaration.interruptible:
+        if self._speaking.audible and self._interruptible:
             self._book.interrupted()
 
     def _turn_committed(self, event: p.TurnCommitted, now: float) -> None:
@@ -283,16 +252,17 @@ class Conversation:
             self._speaking.answer_latest(self._piece("answer"))
 
     def _speech_begun(self, event: p.SpeechBegun, now: float) -> None:
-        self._speaking.begun(event, now, only_ours=self._leader is Leader.HANDLER)
+        only_ours = self._leader is Leader.HANDLER
+        self._speaking.responses.begun(event, now, only_ours=only_ours)
 
     def _speech_done(self, event: p.SpeechDone, now: float) -> None:
-        self._speaking.done(event, now)
+        self._speaking.responses.done(event, now)
         if event.usage:
             self._outbox.log("usage", response_id=event.response_id, usage=dict(event.usage))
             self.usage = _sum(self.usage, event.usage)
 
     def _link_closed(self, event: p.LinkClosed) -> None:
-        self._linked = self._live = False
+        self._configuring.end()
         reason = EndReason.PROVIDER_CLOSED if event.by_provider else EndReason.PROVIDER_ERROR
         self._outbox.put(End(reason=reason, detail=event.detail))
 
@@ -316,29 +286,9 @@ class Conversation:
             self._tampered("tool_output")
 
     def _configured(self, event: p.Configured) -> None:
-        differs = frozenset(event.differs)
-        ours = event.matches or (self._accepted is None and not differs & _GUARDED)
-        if self._unconfirmed and ours:
-            self._unconfirmed -= 1
-            if self._accepted is None:
-                self._accepted = differs
-            self._confirm_updates()
-            if not self._live:
-                self._live = True
-                self._outbox.put(GoLive())
-        elif not self._unconfirmed and not differs <= (self._accepted or frozenset()):
+        if self._configuring.configured(event):
             self._tampered("configuration")
-            self._configure()
-
-    def _configure(self) -> None:
-        self._unconfirmed += 1
-        self._outbox.put(Send(command=p.Configure(configuration=self.configuration)))
-
-    def _confirm_updates(self) -> None:
-        targets = {tool.name: tool.target for tool in self.tools}
-        for command_id in self._updates:
-            self._outbox.put(Resolve(command_id=command_id, result=Updated(tool_targets=targets)))
-        self._updates.clear()
+            self._configuring.send()
 
     def _tampered(self, what: str) -> None:
         self._tampering += 1
@@ -348,7 +298,8 @@ class Conversation:
             self._outbox.put(End(reason=EndReason.CLIENT_TAMPERING, detail=detail))
 
     def _failed(self, event: p.Failed, now: float) -> None:
-        if event.busy and self._speaking.refused(event.command_id, now):
+        if event.busy:
+            self._speaking.refused(event.command_id, now)
             return
         self._outbox.log(
             "provider.error",
@@ -369,8 +320,13 @@ def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Add numbers up, member by member, whatever the shape."""
     total = dict(one)
     for name, value in other.items():
+        before = total.get(name)
         if isinstance(value, Mapping):
-            total[name] = _sum(total.get(name) or {}, value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            total[name] = total.get(name, 0) + value
+            total[name] = _sum(before if isinstance(before, Mapping) else {}, value)
+        elif _is_number(value):
+            total[name] = value + before if _is_number(before) else value
     return total
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -47,11 +47,12 @@ def checked_offer(
 def _check_assertions(asserted: OfferAssertions, session: Session) -> None:
     d = session.declaration
     for name, said, actual in (
-        ("provider", asserted.provider, d.provider),
-        ("transport", asserted.transport, d.transport),
-        ("target", asserted.target, session.target),
+        ("provider", asserted.provider.strip(), d.provider),
+        ("transport", asserted.transport.strip(), d.transport),
+        ("target", asserted.target.strip(), session.target),
     ):
-        if said and said.strip().lower().replace("-", "_") != actual.lower().replace("-", "_"):
+        same = said == actual if name == "target" else said.lower().replace("-", "_") == actual
+        if said and not same:
             raise errors.InvalidArgument(
                 f"Session '{session.session_id}' is of {session.target} with "
                 f"provider={d.provider} transport={d.transport}; the offer says {name}={said}.",
@@ -73,7 +74,7 @@ def _check_sdp(sdp: bytes, session: Session) -> None:
             "The offer is no SDP with audio: it begins with 'v=0' and has an 'm=audio' line.",
             metadata={"field": "offer_sdp"},
         )
-    has_channel = any(line.startswith(b"m=application ") for line in lines)
+    has_channel = any(line.startswith(b"m=application") for line in lines)
     if has_channel and session.declaration.data_channel == "refuse":
         raise errors.DataChannelRefused(
             f"Session {session.target} takes no data channel: make the offer without "

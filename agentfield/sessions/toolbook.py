@@ -53,6 +53,7 @@ class ToolBook:
         self._provider_call_id = ""
         self._calls: dict[str, ToolCall] = {}
         self._running: dict[str, Tool] = {}
+        self._cancelled: set[str] = set()
         self._item_ids: dict[str, str] = {}
         """Call ids by the items of their outputs."""
 
@@ -61,12 +62,8 @@ class ToolBook:
         self._provider_call_id = provider_call_id
         self._calls.clear()
         self._running.clear()
+        self._cancelled.clear()
         self._item_ids.clear()
-
-    @property
-    def busy(self) -> bool:
-        """Whether any tool is running."""
-        return bool(self._running)
 
     def find(self, call_id: str) -> ToolCall | None:
         """Return a call as it was received, if it was."""
@@ -153,7 +150,9 @@ class ToolBook:
     def interrupted(self) -> None:
         """Cancel what is declared to be cancelled by the user's speech."""
         for call_id, tool in self._running.items():
-            if self._declaration.tool_option(tool.entry).cancel_on_interrupt:
+            option = self._declaration.tool_option(tool.entry)
+            if option.cancel_on_interrupt and call_id not in self._cancelled:
+                self._cancelled.add(call_id)
                 self._out.put(CancelTool(call_id=call_id))
 
     def output_added(self, item: ItemAdded) -> bool:

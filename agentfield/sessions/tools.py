@@ -67,6 +67,7 @@ def resolve_tools(
                 metadata={"target": target},
             )
     names = wire_names(targets.values())
+    first = {target: entry for entry, target in reversed(targets.items())}
     return tuple(
         Tool(
             entry=entry,
@@ -75,7 +76,7 @@ def resolve_tools(
             description=functions[target].description,
             input_schema=functions[target].input_schema,
         )
-        for entry, target in targets.items()
+        for target, entry in ((target, first[target]) for target in names)
     )
 
 
@@ -149,6 +150,7 @@ def parse_arguments(tool: Tool, arguments: str) -> bytes:
     try:
         # An empty registry: a schema's references are never fetched.
         schema = orjson.loads(tool.input_schema or b"{}")
+        Draft202012Validator.check_schema(schema)
         Draft202012Validator(schema, registry=Registry()).validate(given)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.absolute_path)
@@ -156,7 +158,7 @@ def parse_arguments(tool: Tool, arguments: str) -> bytes:
         raise Refusal(
             errors.InvalidInput.reason, f"The arguments do not fit{at}: {error.message[:500]}."
         ) from None
-    except (SchemaError, Unresolvable):
+    except (SchemaError, Unresolvable, RecursionError):
         pass  # the function itself judges what its schema cannot
     return arguments.encode() if arguments else b"{}"
 

@@ -98,6 +98,12 @@ class VoiceCall:
         """
         return await self.log.until(type_, facts, seconds=seconds)
 
+    async def invoke(self, tool: str, **arguments: Any) -> str:
+        """Call a tool as the page does, and return its execution's id."""
+        path = self.started["tool_url"].replace("{tool}", tool)
+        answer = json.loads(await self._gateway.post(path, json={"input": arguments}))
+        return str(answer["execution_id"])
+
     async def hang_up(self, *, seconds: float = PATIENCE) -> None:
         """End the session as its page does, and wait for its last event."""
         await self._gateway.post(f"/api/v1/session-instances/{self.session_id}/end", json={})
@@ -125,23 +131,6 @@ class VoiceCall:
     async def workflow(self) -> Step:
         """Return the session's execution with everything that was called because of it."""
         return tree((await self._client.workflow(self.run_id)).executions)
-
-    async def follow(self, watching: Client) -> None:
-        """Take in the log until its end."""
-        try:
-            async for event in watching.sessions.watch(self.session_id):
-                self.log.add(event)
-        except errors.AgentFieldError as error:
-            self.log.close(f"before the watch failed ({error})")
-        self.log.close("before the watch ended")
-
-    async def connect(self) -> None:
-        """Make the offer, and wait until the session is live and the caller hears the line."""
-        offer = await self.caller.offer()
-        await self.caller.take(await self._gateway.post(self.started["offer_url"], data=offer))
-        await self.log.until("session.live", {}, seconds=PATIENCE, keep=True)
-        await self.hears_silence()
-        self.provider_call_id = (await self.session()).provider_calls[-1].external_id
 
 
 class _Gateway:
@@ -179,13 +168,10 @@ async def calling(
     the reason for which the gateway refuses; what the block raises carries the session's log.
     """
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(f"http://{plane.http_address}")
-        )
-        client = await stack.enter_async_context(Client(plane.grpc_address, api_key=api_key))
-        caller = await stack.enter_async_context(
-            webrtc.calling(data_channel=data_channel, host=host)
-        )
+        enter = stack.enter_async_context
+        http = await enter(aiohttp.ClientSession(f"http://{plane.http_address}"))
+        client = await enter(Client(plane.grpc_address, api_key=api_key))
+        caller = await enter(webrtc.calling(data_channel=data_channel, host=host))
         path = f"/api/v1/session-targets/{target}/start"
         started = json.loads(await _Gateway(http, api_key).post(path, json=options))
         token = started["session_token"]
@@ -196,15 +182,41 @@ async def calling(
             started=started,
             simulator=plane.simulator,
         )
-        watching = await stack.enter_async_context(Client(plane.grpc_address, api_key=token))
-        tasks = await stack.enter_async_context(owned_tasks())
-        following = tasks.create_task(call.follow(watching), name="follow the session")
-        stack.callback(following.cancel)
+        await enter(_followed(call, await enter(Client(plane.grpc_address, api_key=token))))
         try:
-            await call.connect()
+            await _connect(call, _Gateway(http, token))
             yield call
         except BaseException as error:
             error.add_note(f"The session's log:\n{call.log}")
             raise
         finally:
             await call.hang_up()
+
+
+@asynccontextmanager
+async def _followed(call: VoiceCall, watching: Client) -> AsyncIterator[None]:
+    async with owned_tasks() as tasks:
+        following = tasks.create_task(_follow(call, watching), name="follow the session")
+        try:
+            yield
+        finally:
+            following.cancel()
+
+
+async def _connect(call: VoiceCall, gateway: _Gateway) -> None:
+    """Make the offer, and wait until the session is live and the caller hears the line."""
+    offer = await call.caller.offer()
+    await call.caller.take(await gateway.post(call.started["offer_url"], data=offer))
+    await call.log.until("session.live", {}, seconds=PATIENCE, keep=True)
+    await call.hears_silence()
+    call.provider_call_id = (await call.session()).provider_calls[-1].external_id
+
+
+async def _follow(call: VoiceCall, watching: Client) -> None:
+    """Take in the log until its end."""
+    try:
+        async for event in watching.sessions.watch(call.session_id):
+            call.log.add(event)
+    except errors.AgentFieldError as error:
+        call.log.close(f"before the watch failed ({error})")
+    call.log.close("before the watch ended")

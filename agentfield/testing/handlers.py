@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = ["ScriptedHandler"]
 
 import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -36,8 +38,10 @@ class ScriptedHandler:
         """Call HandleSession, again if need be, and return the session as it is then."""
         request = pb.HandleSessionRequest(**self._of, after_sequence=after_sequence)
         self._stream = self._plane.agents.HandleSession(request, metadata=self._plane.metadata)
-        first = await self._read()
-        assert first is not None and first.WhichOneof("message") == "opened", first  # noqa: S101, PT018
+        async with asyncio.timeout(PATIENCE):
+            first = await self._read()
+        if first is None or first.WhichOneof("message") != "opened":
+            raise AssertionError(f"The stream of a handler begins with opened, not with: {first}")
         opened: session_pb2.Session = first.opened.session
         return opened
 
@@ -79,6 +83,18 @@ class ScriptedHandler:
         interrupted: bool = answer.interrupted
         return interrupted
 
+    async def update(
+        self, *, instructions: str | None = None, tools: Sequence[str] | None = None
+    ) -> Mapping[str, str]:
+        """Change what is given; return what the model may call, by the name it knows."""
+        request = pb.UpdateSessionRequest(
+            **self._of,
+            instructions=instructions,
+            tools=None if tools is None else pb.ToolList(tools=tools),
+        )
+        answer = await self._ask(self._plane.agents.UpdateSession, request)
+        return dict(answer.tool_targets)
+
     async def returned(self) -> None:
         """Report that it has returned."""
         await self._report(outcome=pb.HANDLER_OUTCOME_RETURNED)
@@ -100,6 +116,8 @@ class ScriptedHandler:
         await self._ask(self._plane.agents.ReportHandler, request)
 
     async def _ask(self, rpc: Any, request: Any) -> Any:
+        if not getattr(request, "request_id", "none"):
+            request.request_id = uuid.uuid4().hex
         try:
             return await rpc(request, metadata=self._plane.metadata, timeout=_SPEAKING_SECONDS)
         except grpc.aio.AioRpcError as error:
@@ -107,8 +125,7 @@ class ScriptedHandler:
 
     async def _read(self) -> pb.HandleSessionResponse | None:
         try:
-            async with asyncio.timeout(PATIENCE):
-                message = await self._stream.read()
+            message = await self._stream.read()
         except grpc.aio.AioRpcError as error:
             raise error_from_rpc(error) from None
         if message is grpc.aio.EOF:

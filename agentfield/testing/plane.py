@@ -142,12 +142,28 @@ async def control_plane(
         seen = dict(environment or {})
         if simulator is not None:
             seen = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "simulated"} | seen
-        async with (
-            running(read_config([*ours, *flags], seen)) as app,
-            connected(app, simulator=simulator) as plane,
-        ):
-            with _named(app.grpc_address):
-                yield plane
+        raised: list[BaseException] = []
+        try:
+            async with (
+                running(read_config([*ours, *flags], seen)) as app,
+                connected(app, simulator=simulator) as plane,
+            ):
+                with _named(app.grpc_address), _noted(raised):
+                    yield plane
+        except BaseExceptionGroup:
+            # The server's tasks are a group; what the block raised leaves it as it was.
+            if raised:
+                raise raised[0] from None
+            raise
+
+
+@contextmanager
+def _noted(raised: list[BaseException]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        raised.append(error)
+        raise
 
 
 @contextmanager

@@ -93,3 +93,20 @@ async def test_the_wheel_holds_our_four_packages_and_a_small_install_is_an_agent
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     await run(sys.executable, "-P", "-c", script, str(wheel), cwd=tmp_path)
+
+
+async def test_the_test_of_a_voice_agent_is_short_and_passes() -> None:
+    test = ROOT / "examples/test_voice_agent.py"
+    (shown,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/testing.md").read_text(), flags=re.DOTALL
+    )
+
+    assert shown == test.read_text()
+    assert len([line for line in shown.splitlines() if line.strip()]) <= 20
+    # As in a project of its own: none of our settings, and no key.
+    settings = ["-c", os.devnull, "--rootdir", str(test.parent), "-p", "no:cacheprovider"]
+    loops = "asyncio_default_fixture_loop_scope=function"
+    out = await run(
+        *(sys.executable, "-m", "pytest", "-q", *settings, "-o", loops, str(test)), cwd=test.parent
+    )
+    assert "1 passed" in out

@@ -1,11 +1,9 @@
-"""Agents as processes of their own: signals, and the demo."""
+"""Agents as processes of their own: signals."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from pathlib import Path
 
 import pytest
 from support.processes import PATIENCE, Process, World
@@ -15,7 +13,6 @@ from agentfield_sdk import ExecutionHandle
 
 pytestmark = pytest.mark.e2e
 
-DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 AGENT = """
 import time
 from agentfield import Agent
@@ -66,17 +63,3 @@ async def test_the_second_signal_leaves_at_once_whatever_still_runs(
 
     async with asyncio.timeout(5.0):
         assert await agent.terminate() == 1
-
-
-async def test_the_demo_shows_a_nested_workflow_and_stops_cleanly() -> None:
-    demo = await asyncio.create_subprocess_exec(
-        sys.executable, DEMO, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(PATIENCE):
-        out, err = await demo.communicate()
-
-    lines = out.decode().splitlines()
-    assert demo.returncode == 0, err.decode()
-    assert "The workflow had 11 executions:" in lines
-    assert sum("research.cite  succeeded" in line for line in lines) == 3
-    assert sum("stopped with exit code 0" in line for line in lines) == 3

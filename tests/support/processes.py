@@ -95,9 +95,12 @@ class World:
         assert json.loads(await process.line())["event"] == "ready"
         return process
 
-    async def agent(self, script: str, *arguments: str) -> Process:
-        """Start an agent of tests/e2e/agents and wait until it is connected."""
-        process = await self._start(str(AGENTS / script), *arguments)
+    async def agent(self, script: str, *arguments: str, grpc: str = "") -> Process:
+        """Start an agent of tests/e2e/agents and wait until it is connected.
+
+        ``grpc`` is where it finds the control plane, if not where that is.
+        """
+        process = await self._start(str(AGENTS / script), *arguments, grpc=grpc)
         assert await process.line() == "connected"
         return process
 
@@ -115,11 +118,11 @@ class World:
             while not condition():
                 await asyncio.sleep(0.01)
 
-    async def _start(self, *command: str) -> Process:
+    async def _start(self, *command: str, grpc: str = "") -> Process:
         self._started += 1
         log = self._folder / f"{self._started}.log"
         environment = os.environ | {
-            "AGENTFIELD_GRPC": self.grpc,
+            "AGENTFIELD_GRPC": grpc or self.grpc,
             "JOURNAL": str(self.journal),
             "GATE": str(self.gate),
             "PYTHONUNBUFFERED": "1",

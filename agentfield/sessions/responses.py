@@ -1,0 +1,157 @@
+"""What the provider tells of its responses, from their begin until nothing of them is heard.
+
+Events are accepted in any order; what comes of a response that is over changes nothing.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Responses"]
+
+from collections import deque
+
+from agentfield.contract.turns import Turns
+from agentfield.sessions.effects import Live, Outbox, Send
+from agentfield.sessions.provider import (
+    AgentDelta,
+    AgentSaid,
+    CancelSpeech,
+    PlaybackCleared,
+    PlaybackStarted,
+    PlaybackStopped,
+    SpeechBegun,
+    SpeechDone,
+    ToolCalled,
+    Truncated,
+)
+from agentfield.sessions.speech import REMEMBERED, Response, Sequencer
+from agentfield.sessions.toolbook import ToolBook
+
+Playback = PlaybackStarted | PlaybackStopped | PlaybackCleared
+
+
+class Responses:
+    """Keeps the responses of a sequence up to date, and logs what is told of them."""
+
+    def __init__(
+        self, outbox: Outbox, *, turns: Turns, book: ToolBook, sequence: Sequencer
+    ) -> None:
+        self._out = outbox
+        self._turns = turns
+        self._book = book
+        self._sequence = sequence
+        self._over: deque[str] = deque(maxlen=REMEMBERED)
+        self.calling: list[Response] = []
+        """Those that have called tools, after which the model may have to go on."""
+
+    def begun(self, event: SpeechBegun, now: float, *, only_ours: bool) -> None:
+        """Take in the begin of a response; what is not ours is cancelled if only ours may be."""
+        response = self._response(event.response_id, now, event.command_id)
+        if response is None:
+            return
+        self._out.log("agent.started", response_id=event.response_id, command_id=event.command_id)
+        if only_ours and response.piece.kind == "own":
+            self._cancel(response)
+
+    def delta(self, event: AgentDelta, now: float) -> None:
+        response = self._response(event.response_id, now)
+        if response is None:
+            return
+        response.said.setdefault(event.item_id, "")
+        data = {
+            "item_id": event.item_id,
+            "response_id": event.response_id,
+            "delta": event.delta,
+        }
+        self._out.put(Live(type="agent.delta", data=data))
+
+    def said(self, event: AgentSaid, now: float) -> None:
+        response = self._response(event.response_id, now)
+        if response is None:
+            return
+        response.said[event.item_id] = event.text
+        data = {
+            "item_id": event.item_id,
+            "response_id": event.response_id,
+            "command_id": response.piece.command_id,
+            "text": event.text,
+        }
+        self._out.log("agent.said", **data)
+        self._turns.add("agent.said", data, 0)
+
+    def called(self, event: ToolCalled, now: float) -> None:
+        response = self._response(event.response_id, now)
+        if self._book.called(event) and response is not None:
+            response.calls.add(event.call_id)
+            if response not in self.calling:
+                self.calling.append(response)
+
+    def playback(self, event: Playback, now: float) -> None:
+        is_start = isinstance(event, PlaybackStarted)
+        is_known = event.response_id in self._sequence.responses
+        if not (is_start or is_known or self._sequence.expecting):
+            return  # the end of something that was said before we listened
+        response = self._response(event.response_id, now)
+        if response is None:
+            return
+        match event:
+            case PlaybackStarted():
+                response.started_at = now if response.started_at is None else response.started_at
+            case PlaybackStopped():
+                response.played, response.ended_at = response.played or "stopped", now
+            case PlaybackCleared():
+                response.played, response.ended_at = "cleared", now
+                self._interrupted(response)
+
+    def truncated(self, event: Truncated) -> None:
+        self._sequence.truncated(event.item_id, event.audio_ms)
+
+    def done(self, event: SpeechDone, now: float) -> None:
+        response = self._response(event.response_id, now, event.command_id)
+        if response is None or response.done is not None:
+            return
+        response.done = event
+        for item_id in event.item_ids:
+            response.said.setdefault(item_id, "")
+        error = {"code": event.error_code, "message": event.error_message}
+        self._out.log(
+            "response.done",
+            response_id=event.response_id,
+            status=event.status,
+            reason=event.reason,
+            error=error if event.error_code else None,
+        )
+        if event.status == "cancelled" and event.reason == "turn_detected":
+            self._interrupted(response)
+        self._sequence.free()
+
+    def over(self, response: Response, outcome: str) -> None:
+        """Note what became of a response: from now on nothing changes it."""
+        response.outcome = outcome
+        self._sequence.over(response)
+        self._over.append(response.response_id)
+
+    def _response(self, response_id: str, now: float, command_id: str = "") -> Response | None:
+        """Return a response, new or known; None for one that is over."""
+        if response_id in self._over:
+            return None
+        response = self._sequence.begun(response_id, command_id, now)
+        response.alive_at = now
+        if response.piece.stopped:
+            self._cancel(response)
+        return response
+
+    def _cancel(self, response: Response) -> None:
+        if not response.cancelled:
+            response.cancelled = True
+            self._out.put(Send(command=CancelSpeech(response_id=response.response_id)))
+
+    def _interrupted(self, response: Response) -> None:
+        if response.cancelled or response.interrupted:
+            return
+        response.interrupted = True
+        self._out.log(
+            "agent.interrupted",
+            item_id=next(iter(response.said), None),
+            response_id=response.response_id,
+        )
+        self._book.interrupted()
