@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 __all__ = [
+    "ABANDONED_CALLS",
     "ATTACH_SECONDS",
     "EXECUTIONS",
-    "FIRST_SPEECH_SECONDS",
     "LIVE_SESSIONS",
     "OFFER_SECONDS",
     "OPEN_CALLS",
@@ -26,12 +26,12 @@ WORKERS = Gauge("agentfield_workers", "Connected workers.")
 SESSIONS = Counter("agentfield_session_total", "Sessions that ended.", ["reason"])
 LIVE_SESSIONS = Gauge("agentfield_session_live", "Sessions whose link is up.")
 OPEN_CALLS = Gauge("agentfield_session_open_provider_calls", "Provider calls not known to be over.")
+ABANDONED_CALLS = Counter(
+    "agentfield_session_abandoned_provider_calls_total",
+    "Provider calls whose answer nobody received.",
+)
 OFFER_SECONDS = Histogram("agentfield_session_offer_seconds", "How long providers took to answer.")
 ATTACH_SECONDS = Histogram(
     "agentfield_session_attach_seconds", "From the provider's id of a call to its link being live."
 )
 TOOL_SECONDS = Histogram("agentfield_session_tool_seconds", "How long the model's tools took.")
-FIRST_SPEECH_SECONDS = Histogram(
-    "agentfield_session_first_speech_seconds",
-    "From the end of the user's speech to the agent's first audio.",
-)

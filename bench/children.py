@@ -1,4 +1,7 @@
-"""Programs that are measured in a process of their own: ``empty``, and ``agent SERVER``."""
+"""Programs that are measured in a process of their own: ``python bench/children.py KIND ...``.
+
+``empty``; ``agent SERVER``; ``voice SERVER``; ``streams SERVER COUNT``.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,22 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import grpc
 
-from agentfield import Agent
+from agentfield import Agent, RealtimeSession
 from agentfield.rpc.server import grpc_options
-from agentfield.v1 import execution_pb2
+from agentfield.v1 import agent_service_pb2, errors, execution_pb2
 from agentfield.v1 import execution_service_pb2 as pb
+from agentfield.v1.agent_service_pb2_grpc import AgentServiceStub
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ExecutionService"].full_name
+AGENTS = agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
 ID = "0" * 26
+SAYS = "Yes."
 
 
 async def execute(request: pb.ExecuteRequest, _: Any) -> pb.ExecuteResponse:
@@ -31,16 +39,32 @@ async def execute(request: pb.ExecuteRequest, _: Any) -> pb.ExecuteResponse:
     )
 
 
+async def handle(
+    request: agent_service_pb2.HandleSessionRequest, _: Any
+) -> AsyncIterator[agent_service_pb2.HandleSessionResponse]:
+    """Open a stream and leave it open."""
+    yield agent_service_pb2.HandleSessionResponse(opened=agent_service_pb2.HandlerOpened())
+    await asyncio.Event().wait()
+
+
 async def empty(stop: asyncio.Event) -> None:
-    """Serve the empty handler with the control plane's options and nothing around it."""
+    """Serve empty handlers with the control plane's options and nothing around them."""
     server = grpc.aio.server(options=grpc_options(8 * 1024 * 1024))
     handler = grpc.unary_unary_rpc_method_handler(
         execute,
         request_deserializer=pb.ExecuteRequest.FromString,
         response_serializer=pb.ExecuteResponse.SerializeToString,
     )
+    stream = grpc.unary_stream_rpc_method_handler(
+        handle,
+        request_deserializer=agent_service_pb2.HandleSessionRequest.FromString,
+        response_serializer=agent_service_pb2.HandleSessionResponse.SerializeToString,
+    )
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(SERVICE, {"Execute": handler}),)
+        (
+            grpc.method_handlers_generic_handler(SERVICE, {"Execute": handler}),
+            grpc.method_handlers_generic_handler(AGENTS, {"HandleSession": stream}),
+        )
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -64,17 +88,61 @@ async def agent(stop: asyncio.Event, server: str) -> None:
         await stop.wait()
 
 
+async def voice(stop: asyncio.Event, server: str) -> None:
+    """Serve two sessions: of one a handler says something to every turn, the other has none."""
+    app = Agent("voice", server=server, max_sessions=1000)
+
+    @app.session("led", provider="openai", transport="webrtc")
+    async def led(session: RealtimeSession) -> None:
+        with suppress(errors.SessionEnded):
+            while True:
+                await session.input()
+                await session.say(SAYS)
+
+    app.add_session("model", provider="openai", transport="webrtc")
+    async with app.serving(drain_timeout=1.0):
+        ready()
+        await stop.wait()
+
+
+async def streams(stop: asyncio.Event, server: str, count: str) -> None:
+    """Hold streams of one channel open, and read them."""
+    async with grpc.aio.insecure_channel(server) as channel, asyncio.TaskGroup() as tasks:
+        stub = AgentServiceStub(channel)
+        opened: asyncio.Queue[None] = asyncio.Queue()
+
+        async def read() -> None:
+            async for _ in stub.HandleSession(agent_service_pb2.HandleSessionRequest()):
+                opened.put_nowait(None)
+
+        readers = [tasks.create_task(read()) for _ in range(int(count))]
+        for _ in readers:
+            await opened.get()
+        ready()
+        await stop.wait()
+        for reader in readers:
+            reader.cancel()
+
+
 def ready(**addresses: str) -> None:
     """Tell the parent."""
     print(json.dumps({"event": "ready", **addresses}), flush=True)
 
 
-async def main(kind: str, server: str = "") -> None:
+KINDS: Mapping[str, Callable[..., Awaitable[None]]] = {
+    "empty": empty,
+    "agent": agent,
+    "voice": voice,
+    "streams": streams,
+}
+
+
+async def main(kind: str, *arguments: str) -> None:
     """Run until a signal comes."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await (agent(stop, server) if kind == "agent" else empty(stop))
+    await KINDS[kind](stop, *arguments)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ sides met the same conditions.
 
 from __future__ import annotations
 
-__all__ = ["Sample", "Subject", "closed_loop", "interleaved", "table"]
+__all__ = ["Sample", "Subject", "closed_loop", "columns", "interleaved", "table", "three"]
 
 import asyncio
 import time
@@ -87,8 +87,13 @@ def table(title: str, subjects: Sequence[Subject], samples: Samples) -> str:
     """Return medians over the rounds, and of the ratios the least and the greatest too."""
     rows = [("subject", "rate /s", "latency ms", "ratio (min-max)", "answered")]
     rows += [_row(subject, samples) for subject in subjects]
+    return "\n".join([title, *columns(rows)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose first column is of names."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return [
         "  ".join(
             [
                 row[0].ljust(widths[0]),
@@ -97,7 +102,6 @@ def table(title: str, subjects: Sequence[Subject], samples: Samples) -> str:
         )
         for row in rows
     ]
-    return "\n".join([title, *lines])
 
 
 def _row(subject: Subject, samples: Samples) -> tuple[str, str, str, str, str]:
@@ -105,8 +109,8 @@ def _row(subject: Subject, samples: Samples) -> tuple[str, str, str, str, str]:
     latencies = [sample.latency for sample in own if sample.latency is not None]
     return (
         subject.name,
-        _three(median(sample.rate for sample in own)),
-        _three(median(latencies) * 1000) if latencies else "-",
+        three(median(sample.rate for sample in own)),
+        three(median(latencies) * 1000) if latencies else "-",
         _ratio(own, samples[subject.yardstick]) if subject.yardstick else "yardstick",
         f"{sum(sample.answered for sample in own)}/{sum(sample.asked for sample in own)}",
     )
@@ -114,9 +118,9 @@ def _row(subject: Subject, samples: Samples) -> tuple[str, str, str, str, str]:
 
 def _ratio(own: Sequence[Sample], yardstick: Sequence[Sample]) -> str:
     ratios = [a.rate / b.rate for a, b in zip(own, yardstick, strict=True)]
-    return f"{_three(median(ratios))} ({_three(min(ratios))}-{_three(max(ratios))})"
+    return f"{three(median(ratios))} ({three(min(ratios))}-{three(max(ratios))})"
 
 
-def _three(number: float) -> str:
+def three(number: float) -> str:
     """Return the number with three digits that mean something."""
     return f"{number:.0f}" if number >= 100 else f"{number:#.3g}"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from bench import burst, rest, round_trip, store, unary, workflow
+from bench import burst, offer, rest, round_trip, store, unary, workflow
 
 BENCHMARKS = {
     "unary": unary.measure,
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "store": store.measure,
     "workflow": workflow.measure,
     "burst": burst.measure,
+    "offer": offer.measure,
 }
 PATIENCE = 60.0
 """Seconds after which a benchmark is given up."""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Addresses", "connected", "control_plane", "echo_agent", "empty_server"]
+__all__ = [
+    "Addresses",
+    "connected",
+    "control_plane",
+    "echo_agent",
+    "empty_server",
+    "simulator",
+    "stream_reader",
+    "voice_agent",
+]
 
 import asyncio
 import json
@@ -10,10 +19,11 @@ import os
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -24,21 +34,37 @@ STOP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a process listens."""
+    """Where a process listens, and its id."""
 
     grpc: str = ""
     http: str = ""
+    pid: int = 0
 
 
 @asynccontextmanager
 async def control_plane(
-    data_dir: Path | None = None, *, http: bool = False
+    data_dir: Path | None = None, *, http: bool = False, provider: str = ""
 ) -> AsyncIterator[Addresses]:
-    """Run a control plane; without a data folder it gets an empty one."""
+    """Run a control plane; without a data folder it gets an empty one.
+
+    ``provider`` is the address of what it takes for OpenAI.
+    """
+    variables = {"OPENAI_BASE_URL": f"{provider}/v1", "OPENAI_API_KEY": "any"} if provider else {}
     with tempfile.TemporaryDirectory() as folder:
         binds = ["--grpc-bind", "127.0.0.1:0", "--http-bind", "127.0.0.1:0" if http else "none"]
         data = ["--data-dir", str(data_dir or folder)]
-        async with _child("-m", "agentfield", *binds, *data, "--log-level", "error") as addresses:
+        command = ("-m", "agentfield", *binds, *data, "--log-level", "error")
+        async with _child(*command, variables=variables) as addresses:
+            yield addresses
+
+
+@asynccontextmanager
+async def simulator(script: Mapping[str, Any]) -> AsyncIterator[Addresses]:
+    """Run the simulated provider with a script."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "script.json")
+        path.write_text(json.dumps(script))  # noqa: ASYNC240 - before anything is measured
+        async with _child("-m", "agentfield.simulator", "--script", str(path)) as addresses:
             yield addresses
 
 
@@ -57,6 +83,20 @@ async def echo_agent(server: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def voice_agent(server: str) -> AsyncIterator[Addresses]:
+    """Run an agent with the sessions ``voice.led`` and ``voice.model``, once it is connected."""
+    async with _child(str(CHILDREN), "voice", server) as addresses:
+        yield addresses
+
+
+@asynccontextmanager
+async def stream_reader(server: str, count: int) -> AsyncIterator[Addresses]:
+    """Run a process that holds so many streams of the empty server open, once all are."""
+    async with _child(str(CHILDREN), "streams", server, str(count)) as addresses:
+        yield addresses
+
+
+@asynccontextmanager
 async def connected(address: str) -> AsyncIterator[grpc.aio.Channel]:
     """Open a channel of its own, with room for large messages."""
     options = [
@@ -70,8 +110,11 @@ async def connected(address: str) -> AsyncIterator[grpc.aio.Channel]:
 
 
 @asynccontextmanager
-async def _child(*arguments: str) -> AsyncIterator[Addresses]:
+async def _child(
+    *arguments: str, variables: Mapping[str, str] | None = None
+) -> AsyncIterator[Addresses]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AGENTFIELD_")}
+    environment |= variables or {}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=PIPE, env=environment
     )
@@ -89,7 +132,9 @@ async def _ready(process: Process) -> Addresses:
     if not line:
         raise RuntimeError("the child ended before it was ready")
     found = json.loads(line)
-    return Addresses(grpc=found.get("grpc") or "", http=found.get("http") or "")
+    return Addresses(
+        grpc=found.get("grpc") or "", http=found.get("http") or "", pid=process.pid
+    )
 
 
 async def _stop(process: Process) -> None:

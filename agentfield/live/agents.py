@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["AgentSide"]
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -37,19 +38,19 @@ class AgentSide:
 
     async def handle(
         self, session_id: str, attempt: int, after: int, caller: Caller
-    ) -> AsyncIterator[Session | Event]:
+    ) -> AsyncGenerator[Session | Event, None]:
         """Yield the session, then its log and what happens, while this is the current attempt."""
-        feeds = self._registry.shared.feeds
+        feed = self._registry.shared.feeds.follow(session_id, after=after)
         running = self._registry.find(session_id)
         if running is None:
             yield await self._checked(await self._store.get(session_id), session_id, caller)
-            async for event in feeds.follow(session_id, after=after):
+            async for event in feed:
                 yield event
             return
         await self._checked(running.value, session_id, caller)
-        async with running.handler.followed(attempt):
+        async with running.handler.followed(attempt), aclosing(feed):
             yield running.value
-            async for event in feeds.follow(session_id, after=after):
+            async for event in feed:
                 running.handler.check(attempt)  # its loss is an event, too
                 yield event
 

@@ -11,7 +11,7 @@ __all__ = ["Calls"]
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
 from agentfield.live.hangups import TOPIC
 from agentfield.live.orders import Order, Then
+from agentfield.live.placed import PlacedCall, safety_identifier
 from agentfield.sessions import ports
 from agentfield.sessions.model import (
     CallState,
@@ -28,30 +29,18 @@ from agentfield.sessions.model import (
     connecting,
     session_ended,
 )
-from agentfield.sessions.provider import CallLink, Command, Configuration, OfferRequest
+from agentfield.sessions.provider import (
+    CallLink,
+    Command,
+    LinkClosed,
+    OfferRequest,
+    ProviderRefused,
+)
 from agentfield.telemetry import ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
 
 if TYPE_CHECKING:
     from agentfield.live.session import LiveSession
-
-SAFETY_DIGITS = 32
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """One provider call and what goes with it in this process."""
-
-    value: ProviderCall
-    configuration: Configuration
-    """What travels in the offer."""
-    askers: list[asyncio.Future[bytes]] = field(default_factory=list)
-    """Who waits for its answer."""
-    retired: bool = False
-    """It is to end as soon as it can."""
-    link: CallLink | None = None
-    linking: asyncio.Task[None] | None = None
-    taken_at: float = 0.0
 
 
 class Calls:
@@ -59,8 +48,8 @@ class Calls:
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
-        self._current: _Call | None = None
-        self._under_way: set[_Call] = set()
+        self._current: PlacedCall | None = None
+        self._under_way: set[PlacedCall] = set()
         """Calls whose offer is with the provider."""
 
     @property
@@ -103,9 +92,14 @@ class Calls:
             "Another offer was taken in place of this one, or the session has ended.",
             metadata={"session_id": call.value.session_id},
         )
-        _answer(call, error)
+        call.answer(error)
         if call.value.state is not CallState.OPEN:
             return []  # not taken yet; it ends when it is
+        if call.closed:
+            OPEN_CALLS.dec()
+            ended_at = self._session.shared.store.now()
+            call.value = replace(call.value, state=CallState.ENDED, ended_at=ended_at)
+            return [ports.PutCall(call=call.value)]
         call.value = replace(call.value, state=CallState.ENDING)
         return [
             ports.PutCall(call=call.value),
@@ -141,7 +135,7 @@ class Calls:
         after = connecting(session.value, generation=generation)
         orders = list(self.retire())
         session.value = after
-        call = _Call(
+        call = PlacedCall(
             value=ProviderCall(
                 provider_call_id=new_id("call"),
                 session_id=session.value.session_id,
@@ -165,13 +159,13 @@ class Calls:
             Then(run=lambda: session.errands.run(self._place(call, sdp), "offer")),
         ]
 
-    async def _place(self, call: _Call, sdp: bytes) -> None:
+    async def _place(self, call: PlacedCall, sdp: bytes) -> None:
         """Take an offer to the provider, whoever still waits for the answer."""
         session = self._session
         request = OfferRequest(
             sdp=sdp,
             configuration=call.configuration,
-            safety_identifier=_safety_identifier(session.value.session_id),
+            safety_identifier=safety_identifier(session.value.session_id),
         )
 
         async def taken(external_id: str) -> None:
@@ -188,7 +182,7 @@ class Calls:
             OFFER_SECONDS.observe(clock() - began_at)
             await session.perform(lambda _: self._answered(call, found.answer_sdp))
 
-    def _taken(self, call: _Call, external_id: str, now: float) -> Sequence[Order]:
+    def _taken(self, call: PlacedCall, external_id: str, now: float) -> Sequence[Order]:
         """Note the provider's id of a call, and attach to it at once."""
         OPEN_CALLS.inc()
         call.taken_at = now
@@ -206,18 +200,18 @@ class Calls:
         over = session.end_because(EndReason.MAX_DURATION, "it lasted for its max_duration")
         session.alarms.set("duration", now + seconds, over)
 
-    def _answered(self, call: _Call, answer_sdp: bytes) -> Sequence[Order]:
+    def _answered(self, call: PlacedCall, answer_sdp: bytes) -> Sequence[Order]:
         self._under_way.discard(call)
         call.value = replace(call.value, answer_sdp=answer_sdp)
         return [
             ports.PutCall(call=call.value),
-            Then(run=lambda: _answer(call, answer_sdp)),
+            Then(run=lambda: call.answer(answer_sdp)),
         ]
 
-    def _refused(self, call: _Call, error: errors.AgentFieldError) -> Sequence[Order]:
+    def _refused(self, call: PlacedCall, error: errors.AgentFieldError) -> Sequence[Order]:
         """Note that an offer failed: the client may offer again while there is time."""
         self._under_way.discard(call)
-        _answer(call, error)
+        call.answer(error)
         session = self._session
         orders: list[Order] = []
         if call is self._current:
@@ -230,6 +224,8 @@ class Calls:
             call.value = replace(call.value, state=state, ended_at=ended_at)
             orders.append(ports.PutCall(call=call.value))
         data = {"code": error.metadata.get("code", ""), "message": error.message, "command_id": ""}
+        if isinstance(error, ProviderRefused):
+            data["body"] = error.body
         orders.append(ports.Append(type="provider.error", data=data))
         if not session.value.is_over and self._current is None:
             session.alarms.cancel("duration")
@@ -237,11 +233,11 @@ class Calls:
             orders.append(ports.PutSession(session=session.value))
         return orders
 
-    def _link(self, call: _Call) -> None:
+    def _link(self, call: PlacedCall) -> None:
         if not call.retired:
             call.linking = self._session.errands.run(self._follow(call), "link")
 
-    async def _follow(self, call: _Call) -> None:
+    async def _follow(self, call: PlacedCall) -> None:
         """Attach to a call and take in what the provider tells, until the link is gone."""
         session = self._session
         adapter = session.provider.adapter
@@ -259,19 +255,20 @@ class Calls:
                 lambda now: [] if call.retired else session.end(reason, message, now)
             )
 
-    def _linked(self, call: _Call, link: CallLink) -> Sequence[Order]:
+    def _linked(self, call: PlacedCall, link: CallLink) -> Sequence[Order]:
         if call.retired:
             return []
         call.link = link
         return self._session.conversation.linked(call.value.provider_call_id)
 
-    def _told(self, call: _Call, event: Any, now: float) -> Sequence[Order]:
+    def _told(self, call: PlacedCall, event: Any, now: float) -> Sequence[Order]:
         if call.retired:
             return []
+        call.closed = isinstance(event, LinkClosed) and event.by_provider
         self._session.heard_something(now)
         return self._session.conversation.heard_from(event, now)
 
-    def _unlink(self, call: _Call) -> None:
+    def _unlink(self, call: PlacedCall) -> None:
         call.link = None
         if call.linking is not None:
             call.linking.cancel()
@@ -279,19 +276,3 @@ class Calls:
     def _hang_up(self) -> None:
         hints: Hints = self._session.shared.hints
         hints.publish(TOPIC, "")
-
-
-def _answer(call: _Call, answer: bytes | errors.AgentFieldError) -> None:
-    for asker in call.askers:
-        if asker.done():
-            continue
-        if isinstance(answer, bytes):
-            asker.set_result(answer)
-        else:
-            asker.set_exception(answer)
-    call.askers.clear()
-
-
-def _safety_identifier(session_id: str) -> str:
-    """Return who speaks, as providers may know it: nobody, but the same for one session."""
-    return hashlib.sha256(session_id.encode()).hexdigest()[:SAFETY_DIGITS]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["ClientSide", "Started", "Told"]
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
@@ -193,7 +194,9 @@ class ClientSide:
         await self._store.delete(session_id)
         return await self.visible(session_id, caller)
 
-    async def watch(self, session_id: str, after: int, caller: Caller) -> AsyncIterator[Event]:
+    async def watch(
+        self, session_id: str, after: int, caller: Caller
+    ) -> AsyncGenerator[Event, None]:
         """Yield the log from after a number on, and what happens, to its last event."""
         if after < 0:
             raise errors.InvalidArgument(
@@ -209,8 +212,10 @@ class ClientSide:
             if not session.is_over:
                 data = {"state": session.state, "last_sequence": session.last_sequence}
                 yield Event(type="watch.started", data=data, at=self._store.now())
-            async for event in self._registry.shared.feeds.follow(session_id, after=after):
-                yield event
+            feed = self._registry.shared.feeds.follow(session_id, after=after)
+            async with aclosing(feed):
+                async for event in feed:
+                    yield event
         finally:
             if present and running is not None:
                 running.errands.run(running.post(running.presence.changed(-1)), "unwatched")

@@ -37,3 +37,10 @@ class Commands:
             future.exception()  # whoever asked may have gone
         else:
             future.set_result(result)
+
+    def release(self, error: errors.AgentFieldError) -> None:
+        """Answer all who wait with an error, and forget their commands: they may be given again."""
+        for command_id, future in list(self._results.items()):
+            if not future.done():
+                self.resolve(command_id, error)
+                del self._results[command_id]

@@ -6,7 +6,7 @@ __all__ = ["LAST", "Feeds"]
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 
 from agentfield.sessions.model import Event
@@ -73,7 +73,7 @@ class Feeds:
             for reader in readers:
                 reader.wake()
 
-    async def follow(self, session_id: str, *, after: int) -> AsyncIterator[Event]:
+    async def follow(self, session_id: str, *, after: int) -> AsyncGenerator[Event, None]:
         """Yield the log from after a number on, and what happens, to its last event.
 
         Raises ServerDraining when the server goes down.

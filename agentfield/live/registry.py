@@ -7,6 +7,7 @@ __all__ = ["Registry"]
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from agentfield.dispatch.dispatcher import until_stored
@@ -16,7 +17,7 @@ from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
 from agentfield.live.session import LiveSession, Shared
 from agentfield.sessions.model import CallState, EndReason, Session, State
-from agentfield.telemetry import OPEN_CALLS
+from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
 from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
@@ -57,9 +58,7 @@ class Registry:
     def refuse_while_draining(self) -> None:
         """Raise ServerDraining once the server goes down."""
         if self._draining:
-            raise errors.ServerDraining(
-                "This server is going down and took nothing on; ask again.", retry_after=0.5
-            )
+            raise _draining("It took nothing on; ask again.")
 
     def begin(self, session: Session) -> LiveSession:
         """Run a session that was just stored: its handler goes to a worker."""
@@ -79,6 +78,7 @@ class Registry:
         store = self.shared.store
         for call in await store.calls_in(CallState.CREATING):
             log.warning("a provider call was abandoned", extra={"session_id": call.session_id})
+            ABANDONED_CALLS.inc()
             await store.settle_call(call.provider_call_id, CallState.ABANDONED)
         for call in await store.calls_in(CallState.OPEN):
             OPEN_CALLS.inc()
@@ -92,10 +92,14 @@ class Registry:
         """End the sessions that are connected, and wait a while for their calls to end."""
         self._draining = True
         self.shared.feeds.drain()
-        for session in list(self._sessions.values()):
-            if session.value.state in {State.CONNECTING, State.LIVE}:
-                detail = "the control plane was shut down"
-                await session.perform(session.end_because(EndReason.INTERNAL_ERROR, detail))
+        try:
+            async with asyncio.timeout(STOP_SECONDS), asyncio.TaskGroup() as tasks:
+                for session in self._sessions.values():
+                    session.commands.release(_draining("Give the command again."))
+                    if session.value.state in {State.CONNECTING, State.LIVE}:
+                        tasks.create_task(_end(session, "the control plane was shut down"))
+        except TimeoutError:
+            log.warning("sessions are not confirmed to have ended")
         self.shared.hints.publish(TOPIC, "")
         await self._hang_ups.settled(STOP_SECONDS)
 
@@ -146,6 +150,15 @@ class Registry:
             for event in events:
                 running.conversation.replay(event.type, event.data, event.at)
             after = events[-1].sequence
+
+
+def _draining(what_to_do: str) -> errors.ServerDraining:
+    return errors.ServerDraining(f"This server is going down. {what_to_do}", retry_after=0.5)
+
+
+async def _end(running: LiveSession, detail: str) -> None:
+    with suppress(errors.SessionEnded):
+        await running.perform(running.end_because(EndReason.INTERNAL_ERROR, detail))
 
 
 def _resumed(running: LiveSession) -> Step:

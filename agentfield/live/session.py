@@ -85,7 +85,7 @@ class LiveSession:
         self.tools = Tools(self)
         self.presence = Presence(self)
         self._inbox = Inbox()
-        self._commands = Commands()
+        self.commands = Commands()
         self._recorder = Recorder(session, store=shared.store, feeds=shared.feeds)
         self._closed = False
         self._stopped = False
@@ -95,17 +95,17 @@ class LiveSession:
     # --- its task ---
 
     async def run(self, first: Step | None = None) -> None:
-        """Run the session until its root execution is closed.
-
-        What goes wrong inside ends this one session.
-        """
+        """Run the session until its root execution is closed; what goes wrong ends it alone."""
         try:
             async with self.errands.running():
                 await self._run(first)
                 self.calls.stop()
         except* Exception:
             log.exception("a session failed", extra={"session_id": self.value.session_id})
+        try:
             await self._bury()
+        except Exception:
+            log.exception("a session was left", extra={"session_id": self.value.session_id})
 
     async def _run(self, first: Step | None) -> None:
         clock = asyncio.get_running_loop().time
@@ -159,7 +159,7 @@ class LiveSession:
 
     async def command(self, command_id: str, step: Step) -> Any:
         """Have a command taken and return its result; the same command again joins the first."""
-        return await asyncio.shield(await self._commands.take(command_id, self, step))
+        return await asyncio.shield(await self.commands.take(command_id, self, step))
 
     # --- steps that belong to the session as a whole ---
 
@@ -174,9 +174,7 @@ class LiveSession:
             *self.conversation.close(session_ended(replace(self.value, end_reason=reason)), now),
             *self.calls.retire(),
         ]
-        usage = self.conversation.usage
-        at = self.shared.store.now()
-        self.value = ended(replace(self.value, usage=usage), reason, detail, now=at)
+        self.value = ended(self.value, reason, detail, now=self.shared.store.now())
         for name in ("connect", "idle", "duration", "presence"):
             self.alarms.cancel(name)
         return [
@@ -188,7 +186,7 @@ class LiveSession:
 
     def end_because(self, reason: EndReason, detail: str) -> Step:
         """Return the step that ends the session for a reason."""
-        return lambda now: self.end(reason, detail, now)
+        return partial(self.end, reason, detail)
 
     def close_root(self, failure: Failure | None = None) -> Sequence[Order]:
         """Close the root execution, and with it the session's task once its calls are settled."""
@@ -201,7 +199,7 @@ class LiveSession:
         root = ports.EndRoot(
             execution_id=self.value.root_execution_id, status=status, failure=failure
         )
-        return [root, Then(run=self._root_closed)]
+        return [root, Then(run=self._close)]
 
     def heard_something(self, now: float) -> None:
         """Note that the session is not idle."""
@@ -217,9 +215,6 @@ class LiveSession:
         self.alarms.set("connect", now + max(left, 0.0), timeout)
         return []
 
-    def _root_closed(self) -> None:
-        self._closed = True
-
     def _gone_live(self, now: float) -> Sequence[Order]:
         if self.value.state is not State.CONNECTING:
             return []
@@ -230,11 +225,8 @@ class LiveSession:
         limits = self.value.declaration.limits
         idle = self.end_because(EndReason.IDLE_TIMEOUT, "nobody spoke for its idle_timeout")
         self.alarms.set("idle", now + limits.idle_timeout, idle)
-        facts = self.calls.facts()
-        return [
-            ports.PutSession(session=self.value),
-            ports.Append(type="session.live", data=facts),
-        ]
+        went_live = ports.Append(type="session.live", data=self.calls.facts())
+        return [ports.PutSession(session=self.value), went_live]
 
     async def _carry_out(self, orders: Iterable[Order]) -> None:
         now = asyncio.get_running_loop().time()
@@ -248,6 +240,9 @@ class LiveSession:
                     todo.extendleft(reversed(self.end(reason, detail, now)))
                 case _:
                     self._recorder.add(order)
+        if self.conversation.usage != self.value.usage:
+            self.value = replace(self.value, usage=self.conversation.usage)
+            self._recorder.add(ports.PutSession(session=self.value))
         last, deeds = await self._recorder.record()
         if last:
             self.value = replace(self.value, last_sequence=last)
@@ -263,11 +258,14 @@ class LiveSession:
             case e.CancelTool(call_id=call_id):
                 self.tools.cancel(call_id)
             case e.Resolve(command_id=command_id, result=result):
-                self._commands.resolve(command_id, result)
+                self.commands.resolve(command_id, result)
             case Then(run=run):
                 waiting = run()
                 if asyncio.iscoroutine(waiting):
                     await waiting
+
+    def _close(self) -> None:
+        self._closed = True
 
     def _stop(self) -> None:
         """Take no more steps, and answer those who still wait for one."""
@@ -277,13 +275,15 @@ class LiveSession:
             future.exception()  # whoever asked may have gone
 
     async def _bury(self) -> None:
-        """Store the end of a session that failed inside."""
+        """Store the end of a session that failed inside; of others there is nothing left to do."""
+        if self._stopped:
+            return
         self.calls.stop()
         now = asyncio.get_running_loop().time()
         detail = "something went wrong inside the control plane; its log has more"
         orders = [*self.end(EndReason.INTERNAL_ERROR, detail, now), *self.close_root()]
-        await self._carry_out(orders)
         self._stop()
+        await self._carry_out(orders)
 
     @staticmethod
     def leader(session: Session) -> Leader:

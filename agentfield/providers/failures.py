@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping
 
 from agentfield.providers.profile import Profile
+from agentfield.sessions.provider import ProviderRefused
 from agentfield.v1.errors import ProviderFailed
 
 _BOUNDARY = "control-plane -> realtime provider"
 _WORD = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _SECONDS = re.compile(r"\d{1,6}(\.\d{1,3})?", re.ASCII)
 _UNSENT = "unreachable"
+MAX_BODY = 4096
 
 
 def failure(profile: Profile, code: str, what: str) -> ProviderFailed:
@@ -30,7 +32,7 @@ def failure(profile: Profile, code: str, what: str) -> ProviderFailed:
 def refusal(
     profile: Profile, status: int, headers: Mapping[str, str], *, body: bytes = b"", code: str = ""
 ) -> ProviderFailed:
-    """Return the failure that an HTTP answer tells of; of its body only the error's code is kept.
+    """Return the failure that an HTTP answer tells of; its message has only the error's code.
 
     Its metadata has ``provider``, ``boundary`` and ``status``, and ``code`` and ``request_id`` as
     far as they are known.
@@ -41,11 +43,13 @@ def refusal(
     )
     message = f"{profile.title} realtime call failed ({status})"
     wait = headers.get("Retry-After", "")
-    return ProviderFailed(
+    refused = ProviderRefused(
         f"{message}: {code}." if code else f"{message}.",
         metadata=facts,
         retry_after=float(wait) if _SECONDS.fullmatch(wait) else None,
     )
+    refused.body = body[:MAX_BODY].decode(errors="replace")
+    return refused
 
 
 def is_passing(failed: ProviderFailed) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["HandlerRpcs"]
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from agentfield.live.agents import AgentSide
 from agentfield.rpc import convert_sessions
@@ -28,14 +29,12 @@ class HandlerRpcs:
         heard = self._sessions.handle(
             request.session_id, request.attempt, request.after_sequence, caller
         )
-        async for one in heard:
-            if isinstance(one, Session):
-                opened = pb.HandlerOpened(session=convert_sessions.session(one))
-                grace = one.declaration.limits.handler_grace
-                opened.handler_grace.FromMilliseconds(round(grace * 1000))
-                yield pb.HandleSessionResponse(opened=opened)
-            else:
-                yield pb.HandleSessionResponse(event=convert_sessions.event(one))
+        async with aclosing(heard):
+            async for one in heard:
+                if isinstance(one, Session):
+                    yield pb.HandleSessionResponse(opened=_opened(one))
+                else:
+                    yield pb.HandleSessionResponse(event=convert_sessions.event(one))
 
     async def Say(self, request: pb.SayRequest, context: Context) -> pb.SayResponse:
         spoken = await self._sessions.say(
@@ -110,6 +109,13 @@ class HandlerRpcs:
                 "A handler's outcome is returned, failed or lost.", metadata={"field": "outcome"}
             )
         return pb.ReportHandlerResponse()
+
+
+def _opened(session: Session) -> pb.HandlerOpened:
+    opened = pb.HandlerOpened(session=convert_sessions.session(session))
+    grace = session.declaration.limits.handler_grace
+    opened.handler_grace.FromMilliseconds(round(grace * 1000))
+    return opened
 
 
 def _outcome(spoken: Spoken) -> session_pb2.SpeechOutcome.ValueType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["SessionService"]
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from urllib.parse import urlencode
 
 from agentfield.executions.submission import checked_timeout
@@ -145,8 +146,9 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
     ) -> AsyncIterator[pb.WatchSessionResponse]:
         caller = current_call.get().caller
         events = self._sessions.watch(request.session_id, request.after_sequence, caller)
-        async for event in events:
-            yield pb.WatchSessionResponse(event=convert_sessions.event(event))
+        async with aclosing(events):
+            async for event in events:
+                yield pb.WatchSessionResponse(event=convert_sessions.event(event))
 
     async def ListSessionWorkflows(
         self, request: pb.ListSessionWorkflowsRequest, context: Context

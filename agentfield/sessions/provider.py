@@ -30,6 +30,7 @@ __all__ = [
     "PlaybackStopped",
     "Provider",
     "ProviderEvent",
+    "ProviderRefused",
     "SendToolOutput",
     "SpeechBegun",
     "SpeechDone",
@@ -46,6 +47,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from agentfield.v1 import errors
 
 # --- what an adapter can do ---
 
@@ -357,6 +360,12 @@ Command = Configure | CreateSpeech | CancelSpeech | SendToolOutput | DeleteItem
 
 
 # --- the port ---
+
+
+class ProviderRefused(errors.ProviderFailed):
+    """The provider answered no. Its own words are for the session's log alone."""
+
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ __all__ = ["Reachable", "VoiceCall", "calling"]
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import aiohttp
@@ -14,7 +14,7 @@ import aiohttp
 from agentfield.simulator import Simulator
 from agentfield.simulator import caller as webrtc
 from agentfield.simulator.tasks import owned_tasks
-from agentfield.testing.log import SessionLog
+from agentfield.testing.log import LOG_TITLE, SessionLog
 from agentfield.testing.plane import PATIENCE
 from agentfield.testing.story import Step, ToolCall, tool_calls, tree
 from agentfield.v1 import errors
@@ -187,10 +187,12 @@ async def calling(
             await _connect(call, _Gateway(http, token))
             yield call
         except BaseException as error:
-            error.add_note(f"The session's log:\n{call.log}")
+            if LOG_TITLE not in str(error):
+                error.add_note(f"{LOG_TITLE}\n{call.log}")
+            with suppress(aiohttp.ClientError, errors.AgentFieldError, AssertionError):
+                await call.hang_up()
             raise
-        finally:
-            await call.hang_up()
+        await call.hang_up()
 
 
 @asynccontextmanager

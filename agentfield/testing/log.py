@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SessionLog"]
+__all__ = ["LOG_TITLE", "SessionLog"]
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -13,6 +13,7 @@ import orjson
 
 from agentfield_sdk import SessionEvent
 
+LOG_TITLE = "The session's log:"
 _WIDTH = 160
 
 
@@ -98,7 +99,7 @@ class SessionLog:
     def failure(self, type_: str, facts: Mapping[str, Any], when: str) -> AssertionError:
         """Return what is raised when an event did not come."""
         wanted = " with " + ", ".join(f"{k}={v!r}" for k, v in facts.items()) if facts else ""
-        return AssertionError(f"No {type_}{wanted} came {when}. The session's log:\n{self}")
+        return AssertionError(f"No {type_}{wanted} came {when}. {LOG_TITLE}\n{self}")
 
     async def _change(self) -> None:
         self._changed.clear()

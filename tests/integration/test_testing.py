@@ -172,6 +172,11 @@ async def test_what_fails_in_a_call_carries_its_log() -> None:
     (note,) = failure.value.__notes__
     assert note.startswith("The session's log:\n")
     assert "session.live" in note
+    with pytest.raises(AssertionError, match=r"No agent.heard came within 0 s") as unheard:
+        async with led() as (call, _):
+            await call.until("agent.heard", seconds=0)
+    assert "session.live" in str(unheard.value)
+    assert not hasattr(unheard.value, "__notes__")
 
 
 async def test_what_the_gateway_refuses_is_raised_as_its_reason() -> None:

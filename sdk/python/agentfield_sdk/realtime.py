@@ -138,6 +138,16 @@ class RealtimeSession:
         with entered(self._context):
             return await self._calls.call(target, *args, **kwargs)
 
+    def with_options(
+        self, *, timeout: float | None = None, request_id: str = "", actor_id: str = ""
+    ) -> Calls:
+        """Return calls with options: see ``Calls.with_options``.
+
+        A handler that runs again after its worker was lost calls again; with the same
+        ``request_id`` it gets the first one's result.
+        """
+        return self._calls.with_options(timeout=timeout, request_id=request_id, actor_id=actor_id)
+
     async def update(
         self, *, instructions: str | None = None, tools: Sequence[str] | None = None
     ) -> dict[str, str]:

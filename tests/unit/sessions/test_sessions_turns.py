@@ -79,7 +79,7 @@ def test_turns_come_in_the_order_of_the_conversation() -> None:
 
 @st.composite
 def reordered(draw: st.DrawFn) -> list[Told]:
-    """The events of a call, shuffled as far as the provider may: the fate of one item in order."""
+    """Shuffle the events of a call as far as the provider may: one item's fate stays in order."""
     moved = list(enumerate(CALL))
     keys = draw(st.lists(st.integers(0, 100), min_size=len(CALL), max_size=len(CALL)))
     latest: dict[tuple[str, str], int] = {}

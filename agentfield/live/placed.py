@@ -1,0 +1,49 @@
+"""One provider call, and what goes with it in this process."""
+
+from __future__ import annotations
+
+__all__ = ["PlacedCall", "safety_identifier"]
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+
+from agentfield.sessions.model import ProviderCall
+from agentfield.sessions.provider import CallLink, Configuration
+from agentfield.v1 import errors
+
+SAFETY_DIGITS = 32
+
+
+@dataclass(slots=True, eq=False)
+class PlacedCall:
+    """A call from its offer until it is retired."""
+
+    value: ProviderCall
+    configuration: Configuration
+    """What travels in the offer."""
+    askers: list[asyncio.Future[bytes]] = field(default_factory=list)
+    """Who waits for its answer."""
+    closed: bool = False
+    """The provider has said that it is over."""
+    retired: bool = False
+    """It is to end as soon as it can."""
+    link: CallLink | None = None
+    linking: asyncio.Task[None] | None = None
+    taken_at: float = 0.0
+
+    def answer(self, answer: bytes | errors.AgentFieldError) -> None:
+        """Answer whoever waits for the provider's answer."""
+        for asker in self.askers:
+            if asker.done():
+                continue
+            if isinstance(answer, bytes):
+                asker.set_result(answer)
+            else:
+                asker.set_exception(answer)
+        self.askers.clear()
+
+
+def safety_identifier(session_id: str) -> str:
+    """Return who speaks, as providers may know it: nobody, but the same for one session."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:SAFETY_DIGITS]
