@@ -15,7 +15,7 @@ from agentfield.dispatch.link import Handling, Link, Welcome
 from agentfield.executions.engine import Topic, announce
 from agentfield.executions.model import Execution
 from agentfield.executions.ports import Hints
-from agentfield.executions.work import MAX_CLAIM, Acceptance, Running, WorkStore
+from agentfield.executions.work import MAX_CLAIM, Acceptance, Rejoined, Running, WorkStore
 from agentfield.identity import Caller
 from agentfield.ids import new_id
 from agentfield.sessions.ports import HandlerStart
@@ -116,17 +116,20 @@ class Dispatcher:
             max_sessions=max_sessions,
             handlers=handlers,
         )
+        self._welcome(link, rejoined)
+        return link
+
+    def _welcome(self, link: Link, rejoined: Rejoined) -> None:
         link.send(Welcome())
         for one in rejoined.forget:
             link.forget(one)
         if self._draining:
             link.drain()
             link.finish()
-        self._links[worker_id] = link
+        self._links[link.worker_id] = link
         WORKERS.inc()
         announce(self._hints, rejoined.changed)
         self._hints.publish(Topic.QUEUE, link.node_id)
-        return link
 
     def accepted(self, link: Link, running: Running) -> None:
         """Note that a worker has received an execution.

@@ -48,6 +48,28 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agentfield.sessions.provider_events import (
+    AgentDelta,
+    AgentSaid,
+    Configured,
+    Failed,
+    Heard,
+    HeardDelta,
+    HeardFailed,
+    ItemAdded,
+    LinkClosed,
+    PlaybackCleared,
+    PlaybackStarted,
+    PlaybackStopped,
+    ProviderEvent,
+    SpeechBegun,
+    SpeechDone,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCalled,
+    Truncated,
+    TurnCommitted,
+)
 from agentfield.v1 import errors
 
 # --- what an adapter can do ---
@@ -98,216 +120,6 @@ class Configuration:
     """``type`` and whatever of its options is to be sent, by the contract's names."""
     transcription: Mapping[str, str] | None = None
     """``model`` and, if given, ``language``; None: off."""
-
-
-# --- what the provider tells ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
-    """The provider says what is in force, whoever changed it."""
-
-    matches: bool
-    """Nothing that we set differs from the last configuration we sent."""
-    differs: tuple[str, ...] = ()
-    """Names of what differs, for instance ``tools``; never their content."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechStarted:
-    """The user began to speak."""
-
-    item_id: str
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechStopped:
-    """The user stopped speaking."""
-
-    item_id: str
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnCommitted:
-    """The user's turn is in the conversation."""
-
-    item_id: str
-    previous_item_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeardDelta:
-    """A piece of the user's transcript."""
-
-    item_id: str
-    delta: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """The transcript of a user's turn."""
-
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeardFailed:
-    """A user's turn could not be transcribed."""
-
-    item_id: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemAdded:
-    """An item was put into the conversation, by whomever."""
-
-    item_id: str
-    previous_item_id: str | None
-    type: str
-    """``message``, ``function_call`` or ``function_call_output``, or what else a provider has."""
-    role: str = ""
-    text: str | None = None
-    """Of a message that is typed: its text."""
-    call_id: str = ""
-    """Of a function call or its output."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechBegun:
-    """The model began a response."""
-
-    response_id: str
-    command_id: str = ""
-    """The id that we gave with the command; empty: we did not ask for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentDelta:
-    """A piece of what the model says."""
-
-    response_id: str
-    item_id: str
-    delta: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSaid:
-    """All the words of one message of the model."""
-
-    response_id: str
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCalled:
-    """The model calls a tool; its arguments are complete."""
-
-    response_id: str
-    item_id: str
-    call_id: str
-    name: str
-    arguments: str
-    """As the model wrote them; they need not be JSON."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackStarted:
-    """The user begins to hear a response."""
-
-    response_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackStopped:
-    """A response was played to its end."""
-
-    response_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackCleared:
-    """What was left of a response is not played."""
-
-    response_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Truncated:
-    """A message of the model was cut to what was heard."""
-
-    item_id: str
-    audio_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechDone:
-    """The model has finished a response, or failed to."""
-
-    response_id: str
-    command_id: str = ""
-    status: str = "completed"
-    """``completed``, ``cancelled``, ``incomplete`` or ``failed``."""
-    reason: str = ""
-    """Of the status, as the provider has it, for instance ``turn_detected``."""
-    error_code: str = ""
-    error_message: str = ""
-    usage: Mapping[str, Any] | None = None
-    has_audio: bool = False
-    """Some of it is spoken: its playback ends by an event of its own."""
-    item_ids: tuple[str, ...] = ()
-    """Its messages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """The provider reports an error; the call goes on unless it is fatal."""
-
-    code: str
-    message: str
-    command_id: str = ""
-    """Of the command it is about, if it says so."""
-    busy: bool = False
-    """It refused to begin a response because another one is active."""
-    fatal: bool = False
-    expired: bool = False
-    """The call has lasted for as long as the provider allows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkClosed:
-    """The link is gone; always the last event of a link."""
-
-    by_provider: bool
-    """It was closed in good order: the call is over. Else it broke."""
-    detail: str = ""
-
-
-ProviderEvent = (
-    Configured
-    | SpeechStarted
-    | SpeechStopped
-    | TurnCommitted
-    | HeardDelta
-    | Heard
-    | HeardFailed
-    | ItemAdded
-    | SpeechBegun
-    | AgentDelta
-    | AgentSaid
-    | ToolCalled
-    | PlaybackStarted
-    | PlaybackStopped
-    | PlaybackCleared
-    | Truncated
-    | SpeechDone
-    | Failed
-    | LinkClosed
-)
 
 
 # --- what the provider is told ---

@@ -363,12 +363,14 @@ async def test_what_is_wrong_with_a_tool_call_is_said(world: VoiceWorld) -> None
     await desk(world, script=Script(replies=[calls]))
     async with calling(world, "desk.model") as call:
         path = f"/api/v1/session-instances/{call.session_id}/tools"
-        for tool, body, status, reason in (
+        wrong: list[tuple[str, dict[str, Any], int, str]] = [
             ("look_up", {"target": "desk.slowly"}, 400, "INVALID_ARGUMENT"),
             ("look_up", {"input": 5}, 400, "INVALID_ARGUMENT"),
             ("x", {"call_id": "call_none"}, 404, "UNKNOWN_TOOL_CALL"),
             ("x", {}, 403, "TOOL_NOT_ALLOWED"),
-        ):
+        ]
+        body: dict[str, Any]
+        for tool, body, status, reason in wrong:
             found, told = await world.rest("POST", f"{path}/{tool}", json=body)
             assert (found, told.get("reason")) == (status, reason), (tool, body)
         body = {"target": "desk.look_up", "input": {"thing": "cap"}}

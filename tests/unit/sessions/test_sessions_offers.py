@@ -60,7 +60,7 @@ def test_a_session_that_is_over_is_told_of_first() -> None:
 
 
 def test_what_is_asserted_is_checked_before_the_transport() -> None:
-    with pytest.raises(errors.InvalidArgument, match="the offer says target=shop.other"):
+    with pytest.raises(errors.InvalidArgument, match="the offer says target=shop"):
         offers_nothing(of(transport="websocket"), WRONG)
 
 
