@@ -19,7 +19,7 @@ $(VENV)/.done: requirements.lock pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## A nested workflow across two agents, from start to clean stop
+demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
 	$(BIN)/python examples/demo.py
 
 test: setup stubs ## Every test

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SCRIPT", "Entry", "Provider", "an_offer", "at_provider"]
+__all__ = ["SCRIPT", "Entry", "Provider", "an_offer", "at_provider", "configure"]
 
 import json
 import secrets
@@ -44,6 +44,7 @@ class Provider:
         self._http = http
         self._realtime = f"{origin}/v1/realtime"
         self._control = f"{origin}/simulator"
+        self._newest = 0
 
     async def offer(self, sdp: str) -> str:
         """Make an offer as the control plane makes it; return the call's id."""
@@ -84,8 +85,9 @@ class Provider:
 
     async def mark(self) -> int:
         """Return the number of the newest entry."""
-        entries = await self.journal()
-        return entries[-1]["number"] if entries else 0
+        for entry in await self.journal(after=self._newest):
+            self._newest = entry["number"]
+        return self._newest
 
 
 async def configure(sideband: aiohttp.ClientWebSocketResponse) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from bench import burst, offer, rest, round_trip, store, unary, workflow
+from bench import attach, burst, offer, rest, round_trip, store, turn, unary, workflow
 
 BENCHMARKS = {
     "unary": unary.measure,
@@ -26,6 +26,8 @@ BENCHMARKS = {
     "workflow": workflow.measure,
     "burst": burst.measure,
     "offer": offer.measure,
+    "attach": attach.measure,
+    "turn": turn.measure,
 }
 PATIENCE = 60.0
 """Seconds after which a benchmark is given up."""

@@ -24,8 +24,10 @@ class Errands:
         """Run errands while the block runs. Raises what one of them fails with, in a group."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            yield
-            self._group = None
+            try:
+                yield
+            finally:
+                self._group = None
             for task in self._tasks:
                 task.cancel()
 

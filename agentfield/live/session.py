@@ -270,7 +270,7 @@ class LiveSession:
     def _stop(self) -> None:
         """Take no more steps, and answer those who still wait for one."""
         self._stopped = True
-        for future in list(self._owed):
+        for future in [each for each in self._owed if not each.done()]:
             future.set_exception(session_ended(self.value))
             future.exception()  # whoever asked may have gone
 

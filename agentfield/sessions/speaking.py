@@ -172,7 +172,6 @@ class Speaking:
         for response in list(self._sequence.responses.values()):
             self._close(response, now, "interrupted" if response.audible else "unknown")
         self._sequence.forget()
-        self.responses.calling.clear()
 
     # --- inside ---
 

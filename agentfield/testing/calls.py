@@ -175,16 +175,13 @@ async def calling(
         path = f"/api/v1/session-targets/{target}/start"
         started = json.loads(await _Gateway(http, api_key).post(path, json=options))
         token = started["session_token"]
+        gateway, simulator = _Gateway(http, token), plane.simulator
         call = VoiceCall(
-            client=client,
-            gateway=_Gateway(http, token),
-            caller=caller,
-            started=started,
-            simulator=plane.simulator,
+            client=client, gateway=gateway, caller=caller, started=started, simulator=simulator
         )
         await enter(_followed(call, await enter(Client(plane.grpc_address, api_key=token))))
         try:
-            await _connect(call, _Gateway(http, token))
+            await _connect(call, gateway)
             yield call
         except BaseException as error:
             if LOG_TITLE not in str(error):

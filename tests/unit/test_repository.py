@@ -50,13 +50,16 @@ def test_the_rooms_of_the_architecture_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "example"),
-    [("README.md", "examples/hello.py"), ("docs/python.md", "examples/hello_client.py")],
+    ("document", "examples"),
+    [
+        ("README.md", ["examples/voice_agent.py", "examples/hello.py"]),
+        ("docs/python.md", ["examples/hello_client.py"]),
+    ],
 )
-def test_python_in_the_documents_is_a_file_that_runs(document: str, example: str) -> None:
+def test_python_in_the_documents_is_a_file_that_runs(document: str, examples: list[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
 
-    assert blocks == [(ROOT / example).read_text()]
+    assert blocks == [(ROOT / example).read_text() for example in examples]
 
 
 def test_modules_and_functions_stay_short() -> None:

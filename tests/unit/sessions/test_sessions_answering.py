@@ -54,6 +54,24 @@ def test_a_handler_that_returns_leaves_one_answer_to_the_model(turns: int) -> No
     assert stage.asks() == 1
 
 
+def test_a_handler_that_returns_leaves_nothing_to_a_model_that_never_answers() -> None:
+    stage = Stage(Leader.HANDLER)
+    stage.user_says()
+    stage.lead(Leader.NOBODY)
+    assert stage.asks() == 0
+
+
+def test_what_the_handler_has_stopped_is_no_answer() -> None:
+    stage = Stage(Leader.HANDLER)
+    stage.user_says()
+    stage.say("Hello.")
+    stage.interrupt()
+    stage.lead(Leader.MODEL)
+    stage.begin()
+    stage.done(status="cancelled", reason="client_cancelled")
+    assert [data["kind"] for data in stage.logged("agent.asked")] == ["say", "answer"]
+
+
 def test_a_handler_that_has_answered_leaves_nothing() -> None:
     stage = Stage(Leader.HANDLER)
     stage.user_says()
@@ -105,6 +123,9 @@ def test_what_waits_while_turns_are_committed_is_answered_once() -> None:
     stage.user_says(item="u3")
     assert stage.asks() == 1
     stage.speak("Hi.")
+    assert stage.asks() == 2
+    stage.begin("resp-2")
+    stage.speak("Hi again.", "resp-2")
     assert stage.asks() == 2
 
 

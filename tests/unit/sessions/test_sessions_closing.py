@@ -85,6 +85,7 @@ def test_after_the_end_nothing_is_said_any_more() -> None:
     asks = stage.asks()
     stage.close()
     stage.finish()
+    stage.say("Late.", "late")
     stage.wait(300)
     assert stage.asks() == asks
     assert stage.is_quiet()

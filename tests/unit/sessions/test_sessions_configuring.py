@@ -148,6 +148,14 @@ def test_a_change_is_confirmed_though_the_provider_has_ways_of_its_own() -> None
     assert stage.resolved("update")
 
 
+def test_the_ways_of_the_provider_are_learnt_once() -> None:
+    stage = linked()
+    stage.tell(other("voice", "transcription"))
+    stage.update(instructions="Be brief.")
+    stage.tell(other("voice"), other("voice", "transcription"))
+    assert not stage.logged("client.tampering")
+
+
 def test_what_others_have_put_into_force_does_not_confirm_a_change() -> None:
     stage = Stage()
     stage.update(instructions="Be brief.")

@@ -185,6 +185,27 @@ def test_after_a_barge_in_a_newer_turn_ends_the_answer() -> None:
     assert len(stage.outputs()) == 1
 
 
+def test_after_a_barge_in_a_turn_that_is_typed_is_newer_as_well() -> None:
+    stage = speaking_and_calling()
+    barge_in(stage)
+    item = p.ItemAdded(
+        item_id="u2", previous_item_id=None, type="message", role="user", text="Stop."
+    )
+    stage.tell(item)
+    assert stage.spoken("respond").outcome == "interrupted"
+
+
+def test_whether_the_model_goes_on_is_not_decided_before_its_response_is_done() -> None:
+    stage = responding()
+    stage.tell(p.PlaybackStarted(response_id="resp-1"))
+    stage.call(name="steal")
+    stage.tell(p.PlaybackCleared(response_id="resp-1"))
+    stage.user_says("Stop.", "u2")
+    stage.done(status="cancelled", reason="turn_detected", has_audio=True)
+    assert stage.spoken("respond").outcome == "interrupted"
+    assert stage.asks() == 1
+
+
 def test_a_newer_turn_without_a_barge_in_does_not_end_the_answer() -> None:
     stage = called()
     stage.user_says("And?", "u2")

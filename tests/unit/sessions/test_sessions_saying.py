@@ -171,6 +171,30 @@ def test_pieces_of_speech_are_for_those_who_watch_now() -> None:
     assert stage.all(e.Live) == [e.Live(type="agent.delta", data=data)]
 
 
+def test_a_response_is_done_once() -> None:
+    stage = playing()
+    stage.tell(SAID, DONE, CUT)
+    assert stage.one("response.done")["status"] == "completed"
+    stage.tell(STOPPED)
+    assert stage.spoken().outcome == "completed"
+
+
+def test_playback_is_measured_from_its_first_start() -> None:
+    stage = playing()
+    stage.wait(1)
+    stage.tell(STARTED)
+    stage.wait(1)
+    stage.tell(SAID, DONE, STOPPED)
+    assert stage.spoken().heard_ms == 2000
+
+
+def test_a_message_whose_words_are_not_told_was_said_all_the_same() -> None:
+    stage = saying()
+    stage.tell(STARTED, DONE, STOPPED)
+    assert (stage.one("agent.heard")["item_id"], stage.one("agent.heard")["text"]) == (ITEM, "")
+    assert stage.spoken().outcome == "completed"
+
+
 def test_a_text_in_two_messages_is_one_text() -> None:
     stage = saying("One two. Three four.")
     stage.tell(
@@ -204,6 +228,13 @@ def test_other_words_are_a_deviation_and_no_second_attempt() -> None:
     }
     assert stage.asks() == 1
     assert stage.log("agent.deviated", "agent.heard")[-1] == "agent.heard"
+
+
+def test_a_text_that_reaches_the_models_limit_is_a_deviation() -> None:
+    stage = saying("One two.")
+    stage.tell(p.AgentSaid(response_id=RESP, item_id=ITEM, text="One"))
+    stage.done(status="incomplete", reason="max_output_tokens")
+    assert stage.one("agent.deviated")["spoken"] == "One"
 
 
 def test_case_and_punctuation_are_no_deviation() -> None:
@@ -276,6 +307,27 @@ def test_of_two_messages_the_later_is_heard_after_the_earlier() -> None:
     assert (first["text"], first["heard_ms"]) == ("One two three four five.", 1600)
     assert (second["text"], second["heard_ms"]) == ("Six", 500)
     assert stage.spoken().heard_text == "One two three four five. Six"
+
+
+def test_of_two_messages_the_provider_may_know_one() -> None:
+    stage = saying("One two. Three four.")
+    stage.tell(
+        STARTED,
+        p.AgentSaid(response_id=RESP, item_id="a", text="One two."),
+        p.AgentSaid(response_id=RESP, item_id="b", text="Three four."),
+        p.Truncated(item_id="a", audio_ms=300),
+    )
+    stage.wait(1)
+    stage.tell(CUT, CLEARED)
+    stage.wait(1)
+    assert [data["heard_ms"] for data in stage.logged("agent.heard")] == [300, 700]
+
+
+def test_what_was_cut_was_not_played_to_its_end() -> None:
+    stage = playing()
+    stage.tell(CLEARED, STOPPED, SAID, DONE)
+    stage.wait(1)
+    assert stage.spoken().outcome == "interrupted"
 
 
 def test_an_interruption_is_told_once() -> None:
@@ -514,6 +566,15 @@ def test_a_busy_provider_is_asked_again_when_it_is_done(command_id: str) -> None
     stage.speak("One.")
     assert stage.spoken().outcome == "completed"
     assert not stage.logged("provider.error")
+
+
+def test_a_provider_that_is_done_soon_is_asked_again_at_once() -> None:
+    stage = Stage()
+    stage.say("One.")
+    stage.tell(BUSY)
+    stage.wait(0.1)
+    stage.tell(p.SpeechDone(response_id="foreign"))
+    assert stage.asks() == 2
 
 
 def test_a_provider_that_is_busy_with_what_nobody_knows_is_asked_again_soon() -> None:
