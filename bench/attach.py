@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from bench.disk import COMMIT, Disk, disk
+from bench.disk import COMMIT, Disk, open_disk
 from bench.provider import SCRIPT, Entry, Provider, an_offer, at_provider, configure
 from bench.servers import connected, control_plane, simulator, voice_agent
 from bench.sessions import Sessions
@@ -41,7 +41,7 @@ async def measure() -> str:
         at_provider(simulated.http) as provider,
     ):
         sessions, sdp = Sessions(channel), await an_offer()
-        with disk() as own:
+        with open_disk() as own:
             rounds = [await _round(provider, sessions, sdp, own) for _ in range(ROUNDS)]
     return times_table(TITLE, ROWS, rounds[1:])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COMMIT", "Disk", "disk"]
+__all__ = ["COMMIT", "Disk", "open_disk"]
 
 import sqlite3
 import tempfile
@@ -28,7 +28,7 @@ class Disk:
 
 
 @contextmanager
-def disk() -> Iterator[Disk]:
+def open_disk() -> Iterator[Disk]:
     """Open a database of its own, removed at the end."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.db")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from agentfield.v1.session_service_pb2 import StartSessionResponse
-from bench.disk import COMMIT, Disk, disk
+from bench.disk import COMMIT, Disk, open_disk
 from bench.provider import SCRIPT, Provider, an_offer, at_provider
 from bench.servers import connected, control_plane, simulator, voice_agent
 from bench.sessions import Sessions
@@ -60,7 +60,7 @@ async def measure() -> str:
         at_provider(simulated.http) as provider,
         aiohttp.ClientSession(f"http://{plane.http}") as gateway,
     ):
-        with disk() as own:
+        with open_disk() as own:
             world = _World(
                 provider=provider,
                 sessions=Sessions(channel),

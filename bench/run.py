@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from bench import attach, burst, offer, rest, round_trip, store, turn, unary, workflow
+from bench import attach, burst, load, memory, offer, rest, round_trip, store, turn, unary, workflow
 
 BENCHMARKS = {
     "unary": unary.measure,
@@ -28,6 +28,8 @@ BENCHMARKS = {
     "offer": offer.measure,
     "attach": attach.measure,
     "turn": turn.measure,
+    "load": load.measure,
+    "memory": memory.measure,
 }
 PATIENCE = 60.0
 """Seconds after which a benchmark is given up."""

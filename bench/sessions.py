@@ -63,6 +63,7 @@ class Sessions:
                 began.set()
                 if response.event.type == "session.live":
                     live.set_result(time.time())
+                    stream.cancel()  # it would go on in the background
                     return
 
         async with asyncio.TaskGroup() as tasks:

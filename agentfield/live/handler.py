@@ -13,6 +13,7 @@ from agentfield.executions.model import Failure
 from agentfield.live.orders import Order, Then
 from agentfield.sessions import ports
 from agentfield.sessions.effects import Resolve
+from agentfield.sessions.leading import leader_of
 from agentfield.sessions.model import EndReason, HandlerState, Tool, session_ended
 from agentfield.v1 import errors
 
@@ -219,7 +220,7 @@ class Handler:
                 failure = Failure(reason=errors.ExecutionFailed.reason, message=data["error"])
             return [*orders, *session.close_root(failure)]
         if state is HandlerState.RETURNED:
-            orders += session.conversation.lead(session.leader(session.value), now)
+            orders += session.conversation.lead(leader_of(session.value), now)
         return orders
 
     def _grace_over(self, _: float) -> Sequence[Order]:

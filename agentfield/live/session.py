@@ -32,10 +32,10 @@ from agentfield.live.toolruns import ToolRuns
 from agentfield.live.tools import Tools
 from agentfield.sessions import effects as e
 from agentfield.sessions import ports
-from agentfield.sessions.conversation import Conversation, Leader
+from agentfield.sessions.conversation import Conversation
+from agentfield.sessions.leading import leader_of
 from agentfield.sessions.model import (
     EndReason,
-    HandlerState,
     Session,
     State,
     ended,
@@ -75,7 +75,7 @@ class LiveSession:
         self.provider = shared.providers[d.provider, d.transport]
         self.conversation = Conversation(
             session,
-            leader=self.leader(session),
+            leader=leader_of(session),
             capabilities=self.provider.capabilities,
             new_id=new_id,
         )
@@ -284,15 +284,6 @@ class LiveSession:
         orders = [*self.end(EndReason.INTERNAL_ERROR, detail, now), *self.close_root()]
         self._stop()
         await self._carry_out(orders)
-
-    @staticmethod
-    def leader(session: Session) -> Leader:
-        """Return who leads the conversation, as its handler is now."""
-        if session.handler is HandlerState.RUNNING:
-            return Leader.HANDLER
-        if not session.declaration.answers:
-            return Leader.NOBODY
-        return Leader.MODEL if session.declaration.has_handler else Leader.PROVIDER
 
 
 def _fulfil(future: asyncio.Future[Any]) -> None:

@@ -6,6 +6,7 @@ __all__ = ["Link"]
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -13,6 +14,10 @@ import aiohttp
 
 from agentfield.providers.openai_codec import Codec
 from agentfield.sessions.provider import Command, LinkClosed, ProviderEvent
+
+_ESCAPED_SURROGATE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 
 
 class Link:
@@ -53,7 +58,15 @@ class Link:
 
     def _decoded(self, text: str) -> list[ProviderEvent]:
         try:
-            frame = json.loads(text)
+            frame = json.loads(_whole(text))
         except ValueError:
             return []
         return self._codec.decode(frame) if isinstance(frame, dict) else []
+
+
+def _whole(text: str) -> str:
+    """Return JSON with the replacement character for each half of a surrogate pair alone.
+
+    No store and no reader of ours could hold it.
+    """
+    return _ESCAPED_SURROGATE.sub(lambda m: m[0] if len(m[0]) == 12 else "\\ufffd", text)

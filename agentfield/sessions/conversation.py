@@ -6,37 +6,25 @@ clock, and what it decides is taken from it as effects.
 
 from __future__ import annotations
 
-__all__ = ["Conversation", "Leader"]
+__all__ = ["Conversation"]
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
 from typing import Any
 
 from agentfield.contract.turns import Turns
 from agentfield.sessions import provider as p
 from agentfield.sessions.configuring import Configuring
 from agentfield.sessions.effects import Effect, End, Outbox, Resolve, Send
+from agentfield.sessions.leading import Leader
 from agentfield.sessions.listening import Listening
 from agentfield.sessions.model import EndReason, Session, Tool
 from agentfield.sessions.speaking import Speaking
 from agentfield.sessions.speech import Piece
 from agentfield.sessions.toolbook import ToolBook, ToolOutcome
+from agentfield.sessions.usage import added_up
 from agentfield.v1 import errors
 
 MAX_TAMPERING = 3
-
-
-class Leader(Enum):
-    """Who decides what is said to a turn of the user."""
-
-    HANDLER = auto()
-    """Nothing is spoken unless it says so."""
-    MODEL = auto()
-    """We ask the model to answer each turn."""
-    PROVIDER = auto()
-    """The model answers by itself."""
-    NOBODY = auto()
-    """The model never answers on its own."""
 
 
 class Conversation:
@@ -64,6 +52,7 @@ class Conversation:
             session_id=session.session_id,
             declaration=session.declaration,
             tools=lambda: self.tools,
+            new_id=new_id,
         )
         self._speaking = Speaking(self._outbox, turns=self._turns, book=self._book, new_id=new_id)
         self._listening = Listening(
@@ -72,7 +61,6 @@ class Conversation:
             transcribed=session.declaration.transcription is not None,
             transcript_timeout=session.declaration.limits.transcript_timeout,
         )
-
         self._takes = self._table()
 
     def _table(self) -> Mapping[type, Callable[[Any, float], object]]:
@@ -259,7 +247,7 @@ class Conversation:
         self._speaking.responses.done(event, now)
         if event.usage:
             self._outbox.log("usage", response_id=event.response_id, usage=dict(event.usage))
-            self.usage = _sum(self.usage, event.usage)
+            self.usage = added_up(self.usage, event.usage)
 
     def _link_closed(self, event: p.LinkClosed) -> None:
         self._configuring.end()
@@ -301,12 +289,8 @@ class Conversation:
         if event.busy:
             self._speaking.refused(event.command_id, now)
             return
-        self._outbox.log(
-            "provider.error",
-            code=event.code,
-            message=event.message,
-            command_id=event.command_id,
-        )
+        facts = {"code": event.code, "message": event.message, "command_id": event.command_id}
+        self._outbox.log("provider.error", **facts)
         if event.expired:
             detail = "the provider's own limit of a call was reached"
             self._outbox.put(End(reason=EndReason.PROVIDER_CLOSED, detail=detail))
@@ -314,19 +298,3 @@ class Conversation:
             self._outbox.put(End(reason=EndReason.PROVIDER_ERROR, detail=event.code))
         else:
             self._speaking.failed(event.command_id)
-
-
-def _sum(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Add numbers up, member by member, whatever the shape."""
-    total = dict(one)
-    for name, value in other.items():
-        before = total.get(name)
-        if isinstance(value, Mapping):
-            total[name] = _sum(before if isinstance(before, Mapping) else {}, value)
-        elif _is_number(value):
-            total[name] = value + before if _is_number(before) else value
-    return total
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -45,12 +45,16 @@ class ToolBook:
         session_id: str,
         declaration: Declaration,
         tools: Callable[[], Sequence[Tool]],
+        new_id: Callable[[str], str],
     ) -> None:
         self._out = outbox
         self._session_id = session_id
         self._declaration = declaration
         self._tools = tools
+        self._new_id = new_id
         self._provider_call_id = ""
+        self._secret = ""
+        """What the ids of this provider call's outputs are derived from."""
         self._calls: dict[str, ToolCall] = {}
         self._running: dict[str, Tool] = {}
         self._cancelled: set[str] = set()
@@ -60,6 +64,7 @@ class ToolBook:
     def begin(self, provider_call_id: str) -> None:
         """Begin anew with another provider call."""
         self._provider_call_id = provider_call_id
+        self._secret = self._new_id("secret")
         self._calls.clear()
         self._running.clear()
         self._cancelled.clear()
@@ -89,36 +94,9 @@ class ToolBook:
             tool = called_tool(self._tools(), event.name)
             arguments = parse_arguments(tool, event.arguments)
         except Refusal as refusal:
-            self._out.log(
-                "tool.refused",
-                call_id=event.call_id,
-                name=event.name,
-                source="model",
-                reason=refusal.reason,
-                message=refusal.message,
-            )
-            self._out.put(Save(call=call))
-            self._give(event.call_id, error_output(refusal.reason, refusal.message))
-            return True
-        self._out.log(
-            "tool.called",
-            call_id=event.call_id,
-            name=event.name,
-            target=tool.target,
-            arguments=event.arguments,
-            source="model",
-        )
-        self._out.put(Save(call=call))
-        self._running[event.call_id] = tool
-        option = self._declaration.tool_option(tool.entry)
-        self._out.put(
-            RunTool(
-                call_id=event.call_id,
-                target=tool.target,
-                input=arguments,
-                timeout=option.timeout or self._declaration.limits.tool_timeout,
-            )
-        )
+            self._refuse(call, refusal)
+        else:
+            self._run(call, tool, arguments)
         return True
 
     def started(self, call_id: str, execution_id: str) -> None:
@@ -167,12 +145,45 @@ class ToolBook:
             self._out.put(Save(call=self._calls[call_id]))
         return True
 
+    def _refuse(self, call: ToolCall, refusal: Refusal) -> None:
+        self._out.log(
+            "tool.refused",
+            call_id=call.call_id,
+            name=call.name,
+            source="model",
+            reason=refusal.reason,
+            message=refusal.message,
+        )
+        self._out.put(Save(call=call))
+        self._give(call.call_id, error_output(refusal.reason, refusal.message))
+
+    def _run(self, call: ToolCall, tool: Tool, arguments: bytes) -> None:
+        self._out.log(
+            "tool.called",
+            call_id=call.call_id,
+            name=call.name,
+            target=tool.target,
+            arguments=call.arguments,
+            source="model",
+        )
+        self._out.put(Save(call=call))
+        self._running[call.call_id] = tool
+        option = self._declaration.tool_option(tool.entry)
+        self._out.put(
+            RunTool(
+                call_id=call.call_id,
+                target=tool.target,
+                input=arguments,
+                timeout=option.timeout or self._declaration.limits.tool_timeout,
+            )
+        )
+
     def _give(self, call_id: str, output: str) -> None:
         """Give the model the one output of a call; a second one is not sent."""
         call = self._calls.get(call_id)
         if call is None or call.output is not None:
             return
-        item_id = output_item_id(self._provider_call_id, call_id)
+        item_id = output_item_id(self._secret, call_id)
         self._calls[call_id] = replace(call, output=output, output_item_id=item_id)
         self._item_ids[item_id] = call_id
         self._out.log("tool.output", call_id=call_id, item_id=item_id, output=output)

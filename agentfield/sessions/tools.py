@@ -16,6 +16,7 @@ __all__ = [
 ]
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -188,7 +189,11 @@ def error_output(reason: str, message: str) -> str:
     return orjson.dumps(error).decode()
 
 
-def output_item_id(provider_call_id: str, call_id: str) -> str:
-    """Return the id of the output's item: the same whenever it is asked for, at most 32 long."""
-    digest = hashlib.sha256(f"{provider_call_id}:{call_id}".encode()).hexdigest()
+def output_item_id(secret: str, call_id: str) -> str:
+    """Return the id of an output's item, at most 32 long.
+
+    It is the same whenever it is asked for, and nobody can tell it who does not know the secret of
+    the provider call: a client cannot put an item of that id in first.
+    """
+    digest = hmac.digest(secret.encode(), call_id.encode(), "sha256").hex()
     return f"item_{digest[:26]}"

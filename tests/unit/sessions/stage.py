@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any, TypeVar
 
 from agentfield.sessions import effects as e
 from agentfield.sessions import provider as p
-from agentfield.sessions.conversation import Conversation, Leader
+from agentfield.sessions.conversation import Conversation
 from agentfield.sessions.declaration import Declaration
+from agentfield.sessions.leading import Leader
 from agentfield.sessions.model import Session, Tool
 from agentfield.sessions.toolbook import ToolOutcome
 from agentfield.v1 import errors
@@ -57,14 +59,14 @@ class Stage:
     ) -> None:
         self.now = 1000.0
         self.effects: list[e.Effect] = []
-        self._numbers = itertools.count(1)
+        self._numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(1))
         has_handler = leader in {Leader.HANDLER, Leader.MODEL}
         facts = {"has_handler": has_handler, **declared}
         self.conversation = Conversation(
             replace(SESSION, declaration=replace(DECLARATION, **facts)),
             leader=leader,
             capabilities=CAPABILITIES,
-            new_id=lambda prefix: f"{prefix}_{next(self._numbers)}",
+            new_id=lambda prefix: f"{prefix}_{next(self._numbers[prefix])}",
         )
         if live:
             self.link()

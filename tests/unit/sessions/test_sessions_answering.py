@@ -7,7 +7,7 @@ from unit.sessions.stage import Stage
 
 from agentfield.sessions import effects as e
 from agentfield.sessions import provider as p
-from agentfield.sessions.conversation import Leader
+from agentfield.sessions.leading import Leader
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,8 @@ from unit.sessions.stage import CAPABILITIES, SESSION, Stage
 
 from agentfield.sessions import effects as e
 from agentfield.sessions import provider as p
-from agentfield.sessions.conversation import Conversation, Leader
+from agentfield.sessions.conversation import Conversation
+from agentfield.sessions.leading import Leader
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ import pytest
 from unit.sessions.stage import Stage
 
 from agentfield.sessions import provider as p
-from agentfield.sessions.conversation import Leader
+from agentfield.sessions.leading import Leader
 
 pytestmark = pytest.mark.unit
 

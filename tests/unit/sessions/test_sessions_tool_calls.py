@@ -12,14 +12,14 @@ from unit.sessions.stage import LOOK, TALK, Stage
 
 from agentfield.sessions import effects as e
 from agentfield.sessions import provider as p
-from agentfield.sessions.conversation import Leader
 from agentfield.sessions.declaration import DeclaredLimits, ToolOption
+from agentfield.sessions.leading import Leader
 from agentfield.sessions.model import Tool, ToolCall
 from agentfield.sessions.tools import output_item_id
 
 pytestmark = pytest.mark.unit
 
-ITEM = output_item_id("call_1", "call-1")
+ITEM = output_item_id("secret_1", "call-1")
 
 
 def begun(leader: Leader = Leader.PROVIDER, **declared: Any) -> Stage:
