@@ -14,7 +14,7 @@ from bench.servers import connected, control_plane, simulator, voice_agent
 from bench.sessions import Sessions
 from bench.times import Round, Row, times_table
 
-ROUNDS, CALLS = 6, 15
+ROUNDS, CALLS = 6, 12
 PAUSE = 0.03
 BARE, BARE_KNOWN = "a bare client: configured", "a bare client: knows it"
 OURS, OURS_KNOWN = "the control plane: configured", "the control plane: a watcher knows it"

@@ -40,7 +40,7 @@ async def execute(request: pb.ExecuteRequest, _: Any) -> pb.ExecuteResponse:
 
 
 async def handle(
-    request: agent_service_pb2.HandleSessionRequest, _: Any
+    _request: agent_service_pb2.HandleSessionRequest, _: Any
 ) -> AsyncIterator[agent_service_pb2.HandleSessionResponse]:
     """Open a stream and leave it open."""
     yield agent_service_pb2.HandleSessionResponse(opened=agent_service_pb2.HandlerOpened())

@@ -5,13 +5,13 @@ from __future__ import annotations
 __all__ = ["measure"]
 
 import asyncio
-import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from bench.measure import columns, three
+from bench.processes import processor, resident, tells
 from bench.provider import SCRIPT, an_offer
 from bench.servers import (
     Addresses,
@@ -24,8 +24,11 @@ from bench.servers import (
 )
 from bench.sessions import Sessions
 
-SIZES = (50, 200, 400)
-"""How many there are when memory is read; the first are to warm up."""
+SIZES = (30, 60, 90)
+"""How many there are when memory is read; the first are to warm up.
+
+Each holds a connection to the provider, of which the control plane opens a hundred at most.
+"""
 AT_ONCE = 8
 IDLE_SECONDS = 5.0
 TITLE = f"memory: resident, for each further one from {SIZES[0]} to {SIZES[-1]}"
@@ -47,12 +50,17 @@ class _Growth:
 
 async def measure() -> str:
     """Return the table."""
-    if not Path("/proc/self/statm").exists():
+    if not tells():
         return f"{TITLE}: needs /proc"
     streams, readers = await _streams()
     server, agent = await _sessions()
     rows = [("process", "KiB each", "between sizes", "ratio", "idle, ms of processor /s")]
-    for growth, yardstick in ((streams, None), (server, streams), (readers, None), (agent, readers)):
+    for growth, yardstick in (
+        (streams, None),
+        (server, streams),
+        (readers, None),
+        (agent, readers),
+    ):
         rows.append(_row(growth, yardstick))
     return "\n".join([TITLE, *columns(rows)])
 
@@ -71,8 +79,8 @@ async def _streams() -> tuple[_Growth, _Growth]:
     reader: list[float] = []
     for size in SIZES:
         async with empty_server() as empty, stream_reader(empty.grpc, size) as reading:
-            server.append(_resident(empty))
-            reader.append(_resident(reading))
+            server.append(resident(empty))
+            reader.append(resident(reading))
     return (
         _Growth(name="server, an open stream", kilobytes=server),
         _Growth(name="client, an open stream", kilobytes=reader),
@@ -88,18 +96,18 @@ async def _sessions() -> tuple[_Growth, _Growth]:
         plane = await stack.enter_async_context(control_plane(provider=provider.http))
         processes += [plane, await stack.enter_async_context(voice_agent(plane.grpc))]
         sessions = Sessions(await stack.enter_async_context(connected(plane.grpc)))
-        sdp, there = await an_offer(), 0
+        ids: list[str] = []
+        live = partial(_live, sessions, await an_offer(), ids)
         for size in SIZES:
-            await _start(sessions, sdp, size - there)
-            there = size
-            kilobytes.append([_resident(each) for each in processes])
-        before = [_processor(each) for each in processes]
+            await _at_once([live] * (size - len(ids)))
+            kilobytes.append([resident(each) for each in processes])
+        before = [processor(each) for each in processes]
         await asyncio.sleep(IDLE_SECONDS)
         idle = [
-            (_processor(each) - earlier) / IDLE_SECONDS / there
+            (processor(each) - earlier) / IDLE_SECONDS / len(ids)
             for each, earlier in zip(processes, before, strict=True)
         ]
-        await _at_once(ended, ids)
+        await _at_once([partial(sessions.end, each) for each in ids])
     names = ("control plane, a live session", "agent, a handler")
     server, agent = (
         _Growth(name=name, kilobytes=[one[at] for one in kilobytes], cpu=idle[at])
@@ -108,30 +116,22 @@ async def _sessions() -> tuple[_Growth, _Growth]:
     return server, agent
 
 
-async def _start(sessions: Sessions, sdp: str, count: int) -> None:
-    """Start sessions with a handler, a few at a time, until all are live."""
-    waiting = list(range(count))
+async def _live(sessions: Sessions, sdp: str, ids: list[str]) -> None:
+    session_id = (await sessions.start("voice.led")).session_id
+    async with sessions.watched(session_id) as live:
+        await sessions.offer(session_id, sdp)
+        await live
+    ids.append(session_id)
 
-    async def start() -> None:
+
+async def _at_once(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Make calls, a few at a time."""
+    waiting = list(calls)
+
+    async def one_after_the_other() -> None:
         while waiting:
-            waiting.pop()
-            session_id = (await sessions.start("voice.led")).session_id
-            async with sessions.watched(session_id) as live:
-                await sessions.offer(session_id, sdp)
-                await live
+            await waiting.pop()()
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(AT_ONCE):
-            tasks.create_task(start())
-
-
-def _resident(process: Addresses) -> float:
-    """Return how many kilobytes of a process are in memory."""
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
-
-
-def _processor(process: Addresses) -> float:
-    """Return how many seconds of processor time a process has used."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            tasks.create_task(one_after_the_other())

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiohttp
 
@@ -18,7 +19,7 @@ from bench.servers import connected, control_plane, simulator, voice_agent
 from bench.sessions import Sessions
 from bench.times import Round, Row, times_table
 
-ROUNDS, OFFERS = 6, 15
+ROUNDS, OFFERS = 6, 12
 PAUSE = 0.03
 """Seconds after each offer, so that what it leaves behind does not slow the next one down."""
 DIRECT, GRPC, REST = "the provider itself", "RealtimeOffer", "REST"
@@ -75,10 +76,10 @@ async def measure() -> str:
 async def _round(world: _World) -> Round:
     """Make offers in turns; those of the first round warm up."""
     world.times = {}
-    kinds = [
-        lambda: _direct(world),
-        lambda: _session(world, _by_grpc),
-        lambda: _session(world, _by_rest),
+    kinds: list[Callable[[], Awaitable[None]]] = [
+        partial(_direct, world),
+        partial(_session, world, _by_grpc),
+        partial(_session, world, _by_rest),
     ]
     for number in range(OFFERS):
         turn = number % len(kinds)

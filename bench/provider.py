@@ -71,7 +71,10 @@ class Provider:
 
     async def speak(self, call_id: str) -> None:
         """Have the caller say something, without audio."""
-        heard = {"text": "Is it there?", "after_ms": TRANSCRIPT_MS}
+        heard = {
+            "text": "Where is the hat that I ordered on Monday, please?",
+            "after_ms": TRANSCRIPT_MS,
+        }
         url = f"{self._control}/calls/{call_id}/speech"
         async with self._http.post(url, json={"heard": heard, "lasts_ms": 1}) as answer:
             answer.raise_for_status()

@@ -132,9 +132,7 @@ async def _ready(process: Process) -> Addresses:
     if not line:
         raise RuntimeError("the child ended before it was ready")
     found = json.loads(line)
-    return Addresses(
-        grpc=found.get("grpc") or "", http=found.get("http") or "", pid=process.pid
-    )
+    return Addresses(grpc=found.get("grpc") or "", http=found.get("http") or "", pid=process.pid)
 
 
 async def _stop(process: Process) -> None:

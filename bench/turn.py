@@ -21,7 +21,7 @@ from bench.servers import connected, control_plane, empty_server, simulator, voi
 from bench.sessions import Sessions
 from bench.times import Round, Row, times_table
 
-ROUNDS, TURNS = 6, 15
+ROUNDS, TURNS = 6, 12
 CYCLE = 0.1
 """Seconds from turn to turn: the caller's words, their transcript, and what is said to them."""
 BARE, LED = "a bare sideband", "a handler's say"

@@ -39,7 +39,10 @@ class AgentSide:
     async def handle(
         self, session_id: str, attempt: int, after: int, caller: Caller
     ) -> AsyncGenerator[Session | Event, None]:
-        """Yield the session, then its log and what happens, while this is the current attempt."""
+        """Yield the session, then its log as it grows, while this is the current attempt.
+
+        What is not in the log is left out: a turn's words would each come before the turn.
+        """
         feed = self._registry.shared.feeds.follow(session_id, after=after)
         running = self._registry.find(session_id)
         if running is None:
@@ -52,7 +55,8 @@ class AgentSide:
             yield running.value
             async for event in feed:
                 running.handler.check(attempt)  # its loss is an event, too
-                yield event
+                if event.sequence:
+                    yield event
 
     async def say(
         self,

@@ -42,6 +42,9 @@ from agentfield.v1 import errors
 if TYPE_CHECKING:
     from agentfield.live.session import LiveSession
 
+SEND_SECONDS = 5.0
+"""How long the provider may take to take a command; steps wait meanwhile."""
+
 
 class Calls:
     """Takes offers, keeps one call at a time, and lets go of the others."""
@@ -78,20 +81,28 @@ class Calls:
             return []
 
     async def send(self, command: Command) -> None:
-        """Tell the provider something, if there is a link."""
-        if self._current is not None and self._current.link is not None:
-            await self._current.link.send(command)
+        """Tell the provider something, if there is a link; one that takes nothing is given up."""
+        call, session = self._current, self._session
+        if call is None or call.link is None:
+            return
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await call.link.send(command)
+        except TimeoutError:
+            self._unlink(call)
+            detail = "the provider did not take what it was sent"
+            stuck = session.post(session.end_because(EndReason.PROVIDER_ERROR, detail))
+            session.errands.run(stuck, "stuck")
 
-    def retire(self) -> Sequence[Order]:
-        """Let go of the current call: it is hung up until that is confirmed."""
+    def retire(self, error: errors.AgentFieldError) -> Sequence[Order]:
+        """Let go of the current call: it is hung up until that is confirmed.
+
+        Who still waits for its answer gets the error.
+        """
         call, self._current = self._current, None
         if call is None:
             return []
         call.retired = True
-        error = errors.SessionAlreadyConnected(
-            "Another offer was taken in place of this one, or the session has ended.",
-            metadata={"session_id": call.value.session_id},
-        )
         call.answer(error)
         if call.value.state is not CallState.OPEN:
             return []  # not taken yet; it ends when it is
@@ -126,14 +137,17 @@ class Calls:
         digest = hashlib.sha256(sdp).digest()
         current = self._current
         if current is not None and current.value.offer_sha256 == digest:
+            current.askers.append(answer)
             if current.value.answer_sdp is not None:
-                answer.set_result(current.value.answer_sdp)
-            else:
-                current.askers.append(answer)
+                current.answer(current.value.answer_sdp)
             return []
         generation = session.value.generation + 1
         after = connecting(session.value, generation=generation)
-        orders = list(self.retire())
+        replaced = errors.SessionAlreadyConnected(
+            "Another offer was taken in place of this one.",
+            metadata={"session_id": session.value.session_id},
+        )
+        orders = list(self.retire(replaced))
         session.value = after
         call = PlacedCall(
             value=ProviderCall(
@@ -202,6 +216,8 @@ class Calls:
 
     def _answered(self, call: PlacedCall, answer_sdp: bytes) -> Sequence[Order]:
         self._under_way.discard(call)
+        if call.retired:
+            return []  # nobody asks any more, and it may have been hung up by now
         call.value = replace(call.value, answer_sdp=answer_sdp)
         return [
             ports.PutCall(call=call.value),
@@ -216,7 +232,7 @@ class Calls:
         orders: list[Order] = []
         if call is self._current:
             if call.value.state is CallState.OPEN:  # it was taken, and its answer was lost
-                orders += self.retire()
+                orders += self.retire(error)
             self._current = None
         if call.value.state is CallState.CREATING:
             state = CallState.ENDED if error.metadata.get("status") else CallState.ABANDONED

@@ -35,7 +35,7 @@ class Handler:
         """Send the current attempt to a worker; without any the session ends."""
         if self._session.value.handler is not HandlerState.RUNNING:
             return []
-        return [Then(run=self._place)]
+        return [self._placing()]
 
     def await_return(self, now: float) -> Sequence[Order]:
         """Wait for a handler that was running when this server was not."""
@@ -141,7 +141,7 @@ class Handler:
             ports.Append(type="handler.lost", data={"attempt": attempt, "detail": detail}),
             ports.PutSession(session=session.value),
             *session.conversation.supersede(attempt + 1, now),
-            Then(run=self._place),
+            self._placing(),
         ]
 
     # --- inside ---
@@ -149,6 +149,10 @@ class Handler:
     def _runs(self, attempt: int) -> bool:
         value = self._session.value
         return value.handler is HandlerState.RUNNING and value.attempt == attempt
+
+    def _placing(self) -> Order:
+        # An errand: a step that waited for room among the steps would wait for itself.
+        return Then(run=lambda: self._session.errands.run(self._place(), "place"))
 
     async def _place(self) -> None:
         value = self._session.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Order", "Then"]
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentfield.sessions.effects import Effect
@@ -15,7 +15,7 @@ from agentfield.sessions.ports import Change
 class Then:
     """Call this once everything of the step is on disk."""
 
-    run: Callable[[], Awaitable[None] | object]
+    run: Callable[[], object]
 
 
 Order = Effect | Change | Then

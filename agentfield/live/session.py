@@ -170,9 +170,10 @@ class LiveSession:
         if self.value.state is State.LIVE:
             LIVE_SESSIONS.dec()
         SESSIONS.labels(reason).inc()
+        error = session_ended(replace(self.value, end_reason=reason))
         closing: list[Order] = [
-            *self.conversation.close(session_ended(replace(self.value, end_reason=reason)), now),
-            *self.calls.retire(),
+            *self.conversation.close(error, now),
+            *self.calls.retire(error),
         ]
         self.value = ended(self.value, reason, detail, now=self.shared.store.now())
         for name in ("connect", "idle", "duration", "presence"):
@@ -260,9 +261,7 @@ class LiveSession:
             case e.Resolve(command_id=command_id, result=result):
                 self.commands.resolve(command_id, result)
             case Then(run=run):
-                waiting = run()
-                if asyncio.iscoroutine(waiting):
-                    await waiting
+                run()
 
     def _close(self) -> None:
         self._closed = True
