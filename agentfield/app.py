@@ -135,7 +135,9 @@ async def _sessions(
     hints: InProcessBus,
 ) -> Registry:
     store = SqliteSessions(database)
-    http = await stack.enter_async_context(aiohttp.ClientSession())
+    # Every live call holds a connection: its own limits are the sessions' alone.
+    connector = aiohttp.TCPConnector(limit=0)
+    http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
     known = providers(config.environment, http)
     shared = Shared(
         store=store,

@@ -24,11 +24,8 @@ from bench.servers import (
 )
 from bench.sessions import Sessions
 
-SIZES = (30, 60, 90)
-"""How many there are when memory is read; the first are to warm up.
-
-Each holds a connection to the provider, of which the control plane opens a hundred at most.
-"""
+SIZES = (50, 200, 400)
+"""How many there are when memory is read; the first are to warm up."""
 AT_ONCE = 8
 IDLE_SECONDS = 5.0
 TITLE = f"memory: resident, for each further one from {SIZES[0]} to {SIZES[-1]}"

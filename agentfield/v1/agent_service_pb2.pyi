@@ -540,7 +540,7 @@ class HandleSessionResponse(_message.Message):
 
     @_builtins.property
     def event(self) -> _session_pb2.SessionEvent:
-        """What happened, or happens."""
+        """The next event of the log."""
 
     def __init__(
         self,

@@ -62,13 +62,12 @@ class AgentServiceStub:
     """
     HandleSession: _grpc.UnaryStreamMultiCallable[_agent_service_pb2.HandleSessionRequest, _agent_service_pb2.HandleSessionResponse]
     """HandleSession gives a handler its session: HandlerOpened first, then the
-    log from after a number on and what happens. It ends after the last event.
+    log from after a number on, as it grows. It ends after the last event.
 
     A worker calls it for every StartHandler it was sent, and again, with the
     same attempt and the number of the last event it saw, when the stream
     breaks. When it stays away for longer than the server's agent_grace, the
-    handler is started again on any worker, as the next attempt. Events that
-    are not in the log may be missing after a break.
+    handler is started again on any worker, as the next attempt.
 
     Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
     SERVER_DRAINING.
@@ -146,13 +145,12 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """
     HandleSession: _aio.UnaryStreamMultiCallable[_agent_service_pb2.HandleSessionRequest, _agent_service_pb2.HandleSessionResponse]  # type: ignore[assignment]
     """HandleSession gives a handler its session: HandlerOpened first, then the
-    log from after a number on and what happens. It ends after the last event.
+    log from after a number on, as it grows. It ends after the last event.
 
     A worker calls it for every StartHandler it was sent, and again, with the
     same attempt and the number of the last event it saw, when the stream
     breaks. When it stays away for longer than the server's agent_grace, the
-    handler is started again on any worker, as the next attempt. Events that
-    are not in the log may be missing after a break.
+    handler is started again on any worker, as the next attempt.
 
     Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
     SERVER_DRAINING.
@@ -239,13 +237,12 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_agent_service_pb2.HandleSessionResponse], _abc.AsyncIterator[_agent_service_pb2.HandleSessionResponse]]:
         """HandleSession gives a handler its session: HandlerOpened first, then the
-        log from after a number on and what happens. It ends after the last event.
+        log from after a number on, as it grows. It ends after the last event.
 
         A worker calls it for every StartHandler it was sent, and again, with the
         same attempt and the number of the last event it saw, when the stream
         breaks. When it stays away for longer than the server's agent_grace, the
-        handler is started again on any worker, as the next attempt. Events that
-        are not in the log may be missing after a break.
+        handler is started again on any worker, as the next attempt.
 
         Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
         SERVER_DRAINING.

@@ -1208,7 +1208,7 @@ type HandleSessionResponse_Opened struct {
 }
 
 type HandleSessionResponse_Event struct {
-	// What happened, or happens.
+	// The next event of the log.
 	Event *SessionEvent `protobuf:"bytes,2,opt,name=event,proto3,oneof"`
 }
 

@@ -60,13 +60,12 @@ type AgentServiceClient interface {
 	// STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
 	Work(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
 	// HandleSession gives a handler its session: HandlerOpened first, then the
-	// log from after a number on and what happens. It ends after the last event.
+	// log from after a number on, as it grows. It ends after the last event.
 	//
 	// A worker calls it for every StartHandler it was sent, and again, with the
 	// same attempt and the number of the last event it saw, when the stream
 	// breaks. When it stays away for longer than the server's agent_grace, the
-	// handler is started again on any worker, as the next attempt. Events that
-	// are not in the log may be missing after a break.
+	// handler is started again on any worker, as the next attempt.
 	//
 	// Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
 	// SERVER_DRAINING.
@@ -228,13 +227,12 @@ type AgentServiceServer interface {
 	// STORE_UNAVAILABLE. A newer stream of the same worker ends the older one.
 	Work(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
 	// HandleSession gives a handler its session: HandlerOpened first, then the
-	// log from after a number on and what happens. It ends after the last event.
+	// log from after a number on, as it grows. It ends after the last event.
 	//
 	// A worker calls it for every StartHandler it was sent, and again, with the
 	// same attempt and the number of the last event it saw, when the stream
 	// breaks. When it stays away for longer than the server's agent_grace, the
-	// handler is started again on any worker, as the next attempt. Events that
-	// are not in the log may be missing after a break.
+	// handler is started again on any worker, as the next attempt.
 	//
 	// Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
 	// SERVER_DRAINING.

@@ -587,7 +587,7 @@ export type HandleSessionResponse = Message<"agentfield.v1.HandleSessionResponse
     case: "opened";
   } | {
     /**
-     * What happened, or happens.
+     * The next event of the log.
      *
      * @generated from field: agentfield.v1.SessionEvent event = 2;
      */
@@ -1106,13 +1106,12 @@ export const AgentService: GenService<{
   },
   /**
    * HandleSession gives a handler its session: HandlerOpened first, then the
-   * log from after a number on and what happens. It ends after the last event.
+   * log from after a number on, as it grows. It ends after the last event.
    *
    * A worker calls it for every StartHandler it was sent, and again, with the
    * same attempt and the number of the last event it saw, when the stream
    * breaks. When it stays away for longer than the server's agent_grace, the
-   * handler is started again on any worker, as the next attempt. Events that
-   * are not in the log may be missing after a break.
+   * handler is started again on any worker, as the next attempt.
    *
    * Fails with SESSION_NOT_FOUND, HANDLER_SUPERSEDED, PERMISSION_DENIED,
    * SERVER_DRAINING.
