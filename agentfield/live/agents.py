@@ -83,7 +83,7 @@ class AgentSide:
         spoken: Spoken = await self._command(
             running,
             attempt,
-            request_id,
+            f"say {request_id}",
             lambda command_id, now: running.conversation.say(
                 command_id, text, now, attempt=attempt, metadata=facts
             ),
