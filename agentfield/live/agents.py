@@ -35,6 +35,7 @@ class AgentSide:
         self._registry = registry
         self._store = registry.shared.store
         self._nodes = nodes
+        self._owners: dict[str, str] = {}
 
     async def handle(
         self, session_id: str, attempt: int, after: int, caller: Caller
@@ -83,7 +84,7 @@ class AgentSide:
         spoken: Spoken = await self._command(
             running,
             attempt,
-            f"say {request_id}",
+            ("say", request_id),
             lambda command_id, now: running.conversation.say(
                 command_id, text, now, attempt=attempt, metadata=facts
             ),
@@ -100,7 +101,7 @@ class AgentSide:
         spoken: Spoken = await self._command(
             running,
             attempt,
-            request_id,
+            ("respond", request_id),
             lambda command_id, now: running.conversation.respond(
                 command_id, instructions or None, now, attempt=attempt
             ),
@@ -113,7 +114,7 @@ class AgentSide:
         """Stop what is being said now; return whether there was anything."""
         running = await self._current(session_id, attempt, caller)
         stopped: bool = await self._command(
-            running, attempt, request_id, running.conversation.interrupt
+            running, attempt, ("interrupt", request_id), running.conversation.interrupt
         )
         return stopped
 
@@ -135,7 +136,7 @@ class AgentSide:
         updated: Updated = await self._command(
             running,
             attempt,
-            request_id,
+            ("update", request_id),
             lambda command_id, now: running.handler.update(command_id, instructions, resolved, now),
         )
         return updated
@@ -178,19 +179,23 @@ class AgentSide:
         self,
         running: LiveSession,
         attempt: int,
-        request_id: str,
+        which: tuple[str, str],
         act: Callable[[str, float], Sequence[Order]],
     ) -> Any:
+        """Have a command taken: its rpc and request_id tell which of this attempt's it is."""
+        rpc, request_id = which
         if not checked_request_id(request_id):
             raise errors.InvalidArgument(
                 "A command needs a request_id, so that a repeat is known.",
                 metadata={"field": "request_id"},
             )
+        self._registry.refuse_while_draining()
+        command_id = f"{attempt} {rpc} {request_id}"
 
         def step(now: float) -> Sequence[Order]:
-            return running.handler.commanded(request_id, attempt, partial(act, request_id), now)
+            return running.handler.commanded(command_id, attempt, partial(act, command_id), now)
 
-        return await running.command(request_id, step)
+        return await running.command(command_id, step)
 
     async def _resolve(self, session: Session, tools: Sequence[str]) -> tuple[Tool, ...]:
         targets = [t for tool in tools for t in (tool, f"{session.node_id}.{tool}")]
@@ -217,19 +222,27 @@ class AgentSide:
             raise errors.SessionNotFound(
                 f"There is no session '{session_id}'.", metadata={"session_id": session_id}
             )
-        if not caller.is_admin:
-            node = await self._nodes.get(session.node_id)
-            if node is None or not caller.may_act_for(session.node_id, node.created_by):
-                raise errors.PermissionDenied(
-                    f"This key did not register node '{session.node_id}' and cannot handle its "
-                    "sessions.",
-                    metadata={"node_id": session.node_id},
-                )
+        owner = "" if caller.is_admin else await self._owner(session.node_id)
+        if not caller.may_act_for(session.node_id, owner):
+            raise errors.PermissionDenied(
+                f"This key did not register node '{session.node_id}' and cannot handle its "
+                "sessions.",
+                metadata={"node_id": session.node_id},
+            )
         if session.handler is HandlerState.NONE:
             raise errors.InvalidArgument(
                 f"Session {session.target} declares no handler.", metadata={"field": "session_id"}
             )
         return session
+
+    async def _owner(self, node_id: str) -> str:
+        """Return whose key registered a node. Once it is somebody's, it stays theirs."""
+        if node_id not in self._owners:
+            node = await self._nodes.get(node_id)
+            if node is None or not node.created_by:
+                return ""
+            self._owners[node_id] = node.created_by
+        return self._owners[node_id]
 
 
 def _require(holds: bool, name: str, what: str) -> None:  # noqa: FBT001

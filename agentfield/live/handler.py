@@ -172,13 +172,13 @@ class Handler:
             detail = "no worker is connected that could run the handler"
             await self._session.post(self._session.end_because(EndReason.AGENT_LOST, detail))
         else:
-            await self._session.post(lambda now: self._placed(instance_id, now))
+            attempt = value.attempt
+            await self._session.post(lambda now: self._placed(attempt, instance_id, now))
 
-    def _placed(self, instance_id: str, now: float) -> Sequence[Order]:
-        value = self._session.value
-        if self._streams == 0:
+    def _placed(self, attempt: int, instance_id: str, now: float) -> Sequence[Order]:
+        if self._runs(attempt) and self._streams == 0 and not self._session.value.is_over:
             self._expect(now)
-        data = {"attempt": value.attempt, "instance_id": instance_id}
+        data = {"attempt": attempt, "instance_id": instance_id}
         return [ports.Append(type="handler.started", data=data)]
 
     def _expect(self, now: float) -> None:

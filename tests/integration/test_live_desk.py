@@ -197,10 +197,9 @@ class Desk:
         handler = await self.worker.lead()
         return await line.connect(), handler
 
-    async def colleague(self, instance_id: str = "w2", **options: Any) -> ScriptedWorker:
-        """Connect another worker of the node."""
-        worker = ScriptedWorker(self.plane, "desk", instance_id=instance_id, **options)
-        return await worker.connect()
+    def colleague(self, instance_id: str = "w2", **options: Any) -> ScriptedWorker:
+        """Return another worker of the node, connected as a context."""
+        return ScriptedWorker(self.plane, "desk", instance_id=instance_id, **options)
 
     def hang_ups(self) -> list[str]:
         """Return the provider's ids of the calls it was asked to end, each time it was."""

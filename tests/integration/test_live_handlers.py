@@ -238,19 +238,17 @@ async def test_of_two_streams_of_an_attempt_one_is_enough() -> None:
         assert (await line.get()).attempt == 1
         handler.drop()
         await line.until("handler.lost", attempt=1)
-        with pytest.raises(AssertionError):
+        with pytest.raises(errors.HandlerSuperseded):
             await handler.open()
         assert (await at.worker.lead()).start.attempt == 2
 
 
 async def test_a_handler_that_outlives_its_grace_gives_its_place_back() -> None:
     slow = declared("slow", limits={"handler_grace": 0.3})
-    async with desk(sessions=[slow]) as at:
-        small = await at.colleague("small", sessions=[declared("small")])
-        await small.goodbye()
-        await at.worker.goodbye()
-        await at.worker.connect(max_sessions=1)
-        line, handler = await at.led("slow")
+    async with desk() as at, at.colleague("w2", sessions=[slow]) as small:
+        await small.connect(max_sessions=1)
+        line = await at.start("slow")
+        handler = await small.lead()
         with pytest.raises(errors.NodeUnavailable):
             await at.start("slow")
         await line.end()
@@ -259,7 +257,7 @@ async def test_a_handler_that_outlives_its_grace_gives_its_place_back() -> None:
         assert root.status == execution_pb2.EXECUTION_STATUS_RUNNING
         await at.plane.until(line.started.root_execution_id, SUCCEEDED)
         await at.start("slow")
-        await at.worker.take_handler()
+        await small.take_handler()
 
 
 async def test_cancelling_the_root_ends_the_session_and_its_call() -> None:
