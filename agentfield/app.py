@@ -139,6 +139,10 @@ async def _sessions(
     connector = aiohttp.TCPConnector(limit=0)
     http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
     known = providers(config.environment, http)
+    for provider in known.values():
+        facts = {"provider": provider.name, "transport": provider.transport}
+        if not provider.has_key:
+            log.warning("no key for a provider", extra=facts | {"variable": provider.key_variable})
     shared = Shared(
         store=store,
         feeds=Feeds(store),

@@ -106,6 +106,10 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags(
         "af server", "The control plane, and the REST gateway in the same process.", environment
     )
+    flags.epilog = (
+        "Providers are reached with what the environment says: OPENAI_API_KEY is the key of "
+        "provider=openai, and OPENAI_BASE_URL its address, if not the public one."
+    )
     flags.flag("--grpc-bind", "127.0.0.1:8180", "HOST:PORT", "where the control plane listens")
     flags.flag(
         "--http-bind",

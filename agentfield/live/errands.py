@@ -39,6 +39,7 @@ class Errands:
         task = self._group.create_task(_to_its_end(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled, it may not have begun
         return task
 
 

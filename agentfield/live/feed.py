@@ -6,8 +6,8 @@ __all__ = ["LAST", "Feeds"]
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 
 from agentfield.sessions.model import Event
 from agentfield.sessions.ports import Store
@@ -82,12 +82,14 @@ class Feeds:
             cursor = after
             news: list[Event] = []
             while True:
-                async for event in self._more(session_id, cursor, news):
-                    cursor = event.sequence or cursor
-                    yield event
-                    if event.type == LAST:
-                        return
-                if not news and await self._is_over(session_id, cursor):
+                async with aclosing(self._more(session_id, cursor, news)) as more:
+                    async for event in more:
+                        cursor = event.sequence or cursor
+                        yield event
+                        if event.type == LAST:
+                            return
+                may_be_over = not news or any(event.type == LAST for event in news)
+                if may_be_over and await self._is_over(session_id, cursor):
                     return
                 if self._draining:
                     raise errors.ServerDraining(
@@ -96,7 +98,9 @@ class Feeds:
                     )
                 news = await reader.take()
 
-    async def _more(self, session_id: str, cursor: int, news: list[Event]) -> AsyncIterator[Event]:
+    async def _more(
+        self, session_id: str, cursor: int, news: list[Event]
+    ) -> AsyncGenerator[Event, None]:
         """Yield the news that follow on the cursor; from the log what they leave out."""
         for event in news:
             if event.sequence > cursor + 1:
@@ -105,8 +109,9 @@ class Feeds:
                 cursor = event.sequence or cursor
                 yield event
         if not news or any(event.sequence > cursor for event in news):
-            async for event in self._stored(session_id, cursor):
-                yield event
+            async with aclosing(self._stored(session_id, cursor)) as stored:
+                async for event in stored:
+                    yield event
 
     async def _is_over(self, session_id: str, cursor: int) -> bool:
         position = await self._store.position(session_id)
@@ -114,7 +119,7 @@ class Feeds:
             return True
         return position.is_over and position.last_sequence <= cursor
 
-    async def _stored(self, session_id: str, after: int) -> AsyncIterator[Event]:
+    async def _stored(self, session_id: str, after: int) -> AsyncGenerator[Event, None]:
         while events := await self._store.events(session_id, after=after, limit=PAGE):
             for event in events:
                 yield event

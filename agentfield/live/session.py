@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from agentfield.executions.engine import Topic
 from agentfield.executions.model import Failure, Status
 from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
@@ -265,6 +266,7 @@ class LiveSession:
 
     def _close(self) -> None:
         self._closed = True
+        self.shared.hints.publish(Topic.EXECUTION, self.value.root_execution_id)
 
     def _stop(self) -> None:
         """Take no more steps, and answer those who still wait for one."""

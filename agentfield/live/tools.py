@@ -21,6 +21,8 @@ from agentfield.v1 import errors
 if TYPE_CHECKING:
     from agentfield.live.session import LiveSession
 
+CUT = "the user spoke"
+"""Why a call is cancelled."""
 FIND_SECONDS = 2.0
 """How long a client's call may wait for the provider to report it."""
 
@@ -32,6 +34,8 @@ class Tools:
         self._session = session
         self._executions: dict[str, str] = {}
         """Executions by call ids."""
+        self._cut: set[str] = set()
+        """Calls that were cancelled before they were executions."""
         self._invoked: set[str] = set()
         """Executions that the client has asked for."""
         self._changed = asyncio.Event()
@@ -43,9 +47,10 @@ class Tools:
     def cancel(self, call_id: str) -> None:
         """Cancel a tool that the model called."""
         execution_id = self._executions.get(call_id)
-        if execution_id is not None:
-            reason = "the user spoke"
-            cancelling = self._session.shared.runs.cancel(execution_id, reason)
+        if execution_id is None:
+            self._cut.add(call_id)
+        else:
+            cancelling = self._session.shared.runs.cancel(execution_id, CUT)
             self._session.errands.run(cancelling, "cancel-tool")
 
     def wake(self) -> None:
@@ -176,6 +181,8 @@ class Tools:
         await session.post(
             lambda now: session.conversation.tool_started(order.call_id, execution_id, now)
         )
+        if order.call_id in self._cut:
+            await runs.cancel(execution_id, CUT)
         return await runs.outcome(execution)
 
     async def _finish(self, execution: Execution) -> None:

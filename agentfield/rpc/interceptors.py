@@ -167,7 +167,14 @@ class Authenticate(Around):
             raise errors.Unauthenticated("This key is not known here.")
         current_call.set(Call(caller=caller))
         fact = methods().get(method)
-        if fact is not None and not _may_call(caller, fact.roles):
+        if fact is not None and caller.is_session and "session" not in fact.roles:
+            # An rpc that is open to every key is not open to a token: that names its rpcs.
+            raise errors.PermissionDenied(
+                f"A session's token may not call {fact.descriptor.name}; it stands for session "
+                f"{caller.session_id} alone.",
+                metadata={"method": fact.descriptor.name, "session_id": caller.session_id},
+            )
+        if fact is not None and not (caller.is_session or caller.may_call(fact.roles)):
             raise errors.PermissionDenied(
                 f"Key '{caller.name}' may not call {fact.descriptor.name}; "
                 f"it takes one of the roles {', '.join(sorted(fact.roles | {'admin'}))}.",
@@ -178,11 +185,6 @@ class Authenticate(Around):
 def _shows_token(metadata: Mapping[str, str]) -> bool:
     shown = (metadata.get("authorization", ""), metadata.get("x-api-key", ""))
     return any(PREFIX in each for each in shown)
-
-
-def _may_call(caller: Caller, roles: frozenset[str]) -> bool:
-    # An rpc that is open to every key is not open to a session's token: that names its rpcs.
-    return "session" in roles if caller.is_session else caller.may_call(roles)
 
 
 class Context(Around):

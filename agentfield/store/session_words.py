@@ -71,6 +71,8 @@ def _scrub(connection: Connection, session: Session, now: int) -> None:
         transport=declaration.transport,
         model=declaration.model,
         voice=declaration.voice,
+        modalities=declaration.modalities,
+        has_handler=declaration.has_handler,
     )
     connection.execute(
         "UPDATE sessions SET snapshot = ?, tools = ?, instructions = '', metadata = ?,"

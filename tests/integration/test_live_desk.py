@@ -187,8 +187,9 @@ class Desk:
     sdp: str
 
     async def start(self, name: str = "voice", **options: Any) -> Line:
-        """Start a session."""
-        request = pb.StartSessionRequest(target=f"desk.{name}", **options)
+        """Start a session of this node, or of the one that is named as well."""
+        target = name if "." in name else f"desk.{name}"
+        request = pb.StartSessionRequest(target=target, **options)
         return Line(self, await self.plane.call(self.plane.sessions.StartSession, request))
 
     async def led(self, name: str = "voice") -> tuple[Line, ScriptedHandler]:
@@ -197,9 +198,9 @@ class Desk:
         handler = await self.worker.lead()
         return await line.connect(), handler
 
-    def colleague(self, instance_id: str = "w2", **options: Any) -> ScriptedWorker:
-        """Return another worker of the node, connected as a context."""
-        return ScriptedWorker(self.plane, "desk", instance_id=instance_id, **options)
+    def colleague(self, *sessions: session_pb2.SessionDeclaration) -> ScriptedWorker:
+        """Return another worker of the node, to be connected."""
+        return ScriptedWorker(self.plane, "desk", "find", instance_id="w2", sessions=sessions)
 
     def hang_ups(self) -> list[str]:
         """Return the provider's ids of the calls it was asked to end, each time it was."""

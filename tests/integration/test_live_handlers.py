@@ -196,8 +196,7 @@ async def test_a_handler_whose_worker_leaves_goes_on_at_once_elsewhere_with_what
 
     async with desk("--agent-grace=60") as at, AsyncExitStack() as first:
         await first.enter_async_context(agent().serving(drain_timeout=0.05))
-        line = Line(at, await at.plane.call(at.plane.sessions.StartSession, start("duo.talk")))
-        await line.connect()
+        line = await (await at.start("duo.talk")).connect()
         await line.say("A?")
         await line.until("agent.heard", text="1: A?")
         async with agent().serving(drain_timeout=0.05):
@@ -209,12 +208,6 @@ async def test_a_handler_whose_worker_leaves_goes_on_at_once_elsewhere_with_what
             await line.until("agent.heard", text="2: B?")
             await line.end()
     assert seen == [(1, []), (2, ["A?", "1: A?"])]
-
-
-def start(target: str) -> Any:
-    from agentfield.v1 import session_service_pb2
-
-    return session_service_pb2.StartSessionRequest(target=target)
 
 
 async def test_a_handler_that_never_follows_its_session_is_replaced() -> None:
@@ -245,8 +238,8 @@ async def test_of_two_streams_of_an_attempt_one_is_enough() -> None:
 
 async def test_a_handler_that_outlives_its_grace_gives_its_place_back() -> None:
     slow = declared("slow", limits={"handler_grace": 0.3})
-    async with desk() as at, at.colleague("w2", sessions=[slow]) as small:
-        await small.connect(max_sessions=1)
+    async with desk() as at:
+        small = await at.colleague(slow).connect(max_sessions=1)
         line = await at.start("slow")
         handler = await small.lead()
         with pytest.raises(errors.NodeUnavailable):
@@ -258,6 +251,7 @@ async def test_a_handler_that_outlives_its_grace_gives_its_place_back() -> None:
         await at.plane.until(line.started.root_execution_id, SUCCEEDED)
         await at.start("slow")
         await small.take_handler()
+        await small.goodbye()
 
 
 async def test_cancelling_the_root_ends_the_session_and_its_call() -> None:

@@ -653,7 +653,12 @@ async def test_deleting_leaves_a_tombstone_and_no_words(stage: Stage) -> None:
         done.target,
     )
     assert gone.declaration == Declaration(
-        name="support", provider="openai", transport="webrtc", model="m", voice="v"
+        name="support",
+        provider="openai",
+        transport="webrtc",
+        model="m",
+        voice="v",
+        has_handler=True,
     )
     assert await stage.store.events("sess_1", after=0, limit=10) == []
     assert await stage.store.token(hashlib.sha256(b"t").digest()) is None
