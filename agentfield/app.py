@@ -26,6 +26,7 @@ from agentfield.live.agents import AgentSide
 from agentfield.live.clients import ClientSide
 from agentfield.live.feed import Feeds
 from agentfield.live.hangups import HangUps
+from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
 from agentfield.live.session import Shared
 from agentfield.live.toolruns import ToolRuns
@@ -91,8 +92,10 @@ async def running(config: Config) -> AsyncIterator[App]:
         nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
         workflows = Workflows(store=SqliteWorkflows(database), nodes=node_store)
         health = health_aio.HealthServicer()
+        owners = NodeOwners(node_store)
         clients = ClientSide(
             registry,
+            owners=owners,
             nodes=node_store,
             matrix=convert.matrix(),
             served=frozenset((p.provider, p.transport) for p in pairs() if p.served),
@@ -108,7 +111,7 @@ async def running(config: Config) -> AsyncIterator[App]:
                 ExecutionService(engine),
                 WorkflowService(workflows),
                 NodeService(nodes, dispatcher, lease=config.registration_lease),
-                AgentService(dispatcher, AgentSide(registry, node_store), config),
+                AgentService(dispatcher, AgentSide(registry, owners), config),
                 ServerService(config),
             ],
             health,

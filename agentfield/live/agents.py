@@ -15,9 +15,9 @@ from agentfield.executions.submission import checked_request_id
 from agentfield.identity import Caller
 from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
+from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
 from agentfield.live.session import LiveSession
-from agentfield.nodes.ports import Store as Nodes
 from agentfield.sessions.effects import Spoken, Updated
 from agentfield.sessions.model import Event, HandlerState, Session, Tool, session_ended
 from agentfield.sessions.tools import resolve_tools
@@ -31,11 +31,10 @@ MAX_ERROR = 32 * 1024
 class AgentSide:
     """Sessions as handlers see them. Everything is checked against the attempt."""
 
-    def __init__(self, registry: Registry, nodes: Nodes) -> None:
+    def __init__(self, registry: Registry, owners: NodeOwners) -> None:
         self._registry = registry
         self._store = registry.shared.store
-        self._nodes = nodes
-        self._owners: dict[str, str] = {}
+        self._owners = owners
 
     async def handle(
         self, session_id: str, attempt: int, after: int, caller: Caller
@@ -166,14 +165,16 @@ class AgentSide:
     async def _report(
         self, session_id: str, attempt: int, caller: Caller, step: Callable[[LiveSession], Step]
     ) -> None:
-        # Of an attempt that was replaced as well: its worker has the room again.
-        self._registry.shared.workers.free(session_id, attempt)
         running = self._registry.find(session_id)
         if running is None:
+            self._registry.refuse_while_draining()
             await self._checked(await self._store.get(session_id), session_id, caller)
-            return  # it is over for good: there is nothing to change any more
-        await self._checked(running.value, session_id, caller)
-        await running.perform(step(running))
+        else:
+            await self._checked(running.value, session_id, caller)
+        # Of an attempt that was replaced as well: its worker has the room again.
+        self._registry.shared.workers.free(session_id, attempt)
+        if running is not None:  # else it is over for good: there is nothing to change any more
+            await running.perform(step(running))
 
     async def _command(
         self,
@@ -212,6 +213,7 @@ class AgentSide:
     async def _running(self, session_id: str, caller: Caller) -> LiveSession:
         running = self._registry.find(session_id)
         if running is None:
+            self._registry.refuse_while_draining()
             session = await self._store.get(session_id)
             raise session_ended(await self._checked(session, session_id, caller))
         await self._checked(running.value, session_id, caller)
@@ -222,27 +224,12 @@ class AgentSide:
             raise errors.SessionNotFound(
                 f"There is no session '{session_id}'.", metadata={"session_id": session_id}
             )
-        owner = "" if caller.is_admin else await self._owner(session.node_id)
-        if not caller.may_act_for(session.node_id, owner):
-            raise errors.PermissionDenied(
-                f"This key did not register node '{session.node_id}' and cannot handle its "
-                "sessions.",
-                metadata={"node_id": session.node_id},
-            )
+        await self._owners.check(caller, session)
         if session.handler is HandlerState.NONE:
             raise errors.InvalidArgument(
                 f"Session {session.target} declares no handler.", metadata={"field": "session_id"}
             )
         return session
-
-    async def _owner(self, node_id: str) -> str:
-        """Return whose key registered a node. Once it is somebody's, it stays theirs."""
-        if node_id not in self._owners:
-            node = await self._nodes.get(node_id)
-            if node is None or not node.created_by:
-                return ""
-            self._owners[node_id] = node.created_by
-        return self._owners[node_id]
 
 
 def _require(holds: bool, name: str, what: str) -> None:  # noqa: FBT001

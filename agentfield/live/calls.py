@@ -15,11 +15,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
 from agentfield.live.hangups import TOPIC
 from agentfield.live.orders import Order, Then
-from agentfield.live.placed import PlacedCall, safety_identifier
+from agentfield.live.placed import PlacedCall, replaced, safety_identifier
 from agentfield.sessions import ports
 from agentfield.sessions.model import (
     CallState,
@@ -28,6 +27,7 @@ from agentfield.sessions.model import (
     State,
     connecting,
     session_ended,
+    unconnected,
 )
 from agentfield.sessions.provider import (
     CallLink,
@@ -36,7 +36,7 @@ from agentfield.sessions.provider import (
     OfferRequest,
     ProviderRefused,
 )
-from agentfield.telemetry import ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
+from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ class Calls:
 
     def facts(self) -> dict[str, Any]:
         """Return what the log says of the current call."""
-        generation = self._current.value.generation if self._current else 0
-        return {"provider_call_id": self.current_id, "generation": generation}
+        return {"provider_call_id": self.current_id, "generation": self._session.value.generation}
 
     # --- what the session asks ---
 
@@ -103,17 +102,16 @@ class Calls:
         if call is None:
             return []
         call.retired = True
-        call.answer(error)
+        answering = Then(run=lambda: call.answer(error))
         if call.value.state is not CallState.OPEN:
-            return []  # not taken yet; it ends when it is
+            return [answering]  # not taken yet; it ends when it is
         if call.closed:
             OPEN_CALLS.dec()
-            ended_at = self._session.shared.store.now()
-            call.value = replace(call.value, state=CallState.ENDED, ended_at=ended_at)
-            return [ports.PutCall(call=call.value)]
+            return [call.over(CallState.ENDED, self._session.shared.store.now()), answering]
         call.value = replace(call.value, state=CallState.ENDING)
         return [
             ports.PutCall(call=call.value),
+            answering,
             Then(run=lambda: self._unlink(call)),
             Then(run=self._hang_up),
         ]
@@ -127,6 +125,16 @@ class Calls:
         """Break the link off; the call itself is for others to end."""
         if self._current is not None:
             self._unlink(self._current)
+
+    def abandon(self) -> Sequence[Order]:
+        """Note that nobody takes in any more what the provider makes of offers under way."""
+        orders: list[Order] = []
+        for call in self._under_way:
+            if call.value.state is CallState.CREATING:
+                ABANDONED_CALLS.inc()
+                orders.append(call.over(CallState.ABANDONED, self._session.shared.store.now()))
+        self._under_way.clear()
+        return orders
 
     # --- inside ---
 
@@ -143,11 +151,7 @@ class Calls:
             return []
         generation = session.value.generation + 1
         after = connecting(session.value, generation=generation)
-        replaced = errors.SessionAlreadyConnected(
-            "Another offer was taken in place of this one.",
-            metadata={"session_id": session.value.session_id},
-        )
-        orders = list(self.retire(replaced))
+        orders = list(self.retire(replaced(session.value.session_id)))
         session.value = after
         call = PlacedCall(
             value=ProviderCall(
@@ -191,7 +195,7 @@ class Calls:
             found = await session.provider.adapter.offer(request, taken)
         except errors.AgentFieldError as error:
             failure = error
-            await session.perform(lambda _: self._refused(call, failure))
+            await session.perform(lambda now: self._refused(call, failure, now))
         else:
             OFFER_SECONDS.observe(clock() - began_at)
             await session.perform(lambda _: self._answered(call, found.answer_sdp))
@@ -224,29 +228,32 @@ class Calls:
             Then(run=lambda: call.answer(answer_sdp)),
         ]
 
-    def _refused(self, call: PlacedCall, error: errors.AgentFieldError) -> Sequence[Order]:
+    def _refused(
+        self, call: PlacedCall, error: errors.AgentFieldError, now: float
+    ) -> Sequence[Order]:
         """Note that an offer failed: the client may offer again while there is time."""
         self._under_way.discard(call)
-        call.answer(error)
         session = self._session
-        orders: list[Order] = []
+        orders: list[Order] = [Then(run=lambda: call.answer(error))]
         if call is self._current:
             if call.value.state is CallState.OPEN:  # it was taken, and its answer was lost
                 orders += self.retire(error)
             self._current = None
         if call.value.state is CallState.CREATING:
             state = CallState.ENDED if error.metadata.get("status") else CallState.ABANDONED
-            ended_at = session.shared.store.now()
-            call.value = replace(call.value, state=state, ended_at=ended_at)
-            orders.append(ports.PutCall(call=call.value))
+            orders.append(call.over(state, session.shared.store.now()))
         data = {"code": error.metadata.get("code", ""), "message": error.message, "command_id": ""}
         if isinstance(error, ProviderRefused):
             data["body"] = error.body
         orders.append(ports.Append(type="provider.error", data=data))
-        if not session.value.is_over and self._current is None:
-            session.alarms.cancel("duration")
-            session.value = replace(session.value, state=State.PENDING)
-            orders.append(ports.PutSession(session=session.value))
+        if self._current is not None:
+            return orders
+        session.alarms.cancel("duration")
+        session.value = unconnected(session.value)
+        orders += [ports.PutSession(session=session.value), *session.conversation.unlinked()]
+        if session.value.state is State.LIVE:
+            # We are in a call whose client never got its answer: nobody will ever speak in it.
+            orders += session.end(EndReason.PROVIDER_ERROR, error.message, now)
         return orders
 
     def _link(self, call: PlacedCall) -> None:
@@ -290,5 +297,4 @@ class Calls:
             call.linking.cancel()
 
     def _hang_up(self) -> None:
-        hints: Hints = self._session.shared.hints
-        hints.publish(TOPIC, "")
+        self._session.shared.hints.publish(TOPIC, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ClientSide", "Started", "Told"]
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,9 +15,9 @@ from agentfield.executions.model import Execution
 from agentfield.executions.ports import Nodes, scope_of
 from agentfield.executions.submission import checked_input, checked_request_id
 from agentfield.identity import Caller
+from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
 from agentfield.live.session import LiveSession
-from agentfield.nodes.engine import check_may_serve
 from agentfield.sessions import tokens
 from agentfield.sessions.declaration import Matrix
 from agentfield.sessions.model import EndReason, Event, ProviderCall, Session, session_ended
@@ -60,6 +60,7 @@ class ClientSide:
         self,
         registry: Registry,
         *,
+        owners: NodeOwners,
         nodes: Nodes,
         matrix: Matrix,
         served: ServedPairs,
@@ -68,6 +69,7 @@ class ClientSide:
     ) -> None:
         self._registry = registry
         self._store = registry.shared.store
+        self._owners = owners
         self._nodes = nodes
         self._matrix = matrix
         self._served = served
@@ -97,12 +99,15 @@ class ClientSide:
         )
         workers = self._registry.shared.workers
         available = workers.available(request.node_id, request.name)
-        session, created = await self._store.start(
-            start, partial(_begin_with_worker, make, available=available)
-        )
+        making = partial(_begin_with_worker, make, available=available)
+        session = await self._registry.lasting.finish(self._begin(start, making))
+        return Started(session=session, token=token, token_expires_at=tokens.expires_at(session))
+
+    async def _begin(self, start: Start, make: Callable[[Found], Begun]) -> Session:
+        session, created = await self._store.start(start, make)
         if created:
             self._registry.begin(session)
-        return Started(session=session, token=token, token_expires_at=tokens.expires_at(session))
+        return session
 
     async def offer(
         self, session_id: str, sdp: bytes, asserted: OfferAssertions, caller: Caller
@@ -143,9 +148,10 @@ class ClientSide:
             refusal = error
             await running.perform(lambda _: running.tools.refused(target or tool, refusal))
             raise
-        return await running.tools.invoke(
+        invoking = running.tools.invoke(
             allowed, given, timeout=timeout, request_id=checked_request_id(request_id)
         )
+        return await self._registry.lasting.finish(invoking)
 
     async def get(self, session_id: str, caller: Caller) -> Told:
         """Return a session with its turns and provider calls."""
@@ -179,13 +185,16 @@ class ClientSide:
             )
         session = await self.visible(session_id, caller)
         running = self._registry.find(session_id)
+        if running is None and not session.is_over:
+            self._registry.refuse_while_draining()
         if running is not None and not session.is_over:
             reason = _reason(caller, hangup=hangup)
             if attempt:
                 running.handler.check(attempt)
-                check_may_serve(caller, session.node_id)
+                await self._owners.check(caller, session)
                 reason = EndReason.AGENT_ENDED
-            await running.perform(running.end_because(reason, detail))
+            with suppress(errors.SessionEnded):  # somebody else was quicker
+                await running.perform(running.end_because(reason, detail))
         return await self.visible(session_id, caller)
 
     async def delete(self, session_id: str, caller: Caller) -> Session:
@@ -233,6 +242,7 @@ class ClientSide:
         """Return a session that runs. Raises SessionNotFound or SessionEnded."""
         running = self._registry.find(session_id)
         if running is None:
+            self._registry.refuse_while_draining()
             raise session_ended(await self.visible(session_id, caller))
         _usable(running.value, session_id, caller)
         return running

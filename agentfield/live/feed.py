@@ -18,7 +18,7 @@ MAX_WAITING = 1024
 MAX_LIVE_WAITING = 256
 """From here on events that are not in the log are dropped."""
 PAGE = 500
-RECHECK_SECONDS = 5.0
+RECHECK_SECONDS = 30.0
 """How long a reader trusts that it was told of everything."""
 LAST = "session.ended"
 """The last event of every log."""

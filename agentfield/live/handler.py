@@ -45,14 +45,22 @@ class Handler:
 
     def session_over(self, now: float) -> Sequence[Order]:
         """Give the handler its grace after the end, then close the root."""
-        if self._session.value.handler is not HandlerState.RUNNING:
-            return self._session.close_root()
-        self._session.alarms.cancel("handler")
-        grace = self._session.value.declaration.limits.handler_grace
-        self._session.alarms.set("grace", now + grace, self._grace_over)
-        if self._session.value.end_reason is EndReason.AGENT_LOST:
-            return self._grace_over(now)
+        value, alarms = self._session.value, self._session.alarms
+        if value.handler is not HandlerState.RUNNING or value.end_reason is EndReason.AGENT_LOST:
+            return self.give_up()
+        alarms.cancel("handler")
+        alarms.set("grace", now + value.declaration.limits.handler_grace, lambda _: self.give_up())
         return []
+
+    def give_up(self) -> Sequence[Order]:
+        """Close the root, whatever the handler still does."""
+        session = self._session
+        session.alarms.cancel("grace")
+        if session.value.handler is not HandlerState.RUNNING:
+            return session.close_root()
+        session.shared.workers.free(session.value.session_id, session.value.attempt)
+        session.value = replace(session.value, handler=HandlerState.FAILED)
+        return [ports.PutSession(session=session.value), *session.close_root()]
 
     # --- what workers ask ---
 
@@ -106,7 +114,7 @@ class Handler:
         orders = session.conversation.update(command_id, instructions, tools, now)
         session.value = replace(
             session.value,
-            instructions=session.conversation.instructions,
+            instructions=session.conversation.configuration.instructions,
             tools=session.conversation.tools,
         )
         return [ports.PutSession(session=session.value), *orders]
@@ -134,7 +142,7 @@ class Handler:
         session = self._session
         session.shared.workers.free(session.value.session_id, attempt)
         if session.value.is_over:
-            return self._grace_over(now)
+            return self.give_up()
         session.value = replace(session.value, attempt=attempt + 1)
         self._streams = 0
         return [
@@ -226,10 +234,3 @@ class Handler:
         if state is HandlerState.RETURNED:
             orders += session.conversation.lead(leader_of(session.value), now)
         return orders
-
-    def _grace_over(self, _: float) -> Sequence[Order]:
-        session = self._session
-        session.alarms.cancel("grace")
-        session.shared.workers.free(session.value.session_id, session.value.attempt)
-        session.value = replace(session.value, handler=HandlerState.FAILED)
-        return [ports.PutSession(session=session.value), *session.close_root()]

@@ -94,14 +94,16 @@ class HangUps:
         if provider is None:
             log.error("no provider to hang up with", extra={"provider": call.provider})
             return False
+        facts = {"provider_call_id": call.provider_call_id, "session_id": call.session_id}
         try:
             async with self._slots:
                 known = await provider.adapter.hang_up(call.external_id)
         except errors.ProviderFailed as error:
-            facts = {"provider_call_id": call.provider_call_id, "session_id": call.session_id}
-            log.warning(
-                "hang-up not confirmed", extra=facts | {"status": error.metadata.get("status", "")}
-            )
+            status = error.metadata.get("status", "")
+            log.warning("hang-up not confirmed", extra=facts | {"status": status})
+            return False
+        except Exception:  # whatever is wrong with one call, the others are to end
+            log.exception("hang-up failed", extra=facts)
             return False
         if not known and self._clock() - call.created_at < YOUNG_SECONDS * 1e6:
             return False

@@ -52,6 +52,11 @@ class Inbox:
     async def post(self, step: Step) -> None:
         await self._queue.put(step)
 
+    def close(self) -> None:
+        """Forget what has come, so that whoever waits for room does not for ever."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
     def rest(self) -> list[Step]:
         """Return the steps that have come, without waiting."""
         steps: list[Step] = []

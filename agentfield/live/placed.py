@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["PlacedCall", "safety_identifier"]
+__all__ = ["PlacedCall", "replaced", "safety_identifier"]
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from agentfield.sessions.model import ProviderCall
+from agentfield.sessions.model import CallState, ProviderCall
+from agentfield.sessions.ports import PutCall
 from agentfield.sessions.provider import CallLink, Configuration
 from agentfield.v1 import errors
 
@@ -42,6 +43,18 @@ class PlacedCall:
             else:
                 asker.set_exception(answer)
         self.askers.clear()
+
+    def over(self, state: CallState, at: int) -> PutCall:
+        """Note that it is over for good, and return what is to be stored."""
+        self.value = replace(self.value, state=state, ended_at=at)
+        return PutCall(call=self.value)
+
+
+def replaced(session_id: str) -> errors.SessionAlreadyConnected:
+    """Return the error of whoever waits for the answer to an offer that another one replaced."""
+    return errors.SessionAlreadyConnected(
+        "Another offer was taken in place of this one.", metadata={"session_id": session_id}
+    )
 
 
 def safety_identifier(session_id: str) -> str:

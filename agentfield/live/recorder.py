@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "bounded"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from agentfield.dispatch.dispatcher import until_stored
 from agentfield.live.feed import LAST, Feeds
@@ -13,6 +14,18 @@ from agentfield.live.orders import Order
 from agentfield.sessions import effects as e
 from agentfield.sessions import ports
 from agentfield.sessions.model import Event, Session
+
+MAX_EVENT = 256 * 1024
+"""Bytes of an event's texts, about; more of them is cut, and the event says so."""
+MAX_TEXT = 16 * 1024
+
+
+def bounded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event's data, with long texts cut if all of them are too long."""
+    texts = {name: value for name, value in data.items() if isinstance(value, str)}
+    if 4 * sum(map(len, texts.values())) <= MAX_EVENT:
+        return data
+    return {**data, **{name: text[:MAX_TEXT] for name, text in texts.items()}, "truncated": True}
 
 
 class Recorder:
@@ -34,7 +47,7 @@ class Recorder:
         match order:
             case e.Log(type=type_, data=data) | ports.Append(type=type_, data=data):
                 if not self._log_ended:
-                    self._changes.append(ports.Append(type=type_, data=data))
+                    self._changes.append(ports.Append(type=type_, data=bounded(data)))
                     self._news.append(None)
                 self._log_ended = self._log_ended or type_ == LAST
             case e.Live(type=type_, data=data):

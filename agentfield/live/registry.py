@@ -15,6 +15,8 @@ from agentfield.executions.engine import Topic
 from agentfield.live.hangups import TOPIC, HangUps
 from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
+from agentfield.live.outliving import Outliving
+from agentfield.live.promises import draining
 from agentfield.live.session import LiveSession, Shared
 from agentfield.sessions.model import CallState, EndReason, Session, State
 from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
@@ -39,10 +41,12 @@ class Registry:
         self._starts: asyncio.Queue[tuple[LiveSession, Step]] = asyncio.Queue()
         self._retention = retention
         self._draining = False
+        self.lasting = Outliving()
+        """For what must not be left half-done when an rpc is cancelled."""
 
     async def run(self) -> None:
         """Run sessions until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
+        async with self.lasting.running(), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hang_ups.run(), name="hang-ups")
             tasks.create_task(self._forget(), name="retention")
             tasks.create_task(self._follow_cancellations(), name="cancelled-roots")
@@ -58,7 +62,7 @@ class Registry:
     def refuse_while_draining(self) -> None:
         """Raise ServerDraining once the server goes down."""
         if self._draining:
-            raise _draining("It took nothing on; ask again.")
+            raise draining("It took nothing on; ask again.")
 
     def begin(self, session: Session) -> LiveSession:
         """Run a session that was just stored: its handler goes to a worker."""
@@ -95,7 +99,7 @@ class Registry:
         try:
             async with asyncio.timeout(STOP_SECONDS), asyncio.TaskGroup() as tasks:
                 for session in self._sessions.values():
-                    session.commands.release(_draining("Give the command again."))
+                    session.commands.release(draining("Give the command again."))
                     if session.value.state in {State.CONNECTING, State.LIVE}:
                         tasks.create_task(_end(session, "the control plane was shut down"))
         except TimeoutError:
@@ -111,6 +115,7 @@ class Registry:
         try:
             await session.run(first)
         finally:
+            session.leave()
             self._sessions.pop(session.value.session_id, None)
 
     async def _follow_cancellations(self) -> None:
@@ -121,7 +126,8 @@ class Registry:
                 for session in list(self._sessions.values()):
                     if session.value.root_execution_id in stopped and not session.value.is_over:
                         detail = "its root execution was cancelled"
-                        await session.post(session.end_because(EndReason.API_ENDED, detail))
+                        ending = session.post(session.end_because(EndReason.API_ENDED, detail))
+                        session.errands.run(ending, "cancelled-root")
 
     async def _follow_goodbyes(self) -> None:
         """Start handlers again whose worker has left for good."""
@@ -132,7 +138,7 @@ class Registry:
                     session = self._sessions.get(session_id)
                     if session is not None:
                         lost = partial(session.handler.lost, int(attempt), "its worker left")
-                        await session.post(lost)
+                        session.errands.run(session.post(lost), "goodbye")
 
     async def _forget(self) -> None:
         """Remove the words of sessions that ended long ago, again and again."""
@@ -149,11 +155,8 @@ class Registry:
         while events := await self.shared.store.events(session_id, after=after, limit=REPLAY):
             for event in events:
                 running.conversation.replay(event.type, event.data, event.at)
+                running.tools.replay(event.type, event.data)
             after = events[-1].sequence
-
-
-def _draining(what_to_do: str) -> errors.ServerDraining:
-    return errors.ServerDraining(f"This server is going down. {what_to_do}", retry_after=0.5)
 
 
 async def _end(running: LiveSession, detail: str) -> None:
@@ -164,7 +167,7 @@ async def _end(running: LiveSession, detail: str) -> None:
 def _resumed(running: LiveSession) -> Step:
     def step(now: float) -> Sequence[Order]:
         if running.value.is_over:
-            return running.close_root()
+            return running.handler.session_over(now)
         if running.value.state is State.PENDING:
             return running.handler.await_return(now)
         detail = "the control plane was restarted while the session was connected"

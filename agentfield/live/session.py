@@ -28,6 +28,7 @@ from agentfield.live.handler import Handler
 from agentfield.live.inbox import Alarms, Inbox, Step
 from agentfield.live.orders import Order, Then
 from agentfield.live.presence import Presence
+from agentfield.live.promises import Promises, draining
 from agentfield.live.recorder import Recorder
 from agentfield.live.toolruns import ToolRuns
 from agentfield.live.tools import Tools
@@ -46,6 +47,7 @@ from agentfield.sessions.model import (
 )
 from agentfield.sessions.provider import Provider
 from agentfield.telemetry import LIVE_SESSIONS, SESSIONS
+from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
 
@@ -89,8 +91,7 @@ class LiveSession:
         self.commands = Commands()
         self._recorder = Recorder(session, store=shared.store, feeds=shared.feeds)
         self._closed = False
-        self._stopped = False
-        self._owed: set[asyncio.Future[Any]] = set()
+        self._promises = Promises()
         self.errands = Errands()
 
     # --- its task ---
@@ -123,7 +124,7 @@ class LiveSession:
             until = min(self.alarms.next, self.conversation.deadline)
             steps = self._inbox.rest() if self._is_done else await self._inbox.take(until)
             if self._is_done and not steps:
-                self._stop()
+                self._promises.close(session_ended(self.value))
                 return
 
     @property
@@ -131,22 +132,22 @@ class LiveSession:
         # A call that the provider may still take has to be ended then: it is waited for.
         return self._closed and not self.calls.under_way
 
+    def leave(self) -> None:
+        """Send those on who still wait for a step: this server takes none any more."""
+        self._promises.close(draining("Ask again."))
+        self._inbox.close()
+
     async def post(self, step: Step) -> None:
         """Have a step taken, some time soon; none is taken once the session's task has ended."""
-        if not self._stopped:
+        if not self._promises.closed:
             await self._inbox.post(step)
 
     def owe(self) -> asyncio.Future[Any]:
         """Return a future for a step to answer; the end of the session's task answers it, too.
 
-        Raises SessionEnded if that has come already.
+        Raises SessionEnded or ServerDraining if that has come already.
         """
-        if self._stopped:
-            raise session_ended(self.value)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._owed.add(future)
-        future.add_done_callback(self._owed.discard)
-        return future
+        return self._promises.owe()
 
     async def perform(self, step: Step) -> None:
         """Have a step taken, and return when all it ordered is done."""
@@ -168,21 +169,10 @@ class LiveSession:
         """End the session; the first reason counts."""
         if self.value.is_over:
             return []
-        if self.value.state is State.LIVE:
-            LIVE_SESSIONS.dec()
-        SESSIONS.labels(reason).inc()
         error = session_ended(replace(self.value, end_reason=reason))
-        closing: list[Order] = [
-            *self.conversation.close(error, now),
-            *self.calls.retire(error),
-        ]
-        self.value = ended(self.value, reason, detail, now=self.shared.store.now())
-        for name in ("connect", "idle", "duration", "presence"):
-            self.alarms.cancel(name)
         return [
-            *closing,
-            ports.PutSession(session=self.value),
-            ports.Append(type="session.ended", data={"reason": reason, "detail": detail}),
+            *self.conversation.close(error, now),
+            *self._ended(reason, detail, error),
             *self.handler.session_over(now),
         ]
 
@@ -216,6 +206,19 @@ class LiveSession:
         )
         self.alarms.set("connect", now + max(left, 0.0), timeout)
         return []
+
+    def _ended(
+        self, reason: EndReason, detail: str, error: errors.AgentFieldError
+    ) -> Sequence[Order]:
+        if self.value.state is State.LIVE:
+            LIVE_SESSIONS.dec()
+        SESSIONS.labels(reason).inc()
+        retiring = self.calls.retire(error)
+        self.value = ended(self.value, reason, detail, now=self.shared.store.now())
+        for name in ("connect", "idle", "duration", "presence"):
+            self.alarms.cancel(name)
+        logged = ports.Append(type="session.ended", data={"reason": reason, "detail": detail})
+        return [*retiring, ports.PutSession(session=self.value), logged]
 
     def _gone_live(self, now: float) -> Sequence[Order]:
         if self.value.state is not State.CONNECTING:
@@ -268,22 +271,22 @@ class LiveSession:
         self._closed = True
         self.shared.hints.publish(Topic.EXECUTION, self.value.root_execution_id)
 
-    def _stop(self) -> None:
-        """Take no more steps, and answer those who still wait for one."""
-        self._stopped = True
-        for future in [each for each in self._owed if not each.done()]:
-            future.set_exception(session_ended(self.value))
-            future.exception()  # whoever asked may have gone
-
     async def _bury(self) -> None:
-        """Store the end of a session that failed inside; of others there is nothing left to do."""
-        if self._stopped:
+        """Store the end of a session that failed inside; of others there is nothing left to do.
+
+        The conversation is not asked any more: that may be what fails.
+        """
+        if self._promises.closed:
             return
         self.calls.stop()
-        now = asyncio.get_running_loop().time()
-        detail = "something went wrong inside the control plane; its log has more"
-        orders = [*self.end(EndReason.INTERNAL_ERROR, detail, now), *self.close_root()]
-        self._stop()
+        orders: list[Order] = []
+        if not self.value.is_over:
+            reason = EndReason.INTERNAL_ERROR
+            detail = "something went wrong inside the control plane; its log has more"
+            error = session_ended(replace(self.value, end_reason=reason))
+            orders += self._ended(reason, detail, error)
+        orders += [*self.calls.abandon(), *self.handler.give_up()]
+        self._promises.close(session_ended(self.value))
         await self._carry_out(orders)
 
 

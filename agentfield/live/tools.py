@@ -6,13 +6,15 @@ __all__ = ["Tools"]
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from agentfield.executions.model import Execution, Status
 from agentfield.live.orders import Order
 from agentfield.sessions import ports
 from agentfield.sessions.effects import RunTool
-from agentfield.sessions.model import Tool
+from agentfield.sessions.model import Tool, ToolCall
 from agentfield.sessions.toolbook import ToolOutcome
 from agentfield.sessions.tools import find_tool
 from agentfield.telemetry import TOOL_SECONDS
@@ -40,6 +42,11 @@ class Tools:
         """Executions that the client has asked for."""
         self._changed = asyncio.Event()
 
+    def replay(self, type_: str, data: Mapping[str, Any]) -> None:
+        """Take in an event of the log: what the client has asked for is not logged again."""
+        if type_ == "tool.started" and data["call_id"] is None:
+            self._invoked.add(data["execution_id"])
+
     def run(self, order: RunTool) -> None:
         """Run a tool that the model called."""
         self._session.errands.run(self._run(order), "tool")
@@ -61,17 +68,15 @@ class Tools:
     async def received(self, call_id: str) -> str:
         """Return the execution of a call as received from the provider, waiting a while for it.
 
-        Raises UnknownToolCall, and ToolNotAllowed if it was refused.
+        Raises UnknownToolCall, and for one that did not become an execution what the model was
+        told: ToolNotAllowed, InvalidInput.
         """
         try:
             async with asyncio.timeout(FIND_SECONDS):
                 while call_id not in self._executions:
                     call = self._session.conversation.book.find(call_id)
                     if call is not None and call.output is not None:
-                        raise errors.ToolNotAllowed(
-                            f"The call '{call_id}' of '{call.name}' was refused.",
-                            metadata={"call_id": call_id, "tool": call.name},
-                        )
+                        raise _what_was_told(call, call.output)
                     await self._changed.wait()
         except TimeoutError:
             pass
@@ -92,7 +97,8 @@ class Tools:
             target=tool.target,
             input_=input_,
             timeout=timeout or self._timeout(tool),
-            request_id=request_id,
+            # Callers of one key may be many pages, each with a session of its own.
+            request_id=request_id and f"{session.value.session_id}:{request_id}",
             rpc="InvokeTool",
         )
         if execution.execution_id in self._invoked:
@@ -199,6 +205,12 @@ class Tools:
             "error_reason": outcome.error_reason,
         }
         await self._session.post(lambda _: [ports.Append(type="tool.finished", data=data)])
+
+
+def _what_was_told(call: ToolCall, output: str) -> errors.AgentFieldError:
+    told = orjson.loads(output)["error"]
+    kind = errors.BY_REASON.get(told["reason"], errors.ExecutionFailed)
+    return kind(told["message"], metadata={"call_id": call.call_id, "tool": call.name})
 
 
 def _not_allowed(name: str, target: str) -> errors.ToolNotAllowed:

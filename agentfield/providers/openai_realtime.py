@@ -61,7 +61,7 @@ class OpenAIRealtime:
                 raise failure(self._profile, "no_call_id", "its answer names no call")
             await taken(call_id)
             body = await self._in_time(response.read(), deadline)
-            if response.content_type not in _ANSWERS or not body:
+            if response.content_type not in _ANSWERS or not body or not _is_text(body):
                 raise failure(self._profile, "unexpected_answer", "its answer is no SDP")
             return Taken(answer_sdp=body)
 
@@ -186,3 +186,11 @@ def _is_final(failed: ProviderFailed) -> bool:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -67,7 +67,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
             ),
             current_call.get().caller,
         )
-        return pb.RealtimeOfferResponse(answer_sdp=answer.decode(errors="replace"))
+        return pb.RealtimeOfferResponse(answer_sdp=answer.decode())
 
     async def InvokeTool(
         self, request: pb.InvokeToolRequest, context: Context

@@ -96,11 +96,6 @@ class Conversation:
         return self._configuring.wanted
 
     @property
-    def instructions(self) -> str:
-        """What the handler wants the model to go by."""
-        return self._configuring.instructions
-
-    @property
     def tools(self) -> tuple[Tool, ...]:
         """What the model may call."""
         return self._configuring.tools
@@ -126,6 +121,11 @@ class Conversation:
         self._book.begin(provider_call_id)
         self._speaking.begin()
         self._configuring.begin()
+        return self._outbox.take()
+
+    def unlinked(self) -> list[Effect]:
+        """Note that the link is gone and another may come."""
+        self._configuring.end()
         return self._outbox.take()
 
     def tick(self, now: float) -> list[Effect]:

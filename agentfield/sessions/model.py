@@ -19,6 +19,7 @@ __all__ = [
     "ended",
     "failed_by",
     "live",
+    "unconnected",
 ]
 
 from collections.abc import Mapping
@@ -208,6 +209,13 @@ def live(session: Session, *, now: int) -> Session:
     if session.state is not State.CONNECTING:
         return session
     return replace(session, state=State.LIVE, live_at=session.live_at or now)
+
+
+def unconnected(session: Session) -> Session:
+    """Return it waiting for another offer; unchanged unless its offer was not answered yet."""
+    if session.state is not State.CONNECTING:
+        return session
+    return replace(session, state=State.PENDING)
 
 
 def ended(session: Session, reason: EndReason, detail: str, *, now: int) -> Session:

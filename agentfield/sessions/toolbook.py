@@ -7,16 +7,15 @@ __all__ = ["ToolBook", "ToolOutcome"]
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from agentfield.sessions.arguments import Refusal, parse_arguments
 from agentfield.sessions.declaration import Declaration
 from agentfield.sessions.effects import CancelTool, Outbox, RunTool, Save, Send
 from agentfield.sessions.model import Tool, ToolCall
 from agentfield.sessions.provider import ItemAdded, SendToolOutput, ToolCalled
 from agentfield.sessions.tools import (
-    Refusal,
     called_tool,
     error_output,
     output_item_id,
-    parse_arguments,
     result_output,
 )
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 __all__ = [
     "MAX_OUTPUT",
-    "Refusal",
     "called_tool",
     "error_output",
     "find_tool",
     "output_item_id",
-    "parse_arguments",
     "resolve_tools",
     "result_output",
     "tool_spec",
@@ -23,11 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
+from agentfield.sessions.arguments import Refusal
 from agentfield.sessions.model import Tool
 from agentfield.sessions.ports import DeclaredFunction
 from agentfield.sessions.provider import ToolSpec
@@ -37,15 +32,6 @@ MAX_OUTPUT = 32 * 1024
 """Bytes of one output."""
 MAX_NAME = 64
 _NOT_ALLOWED_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-
-
-class Refusal(Exception):
-    """A call that does not run."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 def resolve_tools(
@@ -133,35 +119,6 @@ def called_tool(tools: Sequence[Tool], name: str) -> Tool:
     raise Refusal(
         errors.ToolNotAllowed.reason, f"'{name}' is not one of the tools of this session."
     )
-
-
-def parse_arguments(tool: Tool, arguments: str) -> bytes:
-    """Return the arguments as a JSON object that fits the tool's input schema.
-
-    Raises Refusal with a text the model can act on.
-    """
-    try:
-        given = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError as error:
-        raise Refusal(
-            errors.InvalidInput.reason, f"The arguments are not valid JSON: {error}."
-        ) from None
-    if not isinstance(given, dict):
-        raise Refusal(errors.InvalidInput.reason, "The arguments must be a JSON object.")
-    try:
-        # An empty registry: a schema's references are never fetched.
-        schema = orjson.loads(tool.input_schema or b"{}")
-        Draft202012Validator.check_schema(schema)
-        Draft202012Validator(schema, registry=Registry()).validate(given)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.absolute_path)
-        at = f" at '{where}'" if where else ""
-        raise Refusal(
-            errors.InvalidInput.reason, f"The arguments do not fit{at}: {error.message[:500]}."
-        ) from None
-    except (SchemaError, Unresolvable, RecursionError):
-        pass  # the function itself judges what its schema cannot
-    return arguments.encode() if arguments else b"{}"
 
 
 def result_output(result: bytes) -> str:

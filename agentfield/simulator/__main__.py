@@ -38,18 +38,29 @@ async def _serve(arguments: argparse.Namespace, script: Script) -> None:
         await stop.wait()
 
 
+def _script(path: Path | None) -> Script:
+    return Script() if path is None else script_from_json(json.loads(path.read_text()))
+
+
+def _failed(error: Exception, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
+    return code
+
+
 def main() -> int:
     """Read the script and serve until a signal comes; return the exit code."""
     arguments = _arguments()
     logging.basicConfig(level="WARNING")
     try:
-        script = Script()
-        if arguments.script is not None:
-            script = script_from_json(json.loads(arguments.script.read_text()))
-        asyncio.run(_serve(arguments, script))
+        script = _script(arguments.script)
     except (OSError, ValueError, Refused) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
-        return 1
+        return _failed(error, 1)
+    try:
+        asyncio.run(_serve(arguments, script))
+    except (ValueError, OverflowError) as error:
+        return _failed(error, 1)
+    except OSError as error:
+        return _failed(error, 3)
     return 0
 
 

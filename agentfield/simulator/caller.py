@@ -35,8 +35,10 @@ class Caller:
         self._connection = connection
         self._channel = channel
         self._microphone = ToneTrack()
+        self._anything = asyncio.Event()
         self._voice = asyncio.Event()
         self._silence = asyncio.Event()
+        self._loud = False
         connection.addTrack(self._microphone)
         if channel is not None:
             channel.on("message", lambda text: self.events.append(json.loads(text)))
@@ -52,8 +54,13 @@ class Caller:
         await self._connection.setRemoteDescription(description)
 
     def speak(self, *, lasts_ms: int = 400) -> None:
-        """Begin to speak, for so long."""
+        """Begin to speak, for so long; a voice that is heard no more counts no longer."""
+        self.attend()
         self._microphone.sound_for(lasts_ms)
+
+    def attend(self) -> None:
+        """Let only the voice count that is heard now or from now on."""
+        self._voice.clear()
 
     def send(self, event: dict[str, Any]) -> None:
         """Send an event over the data channel."""
@@ -61,15 +68,26 @@ class Caller:
             raise ValueError("this caller has no data channel")
         self._channel.send(json.dumps(event))
 
-    async def hears_voice(self, *, seconds: float = 5) -> None:
-        """Wait until the other side is heard."""
+    async def hears_anything(self, *, seconds: float | None = 5) -> None:
+        """Wait until audio comes, loud or silent: the call is connected."""
         async with asyncio.timeout(seconds):
-            await self._voice.wait()
+            await self._anything.wait()
 
-    async def hears_silence(self, *, seconds: float = 5) -> None:
+    async def hears_voice(self, *, seconds: float | None = 5) -> None:
+        """Wait until the other side is heard, or return at once if it has been since the last wait.
+
+        Raises TimeoutError after so many seconds, as all these waits do; None: never.
+        """
+        async with asyncio.timeout(seconds):
+            if not self._loud:
+                await self._voice.wait()
+        self.attend()
+
+    async def hears_silence(self, *, seconds: float | None = 5) -> None:
         """Wait until the other side is not heard."""
         async with asyncio.timeout(seconds):
             await self._silence.wait()
+        self.attend()
 
     async def leave(self) -> None:
         """Close the connection."""
@@ -78,11 +96,15 @@ class Caller:
     async def listen(self, track: MediaStreamTrack) -> None:
         """Follow what the other side sends."""
         async for samples, _ in frames(track):
-            now, before = self._silence, self._voice
-            if loudness(samples) > _AUDIBLE:
-                now, before = before, now
-            now.set()
-            before.clear()
+            before, self._loud = self._loud, loudness(samples) > _AUDIBLE
+            if self._loud:
+                self._silence.clear()
+            else:
+                self._silence.set()
+            if self._loud and not before:
+                self._voice.set()
+            self._anything.set()
+        self._loud = False
 
 
 @asynccontextmanager

@@ -6,13 +6,14 @@ __all__ = ["control_routes"]
 
 import dataclasses
 import ipaddress
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from agentfield.simulator.provider import Provider
-from agentfield.simulator.refusals import Refused, unsupported
-from agentfield.simulator.requests import BODY
+from agentfield.simulator.refusals import Refused, unknown_parameter, unsupported
 from agentfield.simulator.scriptjson import heard_from_json, script_from_json
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -35,7 +36,7 @@ class _Control:
         self._provider = provider
 
     async def set_script(self, request: web.Request) -> web.Response:
-        self._provider.script = script_from_json(request[BODY])
+        self._provider.script = script_from_json(await _members(request))
         return web.Response(status=204)
 
     async def journal(self, request: web.Request) -> web.Response:
@@ -63,7 +64,7 @@ class _Control:
         return web.json_response({"calls": calls})
 
     async def speech(self, request: web.Request) -> web.Response:
-        body = request[BODY] if isinstance(request[BODY], dict) else {}
+        body = await _members(request, "heard", "lasts_ms")
         heard = heard_from_json(body["heard"]) if "heard" in body else None
         lasts_ms = body.get("lasts_ms", 300)
         if not isinstance(lasts_ms, int):
@@ -75,7 +76,7 @@ class _Control:
 
     async def drop(self, request: web.Request) -> web.Response:
         call = self._provider.running(request.match_info["call_id"])
-        body = request[BODY] if isinstance(request[BODY], dict) else {}
+        body = await _members(request, "what")
         match body.get("what", "sidebands"):
             case "sidebands":
                 call.drop_sidebands()
@@ -84,6 +85,24 @@ class _Control:
             case other:
                 raise unsupported("what", other, ["sidebands", "call"])
         return web.Response(status=204)
+
+
+async def _members(request: web.Request, *known: str) -> dict[str, Any]:
+    """Return the JSON object that a body is, whatever its content type says.
+
+    If members are named, it may have no others, and may be missing.
+    """
+    text = await request.read()
+    try:
+        body = json.loads(text) if text or not known else {}
+    except ValueError as error:
+        raise Refused(f"The body is not valid JSON: {error}.", code="invalid_json") from error
+    if not isinstance(body, dict):
+        raise Refused("The body is not a JSON object.", code="invalid_type")
+    for name in body if known else ():
+        if name not in known:
+            raise unknown_parameter(name)
+    return body
 
 
 def _local(handler: _Handler) -> _Handler:

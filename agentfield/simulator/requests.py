@@ -1,4 +1,4 @@
-"""What all requests go through: their body is read, they are written down, errors get a body."""
+"""What all requests go through: clients' are read and written down, errors get a body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentfield.simulator.journal import Journal
 from agentfield.simulator.refusals import Refused
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
-"""Under this key a request carries what its body says: an object, or a text."""
+"""Under this key a request of a client carries what its body says: an object, or a text."""
 
 _KEYS = {"authorization", "api-key", "x-api-key", "sec-websocket-protocol", "cookie"}
 _CORS = {
@@ -43,8 +43,8 @@ def every_request(journal: Journal) -> Middleware:
         if request.method == "OPTIONS" and written:
             return web.Response(headers=_PREFLIGHT)
         try:
-            request[BODY] = await _body(request)
             if written:
+                request[BODY] = await _body(request)
                 journal.add("received", name, _described(request))
             response = await handler(request)
         except Refused as refused:

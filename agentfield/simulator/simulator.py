@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Simulator", "running"]
 
+import errno
 import ipaddress
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -83,7 +85,7 @@ async def running(
 
     Any key is accepted unless ``api_key`` is given. Port 0 picks a free one. ``host`` is also the
     one address at which media is received, for all WebRTC connections of this process meanwhile;
-    it must be an IPv4 address.
+    it must be an IPv4 address. Raises OSError when it cannot be listened on.
     """
     ipaddress.IPv4Address(host)
     provider = Provider(script=script or Script(), api_key=api_key)
@@ -106,7 +108,17 @@ async def _serving(app: web.Application, host: str, port: int) -> AsyncIterator[
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await _listen(runner, host, port)
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        if error.errno == errno.EADDRINUSE:
+            why = "it is in use by another program; port 0 picks a free one"
+        raise OSError(f"cannot listen on {host}:{port}: {why}") from error

@@ -78,15 +78,22 @@ class VoiceCall:
         """
         if self._simulator is None:
             raise ValueError("Words need a simulator: control_plane(simulator=...).")
+        self.caller.attend()
         self._simulator.speak(self.provider_call_id, words, lasts_ms=lasts_ms)
 
     async def hears_voice(self, *, seconds: float = PATIENCE) -> None:
-        """Wait until the agent is heard: real audio."""
-        await self.caller.hears_voice(seconds=seconds)
+        """Wait until the agent is heard: real audio.
+
+        It may have been heard already, since the caller last spoke or waited for voice or silence.
+        Raises AssertionError as ``until`` does.
+        """
+        heard = self.caller.hears_voice(seconds=None)
+        await self.log.during(heard, "The agent was not heard", seconds=seconds)
 
     async def hears_silence(self, *, seconds: float = PATIENCE) -> None:
-        """Wait until the agent is not heard."""
-        await self.caller.hears_silence(seconds=seconds)
+        """Wait until the agent is not heard. Raises AssertionError as ``until`` does."""
+        silent = self.caller.hears_silence(seconds=None)
+        await self.log.during(silent, "The agent did not fall silent", seconds=seconds)
 
     async def until(
         self, type_: str, /, *, seconds: float = PATIENCE, **facts: Any
@@ -164,7 +171,8 @@ async def calling(
 
     Starting takes the key, everything after it the session's token, as in a page. ``options`` are
     members of the start's body (``metadata``, ``voice``). ``host`` is the one address at which the
-    caller's media is received; simulators of this process have settled that. Raises the error of
+    caller's media is received; simulators of this process have settled that. The block begins with
+    the first audio, of whatever it is, or when the session has ended before. Raises the error of
     the reason for which the gateway refuses; what the block raises carries the session's log.
     """
     async with AsyncExitStack() as stack:
@@ -203,12 +211,20 @@ async def _followed(call: VoiceCall, watching: Client) -> AsyncIterator[None]:
 
 
 async def _connect(call: VoiceCall, gateway: _Gateway) -> None:
-    """Make the offer, and wait until the session is live and the caller hears the line."""
+    """Make the offer, and wait until the session is live and audio comes, or until its end."""
     offer = await call.caller.offer()
-    await call.caller.take(await gateway.post(call.started["offer_url"], data=offer))
-    await call.log.until("session.live", {}, seconds=PATIENCE, keep=True)
-    await call.hears_silence()
-    call.provider_call_id = (await call.session()).provider_calls[-1].external_id
+    try:
+        await call.caller.take(await gateway.post(call.started["offer_url"], data=offer))
+        await call.log.until("session.live", {}, seconds=PATIENCE, keep=True)
+        anything = call.caller.hears_anything(seconds=None)
+        await call.log.during(anything, "No audio came", seconds=PATIENCE)
+    except errors.SessionEnded:
+        await call.ended()
+    except AssertionError:
+        if not call.log.ended:
+            raise
+    for placed in (await call.session()).provider_calls:
+        call.provider_call_id = placed.external_id
 
 
 async def _follow(call: VoiceCall, watching: Client) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 __all__ = ["LOG_TITLE", "SessionLog"]
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 
+from agentfield.simulator.tasks import owned_tasks
 from agentfield_sdk import SessionEvent
 
 LOG_TITLE = "The session's log:"
@@ -24,6 +25,7 @@ class SessionLog:
         self.events: list[SessionEvent] = []
         self._taken: set[int] = set()
         self._changed = asyncio.Event()
+        self._over = asyncio.Event()
         self._closed = ""
 
     def __str__(self) -> str:
@@ -37,16 +39,22 @@ class SessionLog:
         """The number of the newest event that is in the log."""
         return max((event.sequence for event in self.events), default=0)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the session's end has been seen."""
+        return any(event.type == "session.ended" for event in self.events)
+
     def add(self, event: SessionEvent) -> None:
         """Take an event in."""
         self.events.append(event)
         if event.type == "session.ended":
-            self._closed = f"before the session ended ({event.data.get('reason')})"
+            self.close(f"before the session ended ({event.data.get('reason')})")
         self._changed.set()
 
     def close(self, why: str) -> None:
         """Let waits fail from now on, as nothing more will come."""
         self._closed = self._closed or why
+        self._over.set()
         self._changed.set()
 
     async def until(
@@ -63,6 +71,25 @@ class SessionLog:
                     raise self.failure(type_, facts, self._closed)
                 await self._change()
             return found
+
+    async def during(
+        self, happening: Coroutine[Any, Any, None], missed: str, *, seconds: float
+    ) -> None:
+        """Wait for something that no event tells of, as long as ``until`` would wait.
+
+        Raises AssertionError, which says what was ``missed`` and shows the log.
+        """
+        async with owned_tasks() as tasks:
+            happens = tasks.create_task(happening)
+            over = tasks.create_task(self._over.wait())
+            try:
+                either = asyncio.FIRST_COMPLETED
+                await asyncio.wait({happens, over}, timeout=seconds, return_when=either)
+                if not happens.done():
+                    raise self._failure(missed, self._closed or f"within {seconds:g} s")
+            finally:
+                happens.cancel()
+                over.cancel()
 
     async def reaches(self, sequence: int, *, seconds: float) -> None:
         """Wait until the log has been seen up to a number, or to its end."""
@@ -99,7 +126,10 @@ class SessionLog:
     def failure(self, type_: str, facts: Mapping[str, Any], when: str) -> AssertionError:
         """Return what is raised when an event did not come."""
         wanted = " with " + ", ".join(f"{k}={v!r}" for k, v in facts.items()) if facts else ""
-        return AssertionError(f"No {type_}{wanted} came {when}. {LOG_TITLE}\n{self}")
+        return self._failure(f"No {type_}{wanted} came", when)
+
+    def _failure(self, missed: str, when: str) -> AssertionError:
+        return AssertionError(f"{missed} {when}. {LOG_TITLE}\n{self}")
 
     async def _change(self) -> None:
         self._changed.clear()

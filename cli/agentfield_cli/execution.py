@@ -86,7 +86,7 @@ async def show_workflow(link: Link, output: Format | None, execution_id: str) ->
     async with link.open() as connection:
         execution = await _get(connection, execution_id)
         workflow = await workflow_of(connection, execution.run_id)
-    if output is not None:
+    if output not in {None, Format.TEXT}:
         emit(workflow, output)
         return
     for line in tree_of(workflow):

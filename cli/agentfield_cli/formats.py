@@ -20,6 +20,8 @@ class Format(StrEnum):
     PRETTY = "pretty"
     """Indented JSON."""
     YAML = "yaml"
+    TEXT = "text"
+    """For people; each command knows how."""
 
 
 class TextFormat(StrEnum):
@@ -50,6 +52,8 @@ def encode(data: bytes, form: Format) -> bytes:
                 explicit_start=True,
                 encoding="utf-8",
             )
+        case Format.TEXT:
+            raise ValueError("text is not a form of JSON")
 
 
 def _indented(text: str) -> Iterator[str]:

@@ -29,7 +29,8 @@ Output = Annotated[
     typer.Option(
         "-o",
         "--output",
-        help="How to write the data. Otherwise: for people on a terminal, json in a pipe.",
+        help="How to write the data; text is for people. Otherwise: text on a terminal, json in a "
+        "pipe.",
     ),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["read_input", "read_text"]
+__all__ = ["ARGUMENTS", "FACTS", "read_input", "read_text"]
 
 import os
 import sys
@@ -11,11 +11,14 @@ from pathlib import Path
 from agentfield.contract.jsonslice import MalformedJson, check_json
 from agentfield.v1 import errors
 
+ARGUMENTS = """is not a JSON object; name the arguments, as in '{"text": 1}'"""
+FACTS = """must be a JSON object of facts, for instance '{"customer": "Ada"}'"""
 
-def read_input(source: str | None, flag: str = "--in") -> bytes:
+
+def read_input(source: str | None, flag: str = "--in", rule: str = ARGUMENTS) -> bytes:
     """Return the JSON object that a flag names, untouched: text, ``@file`` or ``-`` for stdin.
 
-    Raises InvalidArgument that says what is wrong with it.
+    Raises InvalidArgument that says what is wrong with it, and the rule if it is no object.
     """
     if source is None:
         return b"{}"
@@ -27,9 +30,7 @@ def read_input(source: str | None, flag: str = "--in") -> bytes:
     except MalformedJson as error:
         raise errors.InvalidArgument(f"{name} is not valid JSON: {error}.") from None
     if not data.lstrip().startswith(b"{"):
-        raise errors.InvalidArgument(
-            f"{name} is not a JSON object; name the arguments, as in '{{\"text\": 1}}'."
-        )
+        raise errors.InvalidArgument(f"{name} {rule}.")
     return data
 
 

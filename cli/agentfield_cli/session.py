@@ -22,7 +22,8 @@ from agentfield_cli.execution import tree_of, workflow_of
 from agentfield_cli.formats import Format
 from agentfield_cli.link import Link, all_pages, ask
 from agentfield_cli.output import details, emit, table
-from agentfield_cli.payload import read_input
+from agentfield_cli.payload import FACTS, read_input
+from agentfield_cli.session_text import end_of, text_of
 from agentfield_sdk.connection import Connection
 
 _PAGE_SIZE = 100
@@ -39,7 +40,7 @@ def starting(fields: Mapping[str, str], metadata: str | None) -> pb.StartSession
     for name, text in fields.items():
         set_text(request, name, text)
     if metadata is not None:
-        request.metadata = read_input(metadata, "--metadata")
+        request.metadata = read_input(metadata, "--metadata", FACTS)
     return request
 
 
@@ -76,7 +77,7 @@ async def show(link: Link, output: Format | None, session_id: str) -> None:
     async with link.open() as connection:
         request = pb.GetSessionRequest(session_id=session_id)
         found = await ask(connection, connection.sessions.GetSession, request)
-    emit(found.session, output, lambda: details(found.session))
+    emit(found.session, output, lambda: text_of(found.session))
 
 
 async def end(link: Link, output: Format | None, session_id: str, detail: str) -> None:
@@ -84,7 +85,7 @@ async def end(link: Link, output: Format | None, session_id: str, detail: str) -
     async with link.open() as connection:
         request = pb.EndSessionRequest(session_id=session_id, detail=detail)
         ended = await ask(connection, connection.sessions.EndSession, request)
-    emit(ended.session, output, lambda: details(ended.session))
+    emit(ended.session, output, lambda: end_of(ended.session))
 
 
 async def delete(link: Link, output: Format | None, session_id: str) -> None:
@@ -92,7 +93,7 @@ async def delete(link: Link, output: Format | None, session_id: str) -> None:
     async with link.open() as connection:
         request = pb.DeleteSessionRequest(session_id=session_id)
         deleted = await ask(connection, connection.sessions.DeleteSession, request)
-    emit(deleted.session, output, lambda: details(deleted.session))
+    emit(deleted.session, output, lambda: text_of(deleted.session))
 
 
 async def list_workflows(link: Link, output: Format | None, session_id: str) -> None:
@@ -108,7 +109,7 @@ async def draw_workflows(link: Link, output: Format | None, session_id: str) -> 
         found = await _workflows(connection, session_id)
         drawn = [await workflow_of(connection, each.run_id) for each in found.workflows]
     for workflow in drawn:
-        if output is not None:
+        if output not in {None, Format.TEXT}:
             emit(workflow, output)
             continue
         for line in tree_of(workflow):

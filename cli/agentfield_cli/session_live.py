@@ -6,19 +6,16 @@ __all__ = ["call", "calling", "offer", "offering", "watch"]
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC
 
 from agentfield.contract.json import set_text
-from agentfield.contract.jsonslice import members
 from agentfield.v1 import execution_pb2, execution_service_pb2
-from agentfield.v1 import session_pb2 as session
 from agentfield.v1 import session_service_pb2 as pb
 from agentfield_cli.execution import failure
-from agentfield_cli.exits import visible
 from agentfield_cli.formats import Format, TextFormat
 from agentfield_cli.link import Link, ask, follow
 from agentfield_cli.output import details, emit, for_people
 from agentfield_cli.payload import read_input, read_text
+from agentfield_cli.session_text import event_line
 
 
 def offering(fields: Mapping[str, str], sdp: str) -> pb.RealtimeOfferRequest:
@@ -88,12 +85,4 @@ async def watch(link: Link, output: Format | None, session_id: str, after: int) 
                 emit(event, output)
             elif not event.type.endswith(".delta"):
                 # Pieces of what is said are for programs; people get it when it is whole.
-                print(_line(event), flush=True)
-
-
-def _line(event: session.SessionEvent) -> str:
-    at = event.at.ToDatetime(UTC).astimezone().strftime("%H:%M:%S")
-    facts = members(event.data or b"{}")
-    told = "  ".join(f"{name}={text}" for name, text in facts.items() if name != "schema")
-    number = str(event.sequence or "")
-    return visible(f"{at}  {number:>4}  {event.type:<20}  {told}".replace("\n", " ").rstrip())
+                print(event_line(event), flush=True)

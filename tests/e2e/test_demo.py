@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from support.processes import PATIENCE, World
+from support.voice import CutWire, voice_world
 
 from agentfield import Client
+from agentfield.simulator import Script
 
 pytestmark = pytest.mark.e2e
 
@@ -71,6 +73,38 @@ async def test_a_demo_that_fails_says_why_shows_the_logs_and_exits_with_1(tmp_pa
     assert "The demo failed: the support agent ended too early" in err
     assert "--- what the support agent printed ---\nno such microphone" in err
     assert "--- what the control plane printed ---" in err
+
+
+async def test_a_client_over_plain_rest_sees_the_whole_log_over_a_lost_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with voice_world(tmp_path, Script(heard=["Where is my hat?"])) as voice:
+        wire = CutWire(voice.http_address)
+        await voice.server()
+        agents = [
+            await voice.processes.program(str(EXAMPLES / name))
+            for name in ("orders_agent.py", "voice_agent.py")
+        ]
+        await voice.processes.until(
+            lambda: all('"message":"connected"' in agent.log.read_text() for agent in agents)
+        )
+        async with wire.laid():
+            monkeypatch.setenv("AGENTFIELD_URL", f"http://{wire.address}")
+            client = await voice.processes.program(str(EXAMPLES / "rest_client.py"))
+            lines = [await client.line()]
+            while " session.ended " not in lines[-1]:
+                if " session.live " in lines[-1]:
+                    wire.cut()
+                    wire.mend()
+                lines.append(await client.line())
+            assert await client.exit_code() == 0
+
+    events = [line.split(maxsplit=2) for line in lines]
+    logged = [int(number) for number, *_ in events if number != "0"]
+    assert logged == list(range(1, len(logged) + 1))
+    assert [type_ for _, type_, _ in events].count("watch.started") == 2
+    assert '"reason": "client_hangup"' in lines[-1]
+    assert client.log.read_text() == ""
 
 
 async def test_the_researcher_and_the_writer_work_together(world: World, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The commands of the README do what it says."""
+"""The commands of the documents do what these say."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from support.processes import World
+from support.voice import voice_world
+
+from agentfield.simulator import Script
 
 pytestmark = pytest.mark.e2e
 
@@ -41,6 +44,12 @@ def command_of(program: str) -> list[str]:
     line = re.search(rf"^{program} .*$", README, re.MULTILINE)
     assert line is not None
     return shlex.split(line.group())
+
+
+def python_of(document: str) -> list[str]:
+    """Return the Python that a document shows."""
+    text = (ROOT / document).read_text()
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
 async def test_the_first_call_of_the_readme(world: World) -> None:
@@ -97,16 +106,49 @@ async def test_the_wheel_holds_our_four_packages_and_a_small_install_is_an_agent
 
 async def test_the_test_of_a_voice_agent_is_short_and_passes() -> None:
     test = ROOT / "examples/test_voice_agent.py"
-    (shown,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/testing.md").read_text(), flags=re.DOTALL
-    )
+    blocks = python_of("docs/testing.md")
 
-    assert shown == test.read_text()
-    assert len([line for line in shown.splitlines() if line.strip()]) <= 20
+    assert blocks == [test.read_text(), (ROOT / "examples/test_greeting.py").read_text()]
+    for shown in blocks:
+        assert len([line for line in shown.splitlines() if line.strip()]) <= 20
     # As in a project of its own: none of our settings, and no key.
     settings = ["-c", os.devnull, "--rootdir", str(test.parent), "-p", "no:cacheprovider"]
     loops = "asyncio_default_fixture_loop_scope=function"
+    tests = [str(test), str(test.with_name("test_greeting.py"))]
     out = await run(
-        *(sys.executable, "-m", "pytest", "-q", *settings, "-o", loops, str(test)), cwd=test.parent
+        *(sys.executable, "-m", "pytest", "-q", *settings, "-o", loops, *tests), cwd=test.parent
     )
+    assert "2 passed" in out
+
+
+async def test_the_command_that_tests_the_voice_agent_runs_from_the_root() -> None:
+    (command,) = re.findall(r"^pytest .*$", (ROOT / "docs/testing.md").read_text(), re.MULTILINE)
+    program, *arguments = shlex.split(command)
+
+    out = await run(str(Path(sys.executable).with_name(program)), *arguments)
+
     assert "1 passed" in out
+
+
+async def test_the_caller_of_the_simulators_document_places_a_call_by_hand(tmp_path: Path) -> None:
+    by_hand = python_of("docs/simulator.md")[1]
+    async with voice_world(tmp_path, Script(heard=["Where is my hat?"])) as voice:
+        await voice.server()
+        world = voice.processes
+        agents = [
+            await world.program(str(ROOT / "examples" / name))
+            for name in ("orders_agent.py", "voice_agent.py")
+        ]
+        await world.until(
+            lambda: all('"message":"connected"' in agent.log.read_text() for agent in agents)
+        )
+        _, started, _ = await voice.af("session", "start", "support.voice")
+        session_id = json.loads(started)["session_id"]
+
+        call = await world.program("-c", by_hand, session_id)
+
+        while " agent.heard " not in (line := await call.line()):
+            pass
+        assert "I looked: it left Hamburg today." in line
+        await voice.af("session", "end", session_id)
+        assert await call.exit_code() == 0

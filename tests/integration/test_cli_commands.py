@@ -85,6 +85,14 @@ def test_nodes_are_listed_and_shown(af: Af) -> None:
     assert [function["name"] for function in shown["functions"]] == ["draft"]
 
 
+def test_what_people_read_can_be_had_in_a_pipe(af: Af) -> None:
+    header, row = af("node", "list", "-o", "text").stdout.splitlines()
+    shown = af("node", "show", "writer", "-o", "text").stdout
+
+    assert (header.split()[:2], row.split()) == (["node_id", "connected"], ["writer", "false"])
+    assert "draft" in shown
+
+
 def test_an_input_comes_back_byte_for_byte(af: Af) -> None:
     execution_id = _submit(af, '{"n": 9007199254740993, "x": 1.10}')
 

@@ -18,7 +18,6 @@ from support.voice import is_hang_up
 
 from agentfield.contract.status import error_from_rpc
 from agentfield.simulator import Entry
-from agentfield.simulator import caller as webrtc
 from agentfield.testing import (
     PATIENCE,
     ControlPlane,
@@ -65,7 +64,33 @@ def declared(
     return declaration
 
 
+# Without an address to send to: media never flows.
+SDP = "\r\n".join(
+    [
+        "v=0",
+        "o=- 1 1 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 96",
+        "c=IN IP4 127.0.0.1",
+        "a=sendrecv",
+        "a=mid:0",
+        "a=rtcp-mux",
+        "a=rtpmap:96 opus/48000/2",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:abcdefghijklmnopqrstuv",
+        f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}",
+        "a=setup:actpass",
+        "",
+    ]
+)
+
 VOICE, PLAIN = declared(), declared("plain", has_handler=False)
+
+
+def sdp(number: int = 1) -> str:
+    """Return an offer, with other bytes for each number."""
+    return f"{SDP}a=note:{number}\r\n"
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE) -> None:
@@ -88,8 +113,7 @@ class Line:
 
     async def offer(self, number: int = 1) -> str:
         """Offer, with other bytes for each number, and return the answer."""
-        sdp = f"{self.desk.sdp}a=note:{number}\r\n"
-        request = pb.RealtimeOfferRequest(session_id=self.session_id, offer_sdp=sdp)
+        request = pb.RealtimeOfferRequest(session_id=self.session_id, offer_sdp=sdp(number))
         answer: pb.RealtimeOfferResponse = await self.plane.call(
             self.plane.sessions.RealtimeOffer, request
         )
@@ -184,7 +208,6 @@ class Desk:
     provider: Simulator
     worker: ScriptedWorker
     client: Client
-    sdp: str
 
     async def start(self, name: str = "voice", **options: Any) -> Line:
         """Start a session of this node, or of the one that is named as well."""
@@ -253,12 +276,11 @@ async def desk(
     """Give a test its desk. Callers without media never leave by themselves."""
     http = () if gateway else ("--http-bind=none",)
     async with (
-        simulator(script=script if gateway else replace(script, tells_of_leaving=False)) as provider,
+        simulator(
+            script=script if gateway else replace(script, tells_of_leaving=False)
+        ) as provider,
         control_plane(*http, *flags, simulator=provider) as plane,
         ScriptedWorker(plane, "desk", *functions, sessions=sessions) as worker,
         Client(plane.grpc_address) as client,
-        webrtc.calling(data_channel=False) as caller,
     ):
-        yield Desk(
-            plane=plane, provider=provider, worker=worker, client=client, sdp=await caller.offer()
-        )
+        yield Desk(plane=plane, provider=provider, worker=worker, client=client)

@@ -14,10 +14,12 @@ from agentfield import Agent, RealtimeSession
 from agentfield.testing import Call, Reply, Script, ScriptedHandler
 from agentfield.v1 import agent_service_pb2 as pb
 from agentfield.v1 import errors, execution_pb2, session_pb2
+from agentfield_sdk import SessionEvent
 
 pytestmark = pytest.mark.integration
 
 CANCELLED = execution_pb2.EXECUTION_STATUS_CANCELLED
+FAILED = execution_pb2.EXECUTION_STATUS_FAILED
 SUCCEEDED = execution_pb2.EXECUTION_STATUS_SUCCEEDED
 COMPLETED = session_pb2.SPEECH_OUTCOME_COMPLETED
 STOPPED = session_pb2.SPEECH_OUTCOME_CANCELLED
@@ -28,6 +30,12 @@ LONG = "Nobody will ever hear all of this sentence, for it is very long indeed. 
 async def led(script: Script = Script()) -> AsyncIterator[tuple[Line, ScriptedHandler]]:  # noqa: B008 - a value
     async with desk(script=script, functions=("find", "other")) as at:
         yield await at.led()
+
+
+def seconds_between(first: SessionEvent, second: SessionEvent) -> float:
+    assert first.at is not None
+    assert second.at is not None
+    return (second.at - first.at).total_seconds()
 
 
 async def test_a_repeated_say_joins_the_first_and_is_spoken_once() -> None:
@@ -203,7 +211,7 @@ async def test_a_handler_whose_worker_leaves_goes_on_at_once_elsewhere_with_what
             await first.aclose()
             lost = await line.until("handler.lost", attempt=1)
             started = await line.until("handler.started", attempt=2)
-            assert (started.at - lost.at).total_seconds() < 1
+            assert seconds_between(lost, started) < 1
             await line.say("B?")
             await line.until("agent.heard", text="2: B?")
             await line.end()
@@ -218,7 +226,7 @@ async def test_a_handler_that_never_follows_its_session_is_replaced() -> None:
         assert second.start.attempt == 2
         lost = await line.until("handler.lost", attempt=1)
         started = await line.until("handler.started", attempt=1)
-        assert 0.19 < (lost.at - started.at).total_seconds() < 2
+        assert 0.19 < seconds_between(started, lost) < 2
 
 
 async def test_of_two_streams_of_an_attempt_one_is_enough() -> None:
@@ -248,7 +256,8 @@ async def test_a_handler_that_outlives_its_grace_gives_its_place_back() -> None:
         await handler.until("session.ended")
         root = await at.plane.get(line.started.root_execution_id)
         assert root.status == execution_pb2.EXECUTION_STATUS_RUNNING
-        await at.plane.until(line.started.root_execution_id, SUCCEEDED)
+        async with asyncio.timeout(2):
+            await at.plane.until(line.started.root_execution_id, SUCCEEDED)
         await at.start("slow")
         await small.take_handler()
         await small.goodbye()
@@ -262,3 +271,49 @@ async def test_cancelling_the_root_ends_the_session_and_its_call() -> None:
         await line.calls_are("ended")
         root = await line.plane.get(line.started.root_execution_id)
         assert root.status == CANCELLED
+
+
+async def test_a_handler_ends_its_session_and_one_that_was_replaced_does_not() -> None:
+    async with led() as (line, handler):
+        await handler.lost()
+        await line.desk.worker.lead()
+        with pytest.raises(errors.HandlerSuperseded):
+            await line.end(attempt=1)
+        await line.end(attempt=2, detail="all said")
+        event = await line.until("session.ended")
+        assert (event.data["reason"], event.data["detail"]) == ("agent_ended", "all said")
+
+
+async def test_a_handler_that_raises_ends_its_session_with_what_it_raised() -> None:
+    async with led() as (line, handler):
+        await handler.failed("ValueError: no")
+        assert await line.ended() == "handler_failed"
+        await line.calls_are("ended")
+        root = await line.plane.get(line.started.root_execution_id)
+        assert (root.status, root.error) == (FAILED, "ValueError: no")
+
+
+async def test_what_is_changed_before_the_offer_travels_with_it() -> None:
+    async with desk(functions=("find", "other")) as at:
+        line = await at.start()
+        handler = await at.worker.lead()
+        given = await handler.update(instructions="Be brief.", tools=["other"])
+        assert given == {"other": "desk.other"}
+        await line.connect()
+        (offer,) = at.offers()
+        told = offer.body["body"]["session"]
+        assert told["instructions"] == "Be brief."
+        assert [tool["name"] for tool in told["tools"]] == ["other"]
+        assert told["audio"]["input"]["turn_detection"]["create_response"] is False
+
+
+async def test_the_turns_of_a_handler_that_returns_are_left_to_the_model_once() -> None:
+    script = Script(replies=[Reply(when="second", says="To both.")])
+    async with led(script) as (line, handler):
+        for words in ("The first.", "The second."):
+            await line.say(words)
+            await line.until("turn.transcribed", text=words)
+        assert line.desk.sent("response.create") == []
+        await handler.returned()
+        await line.until("agent.heard", text="To both.")
+        assert len(line.desk.sent("response.create")) == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from integration.test_live_desk import Line, declared, desk
+from integration.test_live_desk import Line, declared, desk, sdp
 
 from agentfield.live.session import LiveSession
 from agentfield.providers import profiles
@@ -133,6 +133,7 @@ async def test_a_call_that_was_hung_up_stays_ended_when_its_answer_comes_late(
         return known
 
     monkeypatch.setattr(OpenAIRealtime, "offer", slowly)
+
     async def run(self: LiveSession, *arguments: Any) -> None:
         await to_its_end(self, *arguments)
         over.set()
@@ -204,9 +205,7 @@ async def test_a_call_is_on_disk_before_the_provider_is_asked_and_its_id_before_
 async def test_clients_that_leave_at_any_moment_harm_no_session() -> None:
     async with desk() as at:
         line = await (await at.start("plain")).connect()
-        request = pb.RealtimeOfferRequest(
-            session_id=line.session_id, offer_sdp=f"{at.sdp}a=note:1\r\n"
-        )
+        request = pb.RealtimeOfferRequest(session_id=line.session_id, offer_sdp=sdp())
         for pause in range(100):
             rpc = at.plane.sessions.RealtimeOffer(request)
             for _ in range(pause % 25):
@@ -216,9 +215,7 @@ async def test_clients_that_leave_at_any_moment_harm_no_session() -> None:
         assert (await line.get()).state == "live"
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"), [(404, "provider_closed"), (401, "provider_error")]
-)
+@pytest.mark.parametrize(("status", "reason"), [(404, "provider_closed"), (401, "provider_error")])
 async def test_a_call_whose_sideband_never_attaches_ends_and_is_hung_up(
     status: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

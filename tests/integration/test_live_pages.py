@@ -21,7 +21,8 @@ PUT_BACK_SECONDS = 1.0
 
 @asynccontextmanager
 async def page(
-    name: str = "plain", script: Script = Script()  # noqa: B008 - a value
+    name: str = "plain",
+    script: Script = Script(),  # noqa: B008 - a value
 ) -> AsyncIterator[tuple[Desk, VoiceCall]]:
     """Give a test a call whose page has a data channel."""
     async with (
@@ -136,9 +137,7 @@ async def test_a_page_cannot_call_what_is_not_listed() -> None:
 
 
 async def test_an_offer_with_a_data_channel_is_refused_where_that_is_declared() -> None:
-    strict = declared(
-        "strict", has_handler=False, data_channel=session_pb2.DATA_CHANNEL_REFUSE
-    )
+    strict = declared("strict", has_handler=False, data_channel=session_pb2.DATA_CHANNEL_REFUSE)
     async with desk(sessions=[strict], gateway=True) as at:
         with pytest.raises(errors.DataChannelRefused):
             async with calling(at.plane, "desk.strict", data_channel=True):

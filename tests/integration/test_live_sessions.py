@@ -1,46 +1,27 @@
-"""Sessions and the server they run in: ends, bugs, limits, shutdowns, restarts, retention."""
+"""Sessions as a whole: how they end, also by a bug, and how many there may be."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.test_live_desk import PLAIN, VOICE, Desk, Line, declared, desk, until
+from integration.test_live_desk import PLAIN, Line, declared, desk
 from support.plane import config_for, keyring, running_plane
-from support.processes import free_port
 
-from agentfield import Agent, RealtimeSession
-from agentfield.app import App, running
-from agentfield.config import read_config
 from agentfield.identity import Caller
 from agentfield.providers.openai_realtime import OpenAIRealtime
 from agentfield.sessions.conversation import Conversation
-from agentfield.sessions.provider import TurnCommitted
-from agentfield.testing import (
-    Fault,
-    Script,
-    ScriptedWorker,
-    Simulator,
-    connected,
-    simulator,
-)
-from agentfield.v1 import errors, execution_pb2
+from agentfield.sessions.provider import SpeechStarted
+from agentfield.testing import ScriptedWorker
+from agentfield.v1 import error_reason_pb2, errors, execution_pb2
 from agentfield.v1 import session_service_pb2 as pb
-from agentfield_sdk import Client
 
 pytestmark = pytest.mark.integration
 
-PAIR: dict[str, Any] = {"provider": "openai", "transport": "webrtc", "modalities": ["audio"]}
 FAILED = execution_pb2.EXECUTION_STATUS_FAILED
-SUCCEEDED = execution_pb2.EXECUTION_STATUS_SUCCEEDED
-STAYS = Script(tells_of_leaving=False)
-
 
 # --- ends ---
 
@@ -60,7 +41,7 @@ async def test_a_session_may_be_ended_by_many_at_once() -> None:
 
 
 def break_(monkeypatch: pytest.MonkeyPatch, line: Line, *names: str) -> None:
-    """Let these methods of a session's conversation fail from its next turn on."""
+    """Let these methods of a session's conversation fail from when the caller speaks."""
     broken = False
 
     def breaking(name: str) -> Any:
@@ -69,7 +50,7 @@ def break_(monkeypatch: pytest.MonkeyPatch, line: Line, *names: str) -> None:
         def method(self: Conversation, *args: Any, **options: Any) -> Any:
             nonlocal broken
             if self._session_id == line.session_id:
-                broken = broken or isinstance(args[0], TurnCommitted)
+                broken = broken or isinstance(args[0], SpeechStarted)
                 if broken:
                     raise RuntimeError("a bug")
             return original(self, *args, **options)
@@ -97,7 +78,7 @@ async def test_a_bug_ends_one_session_and_leaves_the_others_and_the_server(
         await line.calls_are("ended")
         assert at.hang_ups() == [await line.external_id()]
         root = await at.plane.until(line.started.root_execution_id, FAILED)
-        assert root.error_reason == "INTERNAL"
+        assert root.error_reason == error_reason_pb2.ERROR_REASON_INTERNAL
         await handler.returned()
         with pytest.raises(errors.SessionEnded):
             await line.invoke("find")
@@ -105,6 +86,24 @@ async def test_a_bug_ends_one_session_and_leaves_the_others_and_the_server(
         await other.say("And me?")
         await other.until("agent.heard", text="And me?")
         assert await (await at.start("plain")).connect()
+
+
+async def test_a_bug_gives_the_place_of_the_handler_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = declared("only")
+    async with desk() as at:
+        small = await at.colleague(only).connect(max_sessions=1)
+        line = await at.start("only")
+        await small.lead()
+        await line.connect()
+        with pytest.raises(errors.NodeUnavailable):
+            await at.start("only")
+        break_(monkeypatch, line, "heard_from")
+        await line.say("Hello?")
+        assert await line.ended() == "internal_error"
+        await at.plane.until(line.started.root_execution_id, FAILED)
+        await at.start("only")
+        await small.take_handler()
+        await small.goodbye()
 
 
 async def test_a_bug_while_an_offer_is_under_way_leaves_no_call_that_seems_to_be_one(
@@ -176,93 +175,3 @@ async def test_a_repeated_start_is_one_session_with_a_fresh_token() -> None:
         assert (await at.worker.lead()).start.session_id == first.session_id
         with pytest.raises(errors.RequestIdReused):
             await at.start("plain", request_id="r")
-
-
-# --- shutdowns and restarts ---
-
-
-class Server:
-    """A server in a task of its own, which a test stops and starts again."""
-
-    def __init__(self, folder: Path, provider: Simulator) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
-        self.folder = folder
-        self.provider = provider
-
-    @asynccontextmanager
-    async def up(self, *flags: str) -> AsyncIterator[Desk]:
-        """Run it, and connect to it for longer than it runs; ``stopping`` begins its end."""
-        ours = [f"--grpc-bind={self.address}", "--http-bind=none", f"--data-dir={self.folder}"]
-        seen = {"OPENAI_BASE_URL": self.provider.base_url, "OPENAI_API_KEY": "simulated"}
-        config, stop = read_config([*ours, *flags], seen), asyncio.Event()
-        ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-
-        async def serve() -> None:
-            async with running(config) as app:
-                ready.set_result(app)
-                await stop.wait()
-
-        serving = asyncio.create_task(serve())
-        app = await ready
-        self.stop = stop.set
-        try:
-            async with (
-                connected(app, simulator=self.provider) as plane,
-                Client(self.address) as client,
-            ):
-                worker = ScriptedWorker(plane, "desk", "find", sessions=[VOICE, PLAIN])
-                yield Desk(
-                    plane=plane, provider=self.provider, worker=worker, client=client, sdp=SDP
-                )
-                self.stop()
-                async with asyncio.timeout(5):
-                    await serving
-        finally:
-            stop.set()
-            await asyncio.wait([serving])
-
-
-SDP = "\r\n".join(
-    [
-        "v=0",
-        "o=- 1 1 IN IP4 127.0.0.1",
-        "s=-",
-        "t=0 0",
-        "a=group:BUNDLE 0",
-        "m=audio 9 UDP/TLS/RTP/SAVPF 96",
-        "c=IN IP4 127.0.0.1",
-        "a=sendrecv",
-        "a=mid:0",
-        "a=rtcp-mux",
-        "a=rtpmap:96 opus/48000/2",
-        "a=ice-ufrag:abcd",
-        "a=ice-pwd:abcdefghijklmnopqrstuv",
-        "a=fingerprint:sha-256 " + ":".join(["AB"] * 32),
-        "a=setup:actpass",
-        "",
-    ]
-)
-
-
-async def test_who_waits_to_be_heard_when_the_server_goes_down_is_sent_on(tmp_path: Path) -> None:
-    async with (
-        simulator(script=STAYS) as provider,
-        Server(tmp_path, provider).up() as at,
-    ):
-        await at.worker.connect()
-        line = await at.start()
-        handler = await at.worker.lead()
-        await line.until("session.started")
-        saying = asyncio.create_task(handler.say("Soon."))
-        await handler.until("handler.started")
-        await at.plane.call(at.plane.nodes.ListNodes, _nothing())  # it has arrived
-        stop_all(at)
-        async with asyncio.timeout(1):
-            with pytest.raises(errors.ServerDraining):
-                await saying
-
-
-def _nothing() -> Any:
-    from agentfield.v1 import node_service_pb2
-
-    return node_service_pb2.ListNodesRequest()

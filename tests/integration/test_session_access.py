@@ -15,9 +15,9 @@ from agentfield.contract.facts import methods
 from agentfield.contract.status import error_from_rpc
 from agentfield.identity import Caller
 from agentfield.v1 import agent_service_pb2 as aps
+from agentfield.v1 import errors, session_pb2
 from agentfield.v1 import execution_service_pb2 as eps
 from agentfield.v1 import node_service_pb2 as nps
-from agentfield.v1 import session_pb2
 from agentfield.v1 import session_service_pb2 as sps
 from agentfield.v1 import workflow_service_pb2 as wps
 from agentfield.v1.agent_service_pb2_grpc import AgentServiceStub
@@ -31,30 +31,32 @@ CALLERS = (
     Caller(name="bot", roles=frozenset({"agent"}), nodes=("n*",)),
     Caller(name="other-bot", roles=frozenset({"agent"}), nodes=("m*",)),
     Caller(name="root", roles=frozenset({"admin"})),
+    # Its pattern fits, but it did not register the node: it may see what runs there.
+    Caller(name="third-bot", roles=frozenset({"agent"}), nodes=("n*",)),
 )
 OK, DENIED, NONE = "OK", "PERMISSION_DENIED", "SESSION_NOT_FOUND"
 NO_KEY, NOT_A_TOOL = "PROVIDER_KEY_MISSING", "TOOL_NOT_ALLOWED"
 OLD = "HANDLER_SUPERSEDED"
-ONLY_AGENTS = [DENIED, DENIED, OLD, DENIED, OLD, DENIED, DENIED]
+ONLY_AGENTS = [DENIED, DENIED, OLD, DENIED, OLD, DENIED, DENIED, DENIED]
 
-#                        web        other-web   bot         other-bot   root        its token   another's
+#                  web, other-web, bot, other-bot, root, third-bot, its token, another's
 EXPECTED = {
-    "StartSession": [OK, OK, OK, OK, OK, DENIED, DENIED],
-    "RealtimeOffer": [NO_KEY, NONE, NO_KEY, NONE, NO_KEY, NO_KEY, NONE],
-    "InvokeTool": [NOT_A_TOOL, NONE, NOT_A_TOOL, NONE, NOT_A_TOOL, NOT_A_TOOL, NONE],
-    "GetSession": [OK, NONE, OK, NONE, OK, OK, NONE],
-    "ListSessions": [OK, OK, OK, OK, OK, DENIED, DENIED],
-    "ListSessionWorkflows": [OK, NONE, OK, NONE, OK, OK, NONE],
+    "StartSession": [OK, OK, OK, OK, OK, OK, DENIED, DENIED],
+    "RealtimeOffer": [NO_KEY, NONE, NO_KEY, NONE, NO_KEY, NO_KEY, NO_KEY, NONE],
+    "InvokeTool": [NOT_A_TOOL, NONE, NOT_A_TOOL, NONE, NOT_A_TOOL, NOT_A_TOOL, NOT_A_TOOL, NONE],
+    "GetSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
+    "ListSessions": [OK, OK, OK, OK, OK, OK, DENIED, DENIED],
+    "ListSessionWorkflows": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
     "HandleSession": ONLY_AGENTS,
     "Say": ONLY_AGENTS,
     "Respond": ONLY_AGENTS,
     "Interrupt": ONLY_AGENTS,
     "UpdateSession": ONLY_AGENTS,
-    "ReportHandler": [DENIED, DENIED, OK, DENIED, OK, DENIED, DENIED],
-    "EndSession": [OK, NONE, OK, NONE, OK, OK, NONE],
-    "WatchSession": [OK, NONE, OK, NONE, OK, OK, NONE],
+    "ReportHandler": [DENIED, DENIED, OK, DENIED, OK, DENIED, DENIED, DENIED],
+    "EndSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
+    "WatchSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
     # Its own token went with it.
-    "DeleteSession": [OK, NONE, OK, NONE, OK, "UNAUTHENTICATED", DENIED],
+    "DeleteSession": [OK, NONE, OK, NONE, OK, OK, "UNAUTHENTICATED", DENIED],
 }
 
 
@@ -196,6 +198,28 @@ async def test_a_token_shows_the_executions_of_its_session_and_no_others(set_up:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(request, metadata=other)
         assert error_from_rpc(refused.value).reason.endswith("NOT_FOUND")
+
+
+async def test_whoever_did_not_register_the_node_neither_ends_as_its_handler_nor_frees_its_place(
+    set_up: SetUp,
+) -> None:
+    of: dict[str, Any] = {"session_id": set_up.started.session_id, "attempt": 1}
+    sessions: Any = SessionServiceStub(set_up.plane.channel)
+    agents: Any = AgentServiceStub(set_up.plane.channel)
+    report = aps.ReportHandlerRequest(**of, outcome=aps.HANDLER_OUTCOME_RETURNED)
+    for call, request in (
+        (sessions.EndSession, sps.EndSessionRequest(**of)),
+        (agents.ReportHandler, report),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(request, metadata=(("x-api-key", "third-bot"),))
+        assert error_from_rpc(refused.value).reason == DENIED
+
+    # Its worker has room for nine, and still runs the first one.
+    started = [await start(set_up.plane.as_("web"), "n.handled") for _ in range(8)]
+    assert len(started) == 8
+    with pytest.raises(errors.NodeUnavailable):
+        await start(set_up.plane.as_("web"), "n.handled")
 
 
 async def test_an_unknown_token_is_nobody_even_where_no_key_is_needed(tmp_path: Path) -> None:

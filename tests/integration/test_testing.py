@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -105,6 +106,77 @@ async def test_real_audio_is_heard_on_both_sides() -> None:
 
         said = [("user", "Where is my hat?"), ("agent", "You said: Where is my hat?")]
         assert await call.turns() == said
+
+
+@asynccontextmanager
+async def greeted(greeting: str) -> AsyncIterator[VoiceCall]:
+    """Place a call to a handler that speaks first, then answers once, and ends the session."""
+    app = Agent("support")
+
+    @app.session("voice", provider="openai", transport="webrtc", model="m", modalities=["audio"])
+    async def voice(session: RealtimeSession) -> None:
+        said = await session.say(greeting) if greeting else None
+        if said and said.outcome == "interrupted":
+            turn = await session.input()
+            await session.say(f"You said: {turn.text}")
+        await session.end()
+
+    async with planned() as plane, app.serving(), calling(plane, "support.voice") as call:
+        yield call
+
+
+async def test_a_greeting_is_heard() -> None:
+    async with greeted("Hello, this is the hat shop.") as call:
+        await call.hears_voice()
+        await call.until("agent.heard", text="Hello, this is the hat shop.")
+
+
+async def test_a_greeting_that_is_over_has_been_heard() -> None:
+    async with greeted("Hello, this is the hat shop.") as call:
+        assert await call.ended() == "agent_ended"
+        await call.hears_voice()
+
+
+async def test_a_long_greeting_does_not_delay_the_call_and_can_be_interrupted() -> None:
+    async with greeted("Hello, and do not hang up: all our hatters are busy. " * 10) as call:
+        await call.hears_voice()
+        call.speak()
+        greeting = await call.until("agent.heard", interrupted=True)
+        assert 0 < greeting.data["heard_ms"] < 10_000
+        await call.until("agent.heard", text="You said: Where is my hat?")
+        await call.ended()
+
+
+async def test_a_handler_that_greets_and_ends_at_once_leaves_a_call_that_has_ended() -> None:
+    async with greeted("Hi.") as call:
+        assert await call.ended() == "agent_ended"
+        assert await call.turns() == [("agent", "Hi.")]
+
+
+async def test_a_handler_that_ends_at_once_is_not_heard() -> None:
+    async with greeted("") as call:
+        assert await call.ended() == "agent_ended"
+        for hearing in (call.hears_voice, call.hears_silence):
+            with pytest.raises(AssertionError, match=r"before the session ended \(agent_ended\)"):
+                await hearing()
+
+
+async def test_what_the_caller_does_not_hear_fails_with_the_log() -> None:
+    async with led() as (call, handler):
+        with pytest.raises(
+            AssertionError, match=r"The agent was not heard within 0 s\."
+        ) as unheard:
+            await call.hears_voice(seconds=0)
+        assert "The session's log:\n" in str(unheard.value)
+        assert "session.live" in str(unheard.value)
+        async with asyncio.TaskGroup() as tasks:
+            speaking = tasks.create_task(handler.say("A story that takes a while to tell. " * 5))
+            await call.hears_voice()
+            with pytest.raises(AssertionError, match="The agent did not fall silent within 0 s"):
+                await call.hears_silence(seconds=0)
+            assert await handler.interrupt()
+            await speaking
+        await call.hears_silence()
 
 
 async def test_a_handler_can_be_led_by_hand() -> None:

@@ -25,6 +25,7 @@ from agentfield_sdk.connection import Connection
 from agentfield_sdk.declarer import Declarer
 from agentfield_sdk.functions import DeclaredFunction
 from agentfield_sdk.handle import ExecutionHandle
+from agentfield_sdk.session_checks import InvalidDeclaration
 from agentfield_sdk.session_declaration import (
     DeclaredSession,
     Handler,
@@ -79,9 +80,9 @@ class Agent:
         self._sessions: dict[str, DeclaredSession] = {}
         self._calls: Calls | None = None
         self._stop: asyncio.Event | None = None
-        self.reasoner = Declarer("reasoner", self._functions)
+        self.reasoner = Declarer("reasoner", self._functions, self._check_new)
         """Declares a function that thinks, usually with a model."""
-        self.skill = Declarer("skill", self._functions)
+        self.skill = Declarer("skill", self._functions, self._check_new)
         """Declares a plain function."""
 
     def session(self, name: str, /, **options: Unpack[SessionOptions]) -> Callable[[H], H]:
@@ -90,8 +91,13 @@ class Agent:
         The function is given a RealtimeSession and stays what it was; when it has returned, the
         model leads. The options are those of ``SessionOptions``. Raises SessionTransportError for a
         transport the provider does not have, InvalidDeclaration for what else cannot be declared
-        (both are ValueErrors), TypeError for a function that cannot be a handler.
+        (both are ValueErrors), TypeError for an option that does not exist and for a function that
+        cannot be a handler.
         """
+        if callable(name):
+            raise TypeError(
+                'A session has a name: write @app.session("name", provider=…, transport=…).'
+            )
         declaration = declare_session(name, has_handler=True, **options)
 
         def declared(handler: H) -> H:
@@ -111,9 +117,17 @@ class Agent:
 
     def _declare(self, session: DeclaredSession) -> None:
         name = session.declaration.name
-        if name in self._sessions:
-            raise ValueError(f"This node has a session '{name}' already.")
+        self._check_new(name)
         self._sessions[name] = session
+
+    def _check_new(self, name: str) -> None:
+        for kind, declared in (("function", self._functions), ("session", self._sessions)):
+            if name in declared:
+                raise InvalidDeclaration(
+                    f"This node has a {kind} '{name}' already; names are unique among the "
+                    "functions and sessions of a node.",
+                    metadata={"field": "name"},
+                )
 
     async def call(self, target: str, /, *args: Any, **kwargs: Any) -> Any:
         """Run ``node.function`` and return its result; the arguments are the function's alone.

@@ -34,6 +34,8 @@ class Conversation:
         self._session: Session | None = None
         self._ready = asyncio.Event()
         self._end_reason = ""
+        self._known_end: str | None = None
+        """Why it ended, if a stream was opened after that."""
         self._history_ends_at = 0
         self._turns = Turns()
         self._handed: set[str] = set()
@@ -42,9 +44,12 @@ class Conversation:
 
     def open(self, opened: agent_service_pb2.HandlerOpened) -> None:
         """Take in the first message of a stream."""
+        session: Session = value_of(opened.session)
+        if session.state == "ended":
+            self._known_end = session.end_reason
         if self._session is None:
-            self._session = value_of(opened.session)
-            self.state = self._session.state
+            self._session = session
+            self.state = session.state
             self.grace = opened.handler_grace.ToNanoseconds() / 1e9
             self._history_ends_at = opened.session.last_sequence
             self._begin_if_caught_up()
@@ -61,14 +66,20 @@ class Conversation:
             case "session.connecting" | "session.live":
                 self.state = event.type.removeprefix("session.")
             case "session.ended":
-                self.state = "ended"
-                self._end_reason = data.get("reason", "")
-                self.ended = True
-                self._news.set()
+                self._end(data.get("reason", ""))
         if not self._ready.is_set():
             self._begin_if_caught_up()
         elif turn is not None:
             self._hand(turn)
+
+    def stream_over(self) -> None:
+        """Note that the server has nothing more to tell, and has ended the stream in good order.
+
+        Of a session that ended and was deleted meanwhile, not even its end is left to be told.
+        """
+        if self._known_end is not None and not self.ended:
+            self._end(self._known_end)
+            self._ready.set()
 
     async def begin(self) -> Session:
         """Wait until the history is complete, and return the session as it was then."""
@@ -89,6 +100,10 @@ class Conversation:
             self._news.clear()
             await self._news.wait()
         return _value(self._waiting.pop(next(iter(self._waiting))))
+
+    def _end(self, reason: str) -> None:
+        self.state, self._end_reason, self.ended = "ended", reason, True
+        self._news.set()
 
     def _begin_if_caught_up(self) -> None:
         if self.cursor < self._history_ends_at:

@@ -18,12 +18,19 @@ class Declarer:
 
     The input schema comes from the function's type hints, the description from the first
     paragraph of its docstring. Declare a function idempotent if it may run again when its worker
-    was lost. Raises TypeError if it cannot be declared, ValueError if the node has one of its name.
+    was lost. Raises TypeError if it cannot be declared, InvalidDeclaration (a ValueError) if the
+    node has a function or session of its name.
     """
 
-    def __init__(self, kind: str, functions: dict[str, DeclaredFunction]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        functions: dict[str, DeclaredFunction],
+        check_new: Callable[[str], None],
+    ) -> None:
         self._kind = kind
         self._functions = functions
+        self._check_new = check_new
 
     @overload
     def __call__(self, name: F, /) -> F: ...
@@ -59,8 +66,7 @@ class Declarer:
                 idempotent=idempotent,
                 names=caller.f_locals if caller else {},
             )
-            if one.name in self._functions:
-                raise ValueError(f"This node has a function '{one.name}' already.")
+            self._check_new(one.name)
             self._functions[one.name] = one
             return function
 

@@ -56,6 +56,11 @@ async def lead(connection: Connection, start: pb.StartHandler, handler: Handler)
         facts = {"session_id": start.session_id, "attempt": start.attempt}
         log.info("not leading the session", extra=facts | {"type": type(sole_error(gone)).__name__})
         report = None
+    except* Exception as broken:  # noqa: BLE001 - whatever it is, other sessions go on
+        cause = sole_error(broken)
+        names = {"session_id": start.session_id, "session": start.name}
+        log.warning("could not follow the session", extra=names | facts_of(cause))
+        report = report_of(start, pb.HANDLER_OUTCOME_FAILED, "its events could not be read")
     return report
 
 
@@ -135,6 +140,7 @@ async def _listen(
                     pass  # an arm of a newer contract
             if conversation.ended:
                 return
+    conversation.stream_over()
 
 
 def _context(start: pb.StartHandler) -> ExecutionContext:

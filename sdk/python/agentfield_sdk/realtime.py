@@ -16,6 +16,7 @@ from agentfield_sdk.connection import Connection
 from agentfield_sdk.context import ExecutionContext, entered
 from agentfield_sdk.conversation import Conversation
 from agentfield_sdk.payload import dump
+from agentfield_sdk.session_checks import checked_tools
 from agentfield_sdk.session_values import Session, SessionDeclaration, SessionTurn, Speech
 from agentfield_sdk.values import turn_of, value_of
 
@@ -82,10 +83,13 @@ class RealtimeSession:
         """Return the user's next finished turn, each once.
 
         A new attempt first gets those that nothing the agent said follows. Raises SessionEnded
-        when there will be no more, TimeoutError after ``timeout`` seconds.
+        when there will be no more, TimeoutError if none comes within ``timeout`` seconds.
         """
-        async with asyncio.timeout(timeout):
-            return await self._conversation.next_turn()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._conversation.next_turn()
+        except TimeoutError:
+            raise TimeoutError(f"No turn of the user came within {timeout or 0:g} s.") from None
 
     def __aiter__(self) -> Self:
         return self
@@ -102,6 +106,8 @@ class RealtimeSession:
         ``metadata`` is kept with the turn. Raises Unsupported if the user's speech is not to cut it
         and the provider cannot do that. It is never spoken twice.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"The text to say must be a str, not {type(text).__name__}.")
         request = pb.SayRequest(
             session_id=self.id,
             attempt=self.attempt,
@@ -153,14 +159,14 @@ class RealtimeSession:
     ) -> dict[str, str]:
         """Change what the model is told, or what it and the client may call; None: as before.
 
-        Returns what the model may call, by the name it knows. Raises TargetNotFound for a tool that
-        does not exist.
+        Returns what the model may call, by the name it knows. Raises InvalidDeclaration for tools
+        that could not be declared, TargetNotFound for a tool that does not exist.
         """
         request = pb.UpdateSessionRequest(
             session_id=self.id,
             attempt=self.attempt,
             instructions=instructions,
-            tools=None if tools is None else pb.ToolList(tools=tools),
+            tools=None if tools is None else pb.ToolList(tools=checked_tools(tools)),
         )
         response = await self._connection.call(self._connection.agents.UpdateSession, request)
         return dict(response.tool_targets)

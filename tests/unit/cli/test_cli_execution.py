@@ -257,6 +257,41 @@ def test_watch_on_a_terminal_ends_with_the_last_state(af: Af, plane: Plane) -> N
     assert "succeeded" in ran.out.rpartition("running")[2]
 
 
+def test_what_is_for_people_can_be_had_in_a_pipe(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "10")
+    long = _execution("exec_" + "1" * 40, error="first\nsecond")
+    plane.answers("ListExecutions", service_pb.ListExecutionsResponse(executions=[long]))
+    plane.answers(
+        "WatchExecution",
+        _state(_execution(status=pb.EXECUTION_STATUS_RUNNING)),
+        _state(_execution(result=_BIG)),
+    )
+    plane.answers("GetExecution", *[service_pb.GetExecutionResponse(execution=long)] * 2)
+    plane.answers("GetWorkflow", workflow_pb.GetWorkflowResponse(executions=[long]))
+
+    listed = af("execution", "list", "-o", "text").out
+    watched = af("execution", "watch", "exec_1", "-o", "text").out
+    shown = af("execution", "show", "exec_1", "-o", "text").out
+    drawn = af("execution", "show", "exec_1", "--dag", "-o", "text").out
+
+    assert listed.splitlines()[1].split() == [long.execution_id, "writer.draft", "succeeded"]
+    assert not any(line.endswith(" ") for line in listed.splitlines())
+    states = [line.split()[1] for line in watched.splitlines() if line.startswith("status")]
+    assert states == ["running", "succeeded"]
+    at = next(line for line in shown.splitlines() if line.startswith("error")).index("first")
+    assert f"\n{' ' * at}second\n" in shown
+    assert drawn == f"writer.draft  succeeded  {long.execution_id}\n"
+
+
+def test_the_forms_of_the_data_are_in_the_help(af: Af) -> None:
+    shown = " ".join(af("execution", "list", "--help").out.split())
+
+    assert "json|pretty|yaml|text" in shown
+    assert "text is for people" in shown
+
+
 def test_list_sends_its_conditions_in_the_contracts_words(af: Af, plane: Plane) -> None:
     plane.answers("ListExecutions", service_pb.ListExecutionsResponse())
 

@@ -27,6 +27,11 @@ def test_json_is_one_line_even_when_spliced_text_has_line_breaks() -> None:
     )
 
 
+def test_text_is_no_form_of_json() -> None:
+    with pytest.raises(ValueError, match="text is not a form of JSON"):
+        encode(b"{}", Format.TEXT)
+
+
 def test_pretty_indents_and_keeps_every_number_as_it_was() -> None:
     data = b'{"a":9007199254740993,"b":[1.10,1e400],"c":{},"d":[],"e":{"f":null}}'
 

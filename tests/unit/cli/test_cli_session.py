@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -119,11 +120,34 @@ def test_start_that_fails_says_why(
 def test_start_refuses_metadata_that_is_no_object_without_asking_anyone(
     af: Af, plane: Plane
 ) -> None:
-    ran = af("session", "start", "desk.talk", "--metadata", "[]")
+    ran = af("session", "start", "desk.talk", "--metadata", "[1]")
 
     assert ran.code == 2
-    assert ran.err.startswith("error: --metadata is not a JSON object")
+    assert ran.err == (
+        "error: --metadata must be a JSON object of facts, for instance "
+        """'{"customer": "Ada"}'. (INVALID_ARGUMENT)\n"""
+    )
     assert plane.heard == []
+
+
+def test_start_on_a_terminal_breaks_no_url_and_no_token(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    url = "http://127.0.0.1:8080/api/v1/session-instances/sess_1/realtime-offer?" + "x" * 200
+    started = pb.StartSessionResponse(
+        session_id="sess_1", offer_url=url, session_token=_TOKEN * 30, tool_targets={"a": "b.c"}
+    )
+    plane.answers("StartSession", started)
+
+    ran = af("session", "start", "desk.talk", terminal=True)
+
+    assert dict(line.split(maxsplit=1) for line in ran.out.splitlines()) == {
+        "session_id": "sess_1",
+        "tool_targets": '{"a":"b.c"}',
+        "offer_url": url,
+        "session_token": _TOKEN * 30,
+    }
 
 
 def test_list_sends_its_conditions_in_the_contracts_words(af: Af, plane: Plane) -> None:
@@ -178,6 +202,22 @@ def test_list_on_a_terminal_is_a_table(
     assert row.split() == ["sess_1", "desk.talk", "live"]
 
 
+def test_list_on_a_narrow_terminal_loses_nothing_and_breaks_no_id(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # one that has a width
+    monkeypatch.setenv("COLUMNS", "30")
+    session_id = "sess_" + "7" * 26
+    plane.answers("ListSessions", pb.ListSessionsResponse(sessions=[_session(session_id)]))
+
+    lines = af("session", "list", terminal=True).out.splitlines()
+
+    first, *rest = lines[next(n for n, line in enumerate(lines) if "sess_7" in line) :]
+    assert first.startswith(f"{session_id}  ")
+    folded = "".join(line[len(session_id) :].split()[0] for line in (first, *rest))
+    assert folded == "desk.talk"
+
+
 def test_show_writes_the_session_itself(af: Af, plane: Plane) -> None:
     plane.answers("GetSession", pb.GetSessionResponse(session=_session()))
 
@@ -188,7 +228,65 @@ def test_show_writes_the_session_itself(af: Af, plane: Plane) -> None:
     assert plane.requests("GetSession") == [pb.GetSessionRequest(session_id="sess_1")]
 
 
-def test_show_on_a_terminal_is_a_table_that_nobody_s_words_can_dress_up(
+def _conversation() -> session.Session:
+    found = _session(state=session.SESSION_STATE_ENDED)
+    found.end_reason = session.SESSION_END_REASON_API_ENDED
+    found.end_detail = "enough"
+    found.run_id = "run_1"
+    found.declaration.model, found.declaration.voice = "gpt-realtime-2", "marin"
+    found.handler, found.attempt = session.HANDLER_STATE_RETURNED, 2
+    found.metadata = b'{"customer": "Ada"}'
+    found.created_at.FromJsonString("2026-11-23T12:00:07.250Z")
+    found.ended_at.FromJsonString("2026-11-23T12:01:08Z")
+    user, agent = session.TURN_ROLE_USER, session.TURN_ROLE_AGENT
+    found.turns.add(role=user, text="Hello,\nis there bread?")
+    found.turns.add(role=agent, text="We have rye and", interrupted=True)
+    found.turns.add(role=user)
+    call = found.provider_calls.add(provider_call_id="pcall_1", provider="openai")
+    call.external_id, call.state = "rtc_1", session.PROVIDER_CALL_STATE_ENDED
+    found.usage = b'{"total_tokens":9007199254740993,"output_token_details":{}}'
+    return found
+
+
+def test_show_for_people_is_what_it_is_what_was_said_and_what_it_used(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    plane.answers("GetSession", *[pb.GetSessionResponse(session=_conversation())] * 2)
+
+    shown = af("session", "show", "sess_1", terminal=True).out
+    piped = af("session", "show", "sess_1", "-o", "text").out
+    monkeypatch.undo()
+    time.tzset()
+
+    assert piped == shown
+    assert shown.splitlines() == [
+        "session   sess_1",
+        "target    desk.talk",
+        "state     ended: api_ended (enough)",
+        "when      2026-11-23: started 12:00:07, ended 12:01:08",
+        "run       run_1",
+        "model     gpt-realtime-2, marin",
+        "handler   returned, attempt 2",
+        'metadata  {"customer": "Ada"}',
+        "",
+        "caller    Hello, is there bread?",
+        "agent     We have rye and  (interrupted)",
+        "caller    (not written down)",
+        "",
+        "call      pcall_1  openai  rtc_1  ended",
+        "usage     total_tokens=9007199254740993",
+    ]
+
+
+def test_show_for_people_says_nothing_of_what_there_is_not(af: Af, plane: Plane) -> None:
+    plane.answers("GetSession", pb.GetSessionResponse(session=session.Session(session_id="s")))
+
+    assert af("session", "show", "s", terminal=True).out == "session   s\n"
+
+
+def test_show_on_a_terminal_is_nothing_that_anybody_s_words_can_dress_up(
     af: Af, plane: Plane
 ) -> None:
     found = _session()
@@ -216,6 +314,15 @@ def test_end_passes_the_detail_on_and_writes_the_session(af: Af, plane: Plane) -
     assert json.loads(ran.out)["state"] == "ended"
     assert plane.requests("EndSession") == [
         pb.EndSessionRequest(session_id="sess_1", detail="enough")
+    ]
+
+
+def test_end_for_people_is_the_session_its_state_and_why(af: Af, plane: Plane) -> None:
+    plane.answers("EndSession", pb.EndSessionResponse(session=_conversation()))
+
+    assert af("session", "end", "sess_1", terminal=True).out.splitlines() == [
+        "session   sess_1",
+        "state     ended: api_ended (enough)",
     ]
 
 
@@ -286,5 +393,9 @@ def test_workflows_with_their_executions_are_a_line_each(af: Af, plane: Plane) -
 
     lines = af("session", "workflows", "sess_1", "--dag", "-o", "json").out.splitlines()
 
+    _two_workflows(plane)
+    drawn = af("session", "workflows", "sess_1", "--dag", "-o", "text").out
+
+    assert drawn.startswith("desk.find  succeeded  a\n")
     ids = [[each["execution_id"] for each in json.loads(line)["executions"]] for line in lines]
     assert ids == [["a", "b"], ["c"]]

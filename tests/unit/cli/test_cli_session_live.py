@@ -212,7 +212,54 @@ def test_watch_on_a_terminal_is_a_line_for_people(af: Af, plane: Plane) -> None:
     (line,) = ran.out.splitlines()
     found = re.fullmatch(r"\d\d:\d\d:07     9  agent\.said            (.*)", line)
     assert found is not None
-    assert found[1] == 'text="[red]\\x9b2J hello"  n=1'
+    assert found[1] == "text=[red]\\x9b2J hello  n=1"
+
+
+def test_watch_for_people_leaves_out_what_is_empty_and_shortens_all_but_ids(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    item_id = "item_" + "x" * 50
+    facts: dict[str, object] = {
+        "item_id": item_id,
+        "text": "word " * 60,
+        "detail": "",
+        "why": None,
+        "tools": {},
+        "n": 0,
+    }
+    usage = {"response_id": "resp_1", "usage": {"input_token_details": {"text_tokens": 1} | facts}}
+    plane.answers(
+        "WatchSession",
+        *(
+            _event(1, kind, json.dumps(data).encode())
+            for kind, data in (("a", facts), ("b", usage))
+        ),
+    )
+
+    said, used = af("session", "watch", "sess_1", "-o", "text").out.splitlines()
+
+    assert len(said) == len(used) == 160
+    assert f"  item_id={item_id}  text=word word" in said
+    assert said.endswith("…  n=0")
+    assert "  response_id=resp_1  usage={" in used
+    assert used.endswith("…")
+
+
+def test_watch_for_people_shortens_nothing_that_fits_nor_to_nothing(
+    af: Af, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, half = "x" * 60, b'{"text":"half \\ud83d"}'
+    data = json.dumps({"text": text}).encode()
+    plane.answers("WatchSession", _event(1, "agent.said", data), _event(2, "agent.said", half))
+    wide, broken = af("session", "watch", "sess_1", terminal=True).out.splitlines()
+    monkeypatch.setenv("COLUMNS", "20")
+    plane.answers("WatchSession", _event(1, "agent.said", data))
+    narrow = af("session", "watch", "sess_1", terminal=True).out
+
+    assert wide.endswith(f"text={text}")
+    assert broken.endswith("text=half ?")
+    assert narrow.endswith(f"text={text[:39]}…\n")
 
 
 def test_watch_as_json_on_a_terminal_is_every_event(af: Af, plane: Plane) -> None:

@@ -9,7 +9,7 @@ import agentfield
 import agentfield_sdk
 from agentfield.v1 import errors
 from agentfield.v1.node_service_pb2 import RegisterNodeResponse
-from agentfield_sdk import Agent
+from agentfield_sdk import Agent, InvalidDeclaration
 
 pytestmark = pytest.mark.unit
 
@@ -42,7 +42,7 @@ def test_a_node_has_a_name_once() -> None:
     app = Agent("node")
     app.reasoner("f")(lambda: 1)
 
-    with pytest.raises(ValueError, match="has a function 'f' already"):
+    with pytest.raises(InvalidDeclaration, match="has a function 'f' already"):
         app.skill("f")(lambda: 2)
 
 

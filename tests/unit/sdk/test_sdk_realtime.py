@@ -17,7 +17,15 @@ from agentfield.v1 import session_pb2 as sessions_pb
 from agentfield.v1.execution_service_pb2 import ExecuteResponse
 from agentfield.v1.node_service_pb2 import RegisterNodeResponse
 from agentfield.v1.session_service_pb2 import EndSessionResponse
-from agentfield_sdk import Agent, ExecutionContext, RealtimeSession, SessionTurn, Speech, current
+from agentfield_sdk import (
+    Agent,
+    ExecutionContext,
+    InvalidDeclaration,
+    RealtimeSession,
+    SessionTurn,
+    Speech,
+    current,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -215,6 +223,31 @@ async def test_a_model_that_responds_gives_the_agents_turn(app: Agent, plane: Fa
     assert end.metadata["x-execution-id"] == "exec_root"
 
 
+async def test_what_is_of_the_wrong_kind_is_refused_before_it_is_asked(
+    app: Agent, plane: FakePlane
+) -> None:
+    refusals: list[str] = []
+
+    async def handler(session: RealtimeSession) -> None:
+        with pytest.raises(TypeError) as no_text:
+            await session.say(5)  # type: ignore[arg-type]
+        with pytest.raises(InvalidDeclaration) as no_list:
+            await session.update(tools="kitchen.bake")
+        with pytest.raises(InvalidDeclaration) as no_tool:
+            await session.update(tools=["kitchen.bake", "a b"])
+        refusals.extend(str(refusal.value) for refusal in (no_text, no_list, no_tool))
+
+    async with led_by(handler, app, plane) as handling:
+        handling.opens()
+
+    assert refusals == [
+        "The text to say must be a str, not int.",
+        "tools must be a list",
+        "tools has 'a b', which is not `node.function` or `function`",
+    ]
+    assert plane.requests("Say") == plane.requests("UpdateSession") == []
+
+
 async def test_what_is_asked_is_asked_again_with_the_same_id_when_the_server_was_away(
     app: Agent, plane: FakePlane
 ) -> None:
@@ -290,11 +323,13 @@ async def test_a_later_attempt_begins_with_the_history_and_what_is_unanswered(
 
 async def test_input_may_be_waited_for_only_so_long(app: Agent, plane: FakePlane) -> None:
     timed_out = asyncio.Event()
+    told: list[str] = []
     turns: list[str] = []
 
     async def handler(session: RealtimeSession) -> None:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError) as silence:
             await session.input(timeout=0.01)
+        told.append(str(silence.value))
         timed_out.set()
         turns.append((await session.input(timeout=10)).text)
 
@@ -303,6 +338,7 @@ async def test_input_may_be_waited_for_only_so_long(app: Agent, plane: FakePlane
         await timed_out.wait()
         handling.hears_user(1, "item_1", "Sorry")
 
+    assert told == ["No turn of the user came within 0.01 s."]
     assert turns == ["Sorry"]
 
 

@@ -5,9 +5,18 @@ from typing import Any
 
 import pytest
 
+from agentfield.sessions import declaration as control_plane
 from agentfield.v1 import errors
 from agentfield.v1 import session_pb2 as pb
-from agentfield_sdk import Agent, AgentFieldError, RealtimeSession, SessionTransportError
+from agentfield_sdk import (
+    Agent,
+    AgentFieldError,
+    InvalidDeclaration,
+    RealtimeSession,
+    SessionTransportError,
+)
+from agentfield_sdk import session_declaration as sdk
+from agentfield_sdk.session_checks import MAX_TOOLS
 from agentfield_sdk.session_declaration import declare_session
 
 pytestmark = pytest.mark.unit
@@ -220,6 +229,9 @@ def test_what_turn_detection_says_is_kept_and_nothing_is_added() -> None:
         ("connect_timeout", "10"),
         ("max_sessions", 0),
         ("max_sessions", 1.5),
+        ("max_sessions", 1_000_001),
+        ("tools", [f"tool_{n}" for n in range(129)]),
+        ("instructions", "ä" * 33_000),
         ("tool_options", []),
         ("tool_options", {"not_a_tool": {}}),
         ("tool_options", {"look_up": {"retries": 1}}),
@@ -234,8 +246,42 @@ def test_an_option_that_is_wrong_is_refused(option: str, wrong: Any) -> None:
     assert isinstance(refusal.value, AgentFieldError)
 
 
-@pytest.mark.parametrize("name", ["", "1st", "a b", "ä", "x" * 129])
-def test_a_name_that_the_contract_does_not_have_is_refused(name: str) -> None:
+def test_the_sdk_knows_the_limits_that_the_control_plane_has() -> None:
+    assert sdk.LIMITS == control_plane.LIMITS
+    assert sdk.MAX_METADATA == control_plane.MAX_METADATA
+    assert sdk.MAX_INSTRUCTIONS == control_plane.MAX_INSTRUCTIONS
+    assert MAX_TOOLS == control_plane.MAX_TOOLS
+
+
+@pytest.mark.parametrize(("limit", "most"), sdk.LIMITS.items())
+def test_a_limit_has_a_most(limit: str, most: float) -> None:
+    option: dict[str, Any] = {limit: most}
+
+    assert getattr(declared(**option).limits, limit).ToSeconds() == most
+    for wrong in (most + 0.001, 10**400, float("nan"), -1):
+        with pytest.raises(InvalidDeclaration) as refusal:
+            declared(**option | {limit: wrong})
+        assert str(refusal.value) == (
+            f"{limit} must be a positive number of seconds, at most {most:g}"
+        )
+
+
+def test_the_timeout_of_a_tool_has_the_most_of_all_tools() -> None:
+    with pytest.raises(InvalidDeclaration, match=r"look_up\.timeout must be .* at most 3600"):
+        declared(tools=["look_up"], tool_options={"look_up": {"timeout": 3601}})
+
+
+def test_an_option_of_a_tool_that_does_not_exist_is_named() -> None:
+    with pytest.raises(InvalidDeclaration) as refusal:
+        declared(tools=["look_up"], tool_options={"look_up": {"timeout": 1, "retries": 1}})
+
+    assert str(refusal.value) == (
+        "tool_options.look_up has no option 'retries', only timeout and cancel_on_interrupt"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "1st", "a b", "ä", "x" * 129, 5])
+def test_a_name_that_the_contract_does_not_have_is_refused(name: Any) -> None:
     with pytest.raises(ValueError, match="session's name"):
         Agent("node").session(name, **OPENAI)
 
@@ -314,8 +360,35 @@ def test_a_node_has_a_session_of_a_name_once() -> None:
     app = Agent("node")
     app.session("voice", **OPENAI)(handler)
 
-    with pytest.raises(ValueError, match="has a session 'voice' already"):
+    with pytest.raises(InvalidDeclaration, match="has a session 'voice' already"):
         app.add_session("voice", **OPENAI)
+    with pytest.raises(InvalidDeclaration, match="has a session 'voice' already"):
+        app.session("voice", **OPENAI)(handler)
+
+
+def test_a_session_has_no_name_of_a_function_nor_a_function_one_of_a_session() -> None:
+    app = Agent("node")
+    app.reasoner("think")(lambda: 1)
+    app.add_session("voice", **OPENAI)
+
+    with pytest.raises(InvalidDeclaration, match="has a function 'think' already"):
+        app.add_session("think", **OPENAI)
+    with pytest.raises(InvalidDeclaration, match="has a function 'think' already"):
+        app.session("think", **OPENAI)(handler)
+    with pytest.raises(InvalidDeclaration, match="has a session 'voice' already"):
+        app.skill("voice")(lambda: 1)
+    registered = app._registration()
+    assert [function.name for function in registered.functions] == ["think"]
+    assert [session.name for session in registered.sessions] == ["voice"]
+
+
+def test_a_session_without_parentheses_is_told_how_it_is_written() -> None:
+    with pytest.raises(TypeError) as refusal:
+        Agent("node").session(handler)  # type: ignore[arg-type]
+
+    assert str(refusal.value) == (
+        'A session has a name: write @app.session("name", provider=…, transport=…).'
+    )
 
 
 def test_a_node_tells_which_of_its_sessions_have_a_handler() -> None:

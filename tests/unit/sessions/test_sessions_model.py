@@ -16,6 +16,7 @@ from agentfield.sessions.model import (
     failed_by,
     live,
     session_ended,
+    unconnected,
 )
 from agentfield.v1 import errors
 
@@ -45,6 +46,10 @@ def in_state(state: State) -> Session:
         (State.CONNECTING, "end", State.ENDED),
         (State.LIVE, "end", State.ENDED),
         (State.ENDED, "end", State.ENDED),
+        (State.PENDING, "offer refused", State.PENDING),
+        (State.CONNECTING, "offer refused", State.PENDING),
+        (State.LIVE, "offer refused", State.LIVE),
+        (State.ENDED, "offer refused", State.ENDED),
     ],
 )
 def test_every_state_knows_what_becomes_of_it(
@@ -56,6 +61,8 @@ def test_every_state_knows_what_becomes_of_it(
                 return connecting(session, generation=2)
             case "live":
                 return live(session, now=7)
+            case "offer refused":
+                return unconnected(session)
         return ended(session, EndReason.API_ENDED, "done", now=7)
 
     if isinstance(after, State):

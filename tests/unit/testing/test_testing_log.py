@@ -86,10 +86,38 @@ async def expect_failure(log: SessionLog) -> str:
     return str(failure.value)
 
 
+async def test_what_no_event_tells_of_is_waited_for_until_the_end_at_most() -> None:
+    log, rings = log_of(event(1, "speech.started")), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(unheard(log, rings, seconds=60))
+        assert await unheard(log, rings, seconds=0) == "No bell rang within 0 s."
+        log.add(event(2, "session.ended", reason="client_hangup"))
+    assert waiting.result() == "No bell rang before the session ended (client_hangup)."
+    assert log.ended
+    rings.set()
+    await log.during(ring(rings), "No bell rang", seconds=0)
+
+
+async def unheard(log: SessionLog, rings: asyncio.Event, *, seconds: float) -> str:
+    with pytest.raises(AssertionError) as failure:
+        await log.during(ring(rings), "No bell rang", seconds=seconds)
+    told, title, shown = str(failure.value).partition(" The session's log:\n")
+    assert title
+    assert "speech.started" in shown
+    return told
+
+
+async def ring(rings: asyncio.Event) -> None:
+    await rings.wait()
+
+
 async def test_a_timeout_of_the_test_stays_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await log_of().until("tool.called", {}, seconds=60)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await log_of().during(ring(asyncio.Event()), "No bell rang", seconds=60)
 
 
 def test_tool_calls_are_put_together_from_the_log() -> None:
