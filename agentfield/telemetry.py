@@ -28,7 +28,7 @@ LIVE_SESSIONS = Gauge("agentfield_session_live", "Sessions whose link is up.")
 OPEN_CALLS = Gauge("agentfield_session_open_provider_calls", "Provider calls not known to be over.")
 ABANDONED_CALLS = Counter(
     "agentfield_session_abandoned_provider_calls_total",
-    "Provider calls whose answer nobody received.",
+    "Provider calls whose answer was never received.",
 )
 OFFER_SECONDS = Histogram("agentfield_session_offer_seconds", "How long providers took to answer.")
 ATTACH_SECONDS = Histogram(

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agentfield.simulator import Reply, Script, Simulator, running
+from agentfield.simulator import Script, Simulator, running
+from agentfield.simulator.scriptjson import script_from_json
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +60,8 @@ async def test_the_curl_commands_of_the_document_direct_the_simulator() -> None:
             assert status in {202, 204}
         entry = await simulator.journal.until(lambda entry: entry.type == HEARD)
         assert entry.body["transcript"] == "Where is my hat?"
-        assert simulator.script.replies == [Reply(says="Yes.", repeats=True)]
+        replies = {"replies": [{"says": "Yes.", "repeats": True}]}
+        assert simulator.script == script_from_json(replies)
 
 
 @pytest.mark.parametrize("content_type", [FORM, "text/plain", "application/json"])
