@@ -11,7 +11,7 @@ import aiohttp
 import grpc
 import orjson
 import pytest
-from integration.test_live_desk import Desk, declared, desk, sdp, until
+from support.live import Desk, declared, desk, sdp, until
 from support.voice import CutWire
 
 from agentfield import Agent, RealtimeSession

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from integration.test_live_desk import Line, desk
+from support.live import Line, desk
 
 from agentfield.testing import Reply, Script, ScriptedHandler
 from agentfield.v1 import errors

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from integration.test_live_desk import Line, declared, desk
+from support.live import Line, declared, desk
 
 from agentfield import Agent, RealtimeSession
 from agentfield.testing import Call, Reply, Script, ScriptedHandler

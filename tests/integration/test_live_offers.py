@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from integration.test_live_desk import Line, declared, desk, sdp
+from support.live import Line, declared, desk, sdp
 
 from agentfield.live.session import LiveSession
 from agentfield.providers import profiles

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from integration.test_live_desk import Desk, declared, desk, until
+from support.live import Desk, declared, desk, until
 
 from agentfield.testing import Call, Reply, Script, VoiceCall, calling
 from agentfield.v1 import errors, session_pb2

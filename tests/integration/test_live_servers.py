@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.test_live_desk import PLAIN, VOICE, Desk, Line, desk, until
+from support.live import PLAIN, VOICE, Desk, Line, desk, until
 from support.processes import free_port
 
 from agentfield import Agent, RealtimeSession

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.test_live_desk import PLAIN, Line, declared, desk
+from support.live import PLAIN, Line, declared, desk
 from support.plane import config_for, keyring, running_plane
 
 from agentfield.identity import Caller

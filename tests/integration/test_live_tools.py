@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from integration.test_live_desk import Desk, Line, declared, desk
+from support.live import Desk, Line, declared, desk
 
 from agentfield.testing import Call, Reply, Script, ScriptedFunction, ScriptedWorker
 from agentfield.v1 import agent_service_pb2, errors, session_pb2

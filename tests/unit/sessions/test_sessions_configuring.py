@@ -134,10 +134,10 @@ def test_what_is_not_given_stays() -> None:
     stage.update(instructions="Be brief.")
     assert stage.conversation.tools == (LOOK, TALK)
     stage.update("next", tools=[])
-    assert stage.conversation.instructions == "Be brief."
+    assert stage.conversation.configuration.instructions == "Be brief."
     assert not stage.conversation.tools
     stage.update("last", instructions="")
-    assert stage.conversation.instructions == ""
+    assert stage.conversation.configuration.instructions == ""
 
 
 def test_a_change_is_confirmed_though_the_provider_has_ways_of_its_own() -> None:

@@ -13,8 +13,6 @@ from functools import partial
 from typing import Any
 
 import grpc
-import pytest
-from support.voice import is_hang_up
 
 from agentfield.contract.status import error_from_rpc
 from agentfield.simulator import Entry
@@ -34,8 +32,7 @@ from agentfield.v1 import session_pb2
 from agentfield.v1 import session_service_pb2 as pb
 from agentfield_sdk import Client, Session, SessionEvent
 from agentfield_sdk.values import value_of
-
-pytestmark = pytest.mark.integration
+from support.voice import is_hang_up
 
 SCRIPT = Script()
 
