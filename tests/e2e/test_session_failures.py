@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -29,23 +28,6 @@ async def _world(tmp_path: Path) -> AsyncIterator[VoiceWorld]:
         yield processes
 
 
-async def desk(world: VoiceWorld, *flags: str, script: Script | None = None) -> None:
-    """Start a control plane and both nodes."""
-    world.simulator.script = script or Script()
-    await world.server(*flags)
-    await world.agents("stock.py", "desk.py")
-
-
-def notes(world: VoiceWorld) -> list[dict[str, Any]]:
-    """Return what handlers noted."""
-    return [json.loads(line) for line in world.processes.runs()]
-
-
-async def until_noted(world: VoiceWorld, **facts: Any) -> None:
-    """Wait until a handler has noted something with these facts."""
-    await world.processes.until(lambda: any(facts.items() <= each.items() for each in notes(world)))
-
-
 async def test_a_cut_wire_is_mended_without_the_handler_noticing(
     world: VoiceWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +49,7 @@ async def test_a_cut_wire_is_mended_without_the_handler_noticing(
             await call.until("handler.returned", attempt=1)
         assert desk_process.log.read_text()
 
-    assert notes(world) == [{"attempt": 1}, {"attempt": 1, "turns": ["One.", "Two."]}]
+    assert world.notes() == [{"attempt": 1}, {"attempt": 1, "turns": ["One.", "Two."]}]
 
 
 async def test_a_killed_worker_hands_its_session_to_another_one_with_what_was_said(
@@ -88,7 +70,7 @@ async def test_a_killed_worker_hands_its_session_to_another_one_with_what_was_sa
         call.say("Three.")
         await call.until("agent.heard", text="You said: Three.")
 
-    history = [each["history"] for each in notes(world) if "history" in each]
+    history = [each["history"] for each in world.notes() if "history" in each]
     assert history[0] == []
     assert history[1][:2] == ["One.", "You said: One."]
     heard = [e.data["text"] for e in call.events if e.type == "agent.heard"]
@@ -123,7 +105,7 @@ async def test_without_any_worker_left_the_session_ends_and_the_call_with_it(
 async def test_a_limit_ends_the_session_and_the_providers_call(
     world: VoiceWorld, target: str, reason: str
 ) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, target) as call:
         assert await call.ended() == reason
         await world.hung_up()
@@ -144,7 +126,7 @@ async def settled(world: VoiceWorld, session_id: str) -> Any:
 
 
 async def test_a_call_that_does_not_become_live_in_time_is_hung_up(world: VoiceWorld) -> None:
-    await desk(world, script=Script(sideband_after_ms=60_000))
+    await world.desk(script=Script(sideband_after_ms=60_000))
     _, started = await world.rest("POST", START.format("desk.brief"))
     async with placing() as caller:
         status, answer = await world.rest(
@@ -157,7 +139,7 @@ async def test_a_call_that_does_not_become_live_in_time_is_hung_up(world: VoiceW
 
 
 async def test_a_session_that_gets_no_offer_ends(world: VoiceWorld) -> None:
-    await desk(world)
+    await world.desk()
     _, started = await world.rest("POST", START.format("desk.brief"))
     async with Client(world.grpc_address) as client:
         events = [event async for event in client.sessions.watch(started["session_id"])]
@@ -166,7 +148,7 @@ async def test_a_session_that_gets_no_offer_ends(world: VoiceWorld) -> None:
 
 
 async def test_a_client_whose_last_watch_is_gone_for_too_long_is_lost(world: VoiceWorld) -> None:
-    await desk(world, "--presence-grace=0.5")
+    await world.desk("--presence-grace=0.5")
     async with placing() as caller, Client(world.grpc_address) as stranger:
         _, started = await world.rest("POST", START.format("desk.model"))
         offer = (await caller.offer()).encode()
@@ -185,7 +167,7 @@ async def test_a_client_whose_last_watch_is_gone_for_too_long_is_lost(world: Voi
 
 async def test_a_slow_tool_times_out_and_the_model_is_told(world: VoiceWorld) -> None:
     slow = Reply(when="slow", calls=[Call(name="slowly", arguments={"seconds": 30})])
-    await desk(world, script=Script(replies=[slow, Reply(when="TIMED_OUT", says="Too slow.")]))
+    await world.desk(script=Script(replies=[slow, Reply(when="TIMED_OUT", says="Too slow.")]))
     async with calling(world, "desk.hasty") as call:
         call.say("Be slow.")
         await call.until("tool.finished", status="timeout")
@@ -195,7 +177,7 @@ async def test_a_slow_tool_times_out_and_the_model_is_told(world: VoiceWorld) ->
 async def test_over_the_limit_of_sessions_nothing_starts_until_one_has_ended(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     start = START.format("desk.single")
     status, started = await world.rest("POST", start)
     assert status == 201
@@ -246,7 +228,7 @@ async def test_a_server_that_is_told_to_stop_hangs_up_first(world: VoiceWorld) -
 
 
 async def test_a_hang_up_that_fails_is_repeated_until_it_is_confirmed(world: VoiceWorld) -> None:
-    await desk(world, script=Script(faults=[Fault(on="hangup", status=500, times=2)]))
+    await world.desk(script=Script(faults=[Fault(on="hangup", status=500, times=2)]))
     async with calling(world, "desk.model") as call:
         await call.hang_up()
         session = await settled(world, call.session_id)
@@ -255,7 +237,7 @@ async def test_a_hang_up_that_fails_is_repeated_until_it_is_confirmed(world: Voi
 
 
 async def test_what_is_wrong_with_a_start_is_said(world: VoiceWorld) -> None:
-    await desk(world)
+    await world.desk()
     for target, body, status, reason, text in (
         ("desk", {}, 400, "INVALID_ARGUMENT", "session target must be <node>.<session>"),
         ("nobody.x", {}, 404, "NODE_NOT_FOUND", "agent not found"),
@@ -306,7 +288,7 @@ async def test_what_is_wrong_with_a_start_is_said(world: VoiceWorld) -> None:
 async def test_what_is_wrong_with_an_offer_is_said_before_anybody_is_called(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     _, started = await world.rest("POST", START.format("desk.quiet"))
     session_id = started["session_id"]
     with_channel = SDP + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
@@ -332,7 +314,7 @@ async def test_what_is_wrong_with_an_offer_is_said_before_anybody_is_called(
 async def test_a_provider_that_refuses_is_named_and_the_client_may_offer_again(
     world: VoiceWorld,
 ) -> None:
-    await desk(world, script=Script(faults=[Fault(on="offer", status=503, times=2)]))
+    await world.desk(script=Script(faults=[Fault(on="offer", status=503, times=2)]))
     _, started = await world.rest("POST", START.format("desk.model"))
     async with placing() as caller:
         offer = (await caller.offer()).encode()
@@ -360,7 +342,7 @@ async def test_a_provider_that_refuses_is_named_and_the_client_may_offer_again(
 
 async def test_what_is_wrong_with_a_tool_call_is_said(world: VoiceWorld) -> None:
     calls = Reply(when="hats", calls=[Call(name="look_up", arguments={"thing": "hat"})])
-    await desk(world, script=Script(replies=[calls]))
+    await world.desk(script=Script(replies=[calls]))
     async with calling(world, "desk.model") as call:
         path = f"/api/v1/session-instances/{call.session_id}/tools"
         wrong: list[tuple[str, dict[str, Any], int, str]] = [
@@ -390,7 +372,7 @@ async def test_a_server_without_a_key_says_which_one_is_missing(
     world: VoiceWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
-    await desk(world)
+    await world.desk()
     _, started = await world.rest("POST", START.format("desk.model"))
     status, told = await world.rest("POST", started["offer_url"], data=SDP.encode())
     assert (status, told["reason"]) == (502, "PROVIDER_KEY_MISSING")

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.voice import VoiceWorld, is_hang_up, voice_world
@@ -27,28 +26,6 @@ async def _world(tmp_path: Path) -> AsyncIterator[VoiceWorld]:
     async with voice_world(tmp_path) as processes:
         yield processes
         assert violations(processes.simulator.journal.entries()) == []
-
-
-async def desk(world: VoiceWorld, script: Script | None = None, *flags: str) -> None:
-    """Start a control plane and both nodes."""
-    world.simulator.script = script or Script()
-    await world.server(*flags)
-    await world.agents("stock.py", "desk.py")
-
-
-def notes(world: VoiceWorld) -> list[dict[str, Any]]:
-    """Return what handlers noted."""
-    return [json.loads(line) for line in world.processes.runs()]
-
-
-async def until_noted(world: VoiceWorld, **facts: Any) -> dict[str, Any]:
-    """Wait until a handler has noted something with these facts, and return all of it."""
-
-    def found() -> list[dict[str, Any]]:
-        return [each for each in notes(world) if facts.items() <= each.items()]
-
-    await world.processes.until(lambda: bool(found()))
-    return found()[0]
 
 
 def spoken(call: VoiceCall) -> list[str]:
@@ -100,7 +77,7 @@ async def until_connected(client: Client, *node_ids: str) -> None:
 async def test_a_turn_that_was_committed_before_the_handler_asked_is_answered_once(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, "desk.late") as call:
         call.say("Is anybody there?")
         await call.until("turn.transcribed")
@@ -120,7 +97,7 @@ async def test_the_models_tool_runs_here_as_a_child_of_the_session_and_its_calls
         Reply(when="hats", calls=[LOOK_UP]),
         Reply(when="spoken_response", says="Seven are left."),
     ]
-    await desk(world, Script(replies=replies))
+    await world.desk(script=Script(replies=replies))
     async with calling(world, "desk.model") as call:
         call.say("How many hats?")
         await call.until("agent.heard", text="Seven are left.")
@@ -143,7 +120,7 @@ async def test_a_tool_that_is_not_listed_is_refused_from_every_side(world: Voice
         Reply(when="secret", calls=[Call(name="secret")]),
         Reply(when="TOOL_NOT_ALLOWED", says="I may not."),
     ]
-    await desk(world, Script(replies=replies))
+    await world.desk(script=Script(replies=replies))
     async with calling(world, "desk.model") as call:
         call.say("Tell me the secret.")
         await call.until("tool.refused", source="model", reason="TOOL_NOT_ALLOWED")
@@ -169,7 +146,7 @@ async def test_a_tool_that_is_not_listed_is_refused_from_every_side(world: Voice
 
         refused = [event for event in call.events if event.type == "tool.refused"]
         assert [event.data["source"] for event in refused] == ["model", *["client"] * 6]
-        assert not [each for each in notes(world) if "ran" in each]
+        assert not [each for each in world.notes() if "ran" in each]
         assert (await call.workflow()).shape == ("desk.model",)
 
 
@@ -178,7 +155,7 @@ async def test_two_calls_in_one_response_get_two_outputs_and_one_continuation(
 ) -> None:
     calls = [LOOK_UP, Call(name="slowly", arguments={"seconds": 0.3})]
     replies = [Reply(when="both", calls=calls), Reply(when="done", says="Both are done.")]
-    await desk(world, Script(replies=replies))
+    await world.desk(script=Script(replies=replies))
     async with calling(world, "desk.model") as call:
         call.say("Do both.")
         await call.until("agent.heard", text="Both are done.")
@@ -194,7 +171,7 @@ async def test_two_calls_in_one_response_get_two_outputs_and_one_continuation(
 async def test_barge_in_ends_what_the_handler_says_with_an_estimate_of_what_was_heard(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, "desk.talker") as call:
         call.speak()
         await call.until("agent.said")
@@ -203,7 +180,7 @@ async def test_barge_in_ends_what_the_handler_says_with_an_estimate_of_what_was_
         await call.until("agent.interrupted")
         heard = await call.until("agent.heard", outcome="interrupted")
 
-    noted = await until_noted(world, outcome="interrupted")
+    noted = await world.until_noted(outcome="interrupted")
     assert noted["estimated"] is True
     assert noted["heard"] == heard.data["text"]
     assert noted["all"].startswith(noted["heard"])
@@ -213,17 +190,17 @@ async def test_barge_in_ends_what_the_handler_says_with_an_estimate_of_what_was_
 async def test_a_transcript_that_never_comes_does_not_hold_the_handler_up(
     world: VoiceWorld,
 ) -> None:
-    await desk(world, Script(heard=[Heard(text="Hm.", transcript="never")]))
+    await world.desk(script=Script(heard=[Heard(text="Hm.", transcript="never")]))
     async with calling(world, "desk.patient") as call:
         call.speak()
         await call.until("turn.timed_out")
-        assert await until_noted(world, text="") == {"text": "", "transcript": None}
+        assert await world.until_noted(text="") == {"text": "", "transcript": None}
 
 
 async def test_a_watcher_that_reconnects_misses_nothing_and_sees_nothing_twice(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     seen: list[int] = []
 
     async def watch_a_little(session_id: str, most: int) -> None:
@@ -261,12 +238,12 @@ async def test_a_watcher_that_reconnects_misses_nothing_and_sees_nothing_twice(
 
 
 async def test_each_end_closes_one_tree_and_the_call_is_hung_up(world: VoiceWorld) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, "desk.closer") as call:
         call.say("Goodbye then.")
         assert await call.ended() == "agent_ended"
 
-        await until_noted(world, ended=True)
+        await world.until_noted(ended=True)
         await world.hung_up()
         session = await call.session()
         assert session.end_detail == "all is said"
@@ -277,7 +254,7 @@ async def test_each_end_closes_one_tree_and_the_call_is_hung_up(world: VoiceWorl
 async def test_a_handler_that_raises_ends_its_session_and_the_execution_says_why(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, "desk.broken") as call:
         call.say("What now?")
         assert await call.ended() == "handler_failed"
@@ -291,26 +268,26 @@ async def test_a_handler_that_raises_ends_its_session_and_the_execution_says_why
 async def test_after_the_end_the_handler_may_still_call_and_its_conversation_is_saved(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, "desk.echo") as call:
         call.say("Remember this.")
         await call.until("agent.heard", outcome="completed")
         await call.hang_up()
 
         saved = ["Remember this.", "You said: Remember this."]
-        await until_noted(world, saved=saved)
-        await until_noted(world, saved=2)
+        await world.until_noted(saved=saved)
+        await world.until_noted(saved=2)
         assert (await call.workflow()).shape == ("desk.echo", ("desk.save",))
 
 
 async def test_everything_can_be_read_back_and_removed_from_the_command_line(
     world: VoiceWorld,
 ) -> None:
-    await desk(world)
+    await world.desk()
     async with calling(world, "desk.echo") as call:
         call.say("Hello.")
         await call.until("agent.heard", outcome="completed")
-    await until_noted(world, saved=2)
+    await world.until_noted(saved=2)
 
     code, out, _ = await world.af("session", "show", call.session_id, "-o", "json")
     shown = json.loads(out)
@@ -334,7 +311,7 @@ async def test_everything_can_be_read_back_and_removed_from_the_command_line(
 async def test_the_command_line_starts_offers_and_ends(world: VoiceWorld) -> None:
     from agentfield.simulator.caller import calling as placing
 
-    await desk(world)
+    await world.desk()
     code, out, _ = await world.af("session", "start", "desk.model", "-o", "json")
     session_id = json.loads(out)["session_id"]
     async with placing() as caller:
@@ -364,7 +341,7 @@ async def test_no_key_and_no_word_is_in_the_logs(world: VoiceWorld) -> None:
     async with calling(world, "desk.echo") as call:
         call.say("Eavesdroppers welcome.")
         await call.until("agent.heard", outcome="completed")
-    await until_noted(world, saved=2)
+    await world.until_noted(saved=2)
 
     for process in (server, *agents):
         log = process.log.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["CutWire", "VoiceWorld", "voice_world"]
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -44,6 +45,25 @@ class VoiceWorld:
     async def agents(self, *scripts: str) -> list[Process]:
         """Start agents of tests/e2e/agents and wait until they are connected."""
         return [await self.processes.agent(script) for script in scripts]
+
+    async def desk(self, *flags: str, script: Script | None = None) -> None:
+        """Start a control plane and the nodes ``desk`` and ``stock``."""
+        self.simulator.script = script or Script()
+        await self.server(*flags)
+        await self.agents("stock.py", "desk.py")
+
+    def notes(self) -> list[dict[str, Any]]:
+        """Return what handlers noted."""
+        return [json.loads(line) for line in self.processes.runs()]
+
+    async def until_noted(self, **facts: Any) -> dict[str, Any]:
+        """Wait until a handler has noted something with these facts, and return all of it."""
+
+        def found() -> list[dict[str, Any]]:
+            return [each for each in self.notes() if facts.items() <= each.items()]
+
+        await self.processes.until(lambda: bool(found()))
+        return found()[0]
 
     async def rest(self, verb: str, path: str, **options: Any) -> tuple[int, Any]:
         """Return status and JSON of an answer of the gateway."""

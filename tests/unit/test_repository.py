@@ -80,3 +80,15 @@ def test_modules_and_functions_stay_short() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_example_of_a_voice_agent_stays_as_it_is_promised() -> None:
+    promised = """
+@app.session("voice", provider="openai", model="gpt-realtime-2", transport="webrtc",
+             modalities=["audio", "text"], voice="marin", tools=["support.resolve_voice_turn"])
+async def voice(session):
+    turn = await session.input()
+    result = await session.call("support.resolve_voice_turn", turn=turn)
+    await session.say(result["spoken_response"])
+"""
+    assert promised in (ROOT / "examples/voice_agent.py").read_text()
