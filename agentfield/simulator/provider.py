@@ -6,6 +6,8 @@ __all__ = ["Provider", "call_not_found"]
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from agentfield.simulator.call import Call
@@ -39,6 +41,15 @@ class Provider:
     def script(self, script: Script) -> None:
         self._script = script
         self._faults = [fault.times for fault in script.faults]
+
+    @contextmanager
+    def all_ended(self) -> Iterator[None]:
+        """End the calls that are running when the block is left."""
+        try:
+            yield
+        finally:
+            for call in list(self.calls.values()):
+                call.end()
 
     async def trip(self, on: str) -> None:
         """Let the script's faults happen to a request."""

@@ -94,13 +94,10 @@ async def running(
             middlewares=[every_request(provider.journal)], client_max_size=_LARGEST_BODY
         )
         app.add_routes([*provider_routes(provider, tasks), *control_routes(provider)])
-        async with _serving(app, host, port) as bound:
-            try:
-                with on_address(host):
+        with on_address(host), provider.all_ended():
+            async with _serving(app, host, port) as bound:
+                with provider.all_ended():
                     yield Simulator(origin=f"http://{host}:{bound}", provider=provider)
-            finally:
-                for call in provider.calls.values():
-                    call.end()
 
 
 @asynccontextmanager

@@ -338,3 +338,23 @@ async def test_a_fault_happens_as_often_as_scripted() -> None:
                 if response.status == 429:
                     assert response.headers["Retry-After"] == "2"
         assert statuses == [429, 500, 201]
+
+
+async def test_a_call_that_is_opened_while_the_simulator_goes_is_ended_with_it() -> None:
+    """Without that, leaving the block would wait for it for ever."""
+    slow = Script(faults=[Fault(on="offer", status=None, after_ms=300)])
+    async with asyncio.timeout(10), calling() as caller, aiohttp.ClientSession() as http:
+        offer = await caller.offer()
+        async with running(script=slow) as simulator:
+            offering = asyncio.ensure_future(
+                http.post(
+                    f"{simulator.base_url}/realtime/calls",
+                    data=offer,
+                    headers={"Content-Type": "application/sdp", "Authorization": "Bearer ek"},
+                )
+            )
+            await simulator.journal.until(
+                lambda entry: entry.body.get("path") == "/v1/realtime/calls"
+            )
+        await asyncio.wait({offering})
+        assert not simulator.calls()
