@@ -36,5 +36,3 @@ class Profile:
     hang_up_timeout_s: float = 10.0
     ping_s: float = 20.0
     """A link that is silent for so long is pinged; half of it is given for the answer."""
-    ms_per_word: float = 400.0
-    """How long it takes to speak a word, for estimates."""

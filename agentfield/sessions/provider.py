@@ -83,9 +83,6 @@ class Capabilities:
     """``verbatim``: says exactly what it is given; ``requested``: is asked to."""
     uninterruptible_speech: bool = False
     """Speech can be kept from being cut by the user."""
-    turn_detection: bool = True
-    media_by_us: bool = False
-    """Audio passes through the control plane."""
     max_duration_s: float = 3600.0
     """The provider's own cap of one call."""
     default_model: str = ""

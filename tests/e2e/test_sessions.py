@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,18 +35,25 @@ def spoken(call: VoiceCall) -> list[str]:
     return [event.data["text"] for event in call.events if event.type == "agent.said"]
 
 
+@pytest.mark.parametrize("spoken_before_it_runs", [False, True])
 async def test_the_example_answers_its_turn_once_and_then_leaves_it_to_the_model(
     world: VoiceWorld,
+    spoken_before_it_runs: bool,
 ) -> None:
     world.simulator.script = Script(replies=[Reply(when="thank", says="You are welcome.")])
-    await world.server()
-    for name in ("orders_agent.py", "voice_agent.py"):
-        await world.processes.program(str(EXAMPLES / name))
+    await world.server(grace=20.0)
+    await world.processes.program(str(EXAMPLES / "orders_agent.py"))
+    agent = await world.processes.program(str(EXAMPLES / "voice_agent.py"))
     async with Client(world.grpc_address) as client:
         await until_connected(client, "orders", "support")
 
+    if spoken_before_it_runs:
+        agent.signal(signal.SIGSTOP)
     async with calling(world, "support.voice") as call:
         call.say("Where is my hat?")
+        if spoken_before_it_runs:
+            await call.until("turn.transcribed")
+            agent.signal(signal.SIGCONT)
         await call.until("agent.heard", outcome="completed")
         await call.until("handler.returned")
         assert spoken(call) == ["I looked: it left Hamburg today."]
@@ -67,8 +76,6 @@ async def test_the_example_answers_its_turn_once_and_then_leaves_it_to_the_model
 
 async def until_connected(client: Client, *node_ids: str) -> None:
     """Wait until nodes have a connected worker; nothing tells of it but the list."""
-    import asyncio
-
     async with asyncio.timeout(20):
         while {node.node_id for node in await client.nodes() if node.connected} < set(node_ids):
             await asyncio.sleep(0.02)
