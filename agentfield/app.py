@@ -28,8 +28,8 @@ from agentfield.live.feed import Feeds
 from agentfield.live.hangups import HangUps
 from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
-from agentfield.live.session import Shared
 from agentfield.live.toolruns import ToolRuns
+from agentfield.live.whole import Shared
 from agentfield.nodes.engine import Nodes
 from agentfield.providers.profiles import providers
 from agentfield.rpc import convert

@@ -13,12 +13,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentfield.ids import new_id
 from agentfield.live.hangups import TOPIC
 from agentfield.live.orders import Order, Then
 from agentfield.live.placed import PlacedCall, replaced, safety_identifier
+from agentfield.live.whole import Whole
 from agentfield.sessions import ports
 from agentfield.sessions.model import (
     CallState,
@@ -39,9 +40,6 @@ from agentfield.sessions.provider import (
 from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
 
-if TYPE_CHECKING:
-    from agentfield.live.session import LiveSession
-
 SEND_SECONDS = 5.0
 """How long the provider may take to take a command; steps wait meanwhile."""
 
@@ -49,7 +47,7 @@ SEND_SECONDS = 5.0
 class Calls:
     """Takes offers, keeps one call at a time, and lets go of the others."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: Whole) -> None:
         self._session = session
         self._current: PlacedCall | None = None
         self._under_way: set[PlacedCall] = set()

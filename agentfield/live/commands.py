@@ -5,13 +5,11 @@ from __future__ import annotations
 __all__ = ["Commands"]
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentfield.live.inbox import Step
+from agentfield.live.whole import Whole
 from agentfield.v1 import errors
-
-if TYPE_CHECKING:
-    from agentfield.live.session import LiveSession
 
 
 class Commands:
@@ -20,7 +18,7 @@ class Commands:
     def __init__(self) -> None:
         self._results: dict[str, asyncio.Future[Any]] = {}
 
-    async def take(self, command_id: str, session: LiveSession, step: Step) -> asyncio.Future[Any]:
+    async def take(self, command_id: str, session: Whole, step: Step) -> asyncio.Future[Any]:
         """Have a command's step taken if it is the first of its id; return its result to come."""
         if command_id not in self._results:
             self._results[command_id] = session.owe()

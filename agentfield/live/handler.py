@@ -7,24 +7,21 @@ __all__ = ["Handler"]
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from agentfield.executions.model import Failure
 from agentfield.live.orders import Order, Then
+from agentfield.live.whole import Whole
 from agentfield.sessions import ports
 from agentfield.sessions.effects import Resolve
 from agentfield.sessions.leading import leader_of
 from agentfield.sessions.model import EndReason, HandlerState, Tool, session_ended
 from agentfield.v1 import errors
 
-if TYPE_CHECKING:
-    from agentfield.live.session import LiveSession
-
 
 class Handler:
     """Places attempts on workers, and closes the session's root when the last one is done."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: Whole) -> None:
         self._session = session
         self._streams = 0
         """Open HandleSession streams of the current attempt."""

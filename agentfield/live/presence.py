@@ -5,20 +5,17 @@ from __future__ import annotations
 __all__ = ["Presence"]
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
+from agentfield.live.whole import Whole
 from agentfield.sessions.model import EndReason
-
-if TYPE_CHECKING:
-    from agentfield.live.session import LiveSession
 
 
 class Presence:
     """Counts the watches that were opened with the session's token."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: Whole) -> None:
         self._session = session
         self._watches = 0
 

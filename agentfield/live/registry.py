@@ -17,7 +17,8 @@ from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
 from agentfield.live.outliving import Outliving
 from agentfield.live.promises import draining
-from agentfield.live.session import LiveSession, Shared
+from agentfield.live.session import LiveSession
+from agentfield.live.whole import Shared
 from agentfield.sessions.model import CallState, EndReason, Session, State
 from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
 from agentfield.v1 import errors

@@ -6,32 +6,30 @@ moment is stored in one transaction; only then is any of it done.
 
 from __future__ import annotations
 
-__all__ = ["LiveSession", "Shared"]
+__all__ = ["LiveSession"]
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from agentfield.executions.engine import Topic
 from agentfield.executions.model import Failure, Status
-from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
 from agentfield.live.calls import Calls
 from agentfield.live.commands import Commands
 from agentfield.live.errands import Errands
-from agentfield.live.feed import Feeds
 from agentfield.live.handler import Handler
 from agentfield.live.inbox import Alarms, Inbox, Step
 from agentfield.live.orders import Order, Then
 from agentfield.live.presence import Presence
 from agentfield.live.promises import Promises, draining
 from agentfield.live.recorder import Recorder
-from agentfield.live.toolruns import ToolRuns
 from agentfield.live.tools import Tools
+from agentfield.live.whole import Shared
 from agentfield.sessions import effects as e
 from agentfield.sessions import ports
 from agentfield.sessions.conversation import Conversation
@@ -45,27 +43,10 @@ from agentfield.sessions.model import (
     live,
     session_ended,
 )
-from agentfield.sessions.provider import Provider
 from agentfield.telemetry import LIVE_SESSIONS, SESSIONS
 from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What all sessions of a process share."""
-
-    store: ports.Store
-    feeds: Feeds
-    hints: Hints
-    workers: ports.Workers
-    runs: ToolRuns
-    providers: Mapping[tuple[str, str], Provider]
-    agent_grace: float
-    """Seconds that a handler's stream may be away."""
-    presence_grace: float
-    """Seconds that the client's last watch may be away."""
 
 
 class LiveSession:
@@ -93,6 +74,11 @@ class LiveSession:
         self._closed = False
         self._promises = Promises()
         self.errands = Errands()
+
+    @property
+    def provider_call_id(self) -> str:
+        """The id of the current provider call; empty without one."""
+        return self.calls.current_id
 
     # --- its task ---
 

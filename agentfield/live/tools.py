@@ -6,12 +6,13 @@ __all__ = ["Tools"]
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from agentfield.executions.model import Execution, Status
 from agentfield.live.orders import Order
+from agentfield.live.whole import Whole
 from agentfield.sessions import ports
 from agentfield.sessions.effects import RunTool
 from agentfield.sessions.model import Tool, ToolCall
@@ -19,9 +20,6 @@ from agentfield.sessions.toolbook import ToolOutcome
 from agentfield.sessions.tools import find_tool
 from agentfield.telemetry import TOOL_SECONDS
 from agentfield.v1 import errors
-
-if TYPE_CHECKING:
-    from agentfield.live.session import LiveSession
 
 CUT = "the user spoke"
 """Why a call is cancelled."""
@@ -32,7 +30,7 @@ FIND_SECONDS = 2.0
 class Tools:
     """Runs what the model calls, and what the client invokes."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: Whole) -> None:
         self._session = session
         self._executions: dict[str, str] = {}
         """Executions by call ids."""
@@ -179,7 +177,7 @@ class Tools:
             target=order.target,
             input_=order.input,
             timeout=order.timeout,
-            request_id=f"{session.calls.current_id}:{order.call_id}"[-128:],
+            request_id=f"{session.provider_call_id}:{order.call_id}"[-128:],
         )
         self._executions[order.call_id] = execution.execution_id
         self.wake()
