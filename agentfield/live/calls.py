@@ -40,7 +40,7 @@ from agentfield.sessions.provider import (
 from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
 
-SEND_SECONDS = 5.0
+SEND_SECONDS = 2.5
 """How long the provider may take to take a command; steps wait meanwhile."""
 
 

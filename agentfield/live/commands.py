@@ -22,7 +22,12 @@ class Commands:
         """Have a command's step taken if it is the first of its id; return its result to come."""
         if command_id not in self._results:
             self._results[command_id] = session.owe()
-            await session.post(step)
+            try:
+                await session.post(step)
+            except asyncio.CancelledError:
+                # Its step is not there: a repeat is to bring it.
+                self._results.pop(command_id).cancel()
+                raise
         return self._results[command_id]
 
     def resolve(self, command_id: str, result: object) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 __all__ = ["Errands"]
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from agentfield.v1 import errors
+
+log = logging.getLogger("agentfield.live")
 
 
 class Errands:
@@ -36,13 +39,24 @@ class Errands:
         if self._group is None:
             work.close()
             return None
-        task = self._group.create_task(_to_its_end(work), name=name)
+        errand = _to_its_end(work, name)
+        try:
+            task = self._group.create_task(errand, name=name)
+        except RuntimeError:  # the group is failing this very moment
+            errand.close()
+            work.close()
+            return None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # cancelled, it may not have begun
         return task
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    with suppress(errors.SessionEnded):  # it came to tell, and nobody listens any more
+async def _to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
         await work
+    except errors.SessionEnded:
+        pass  # it came to tell, and nobody listens any more
+    except errors.AgentFieldError as error:
+        # The call goes on: what an errand cannot do is no reason to hang up.
+        log.warning("an errand failed", extra={"errand": name, "reason": error.reason})

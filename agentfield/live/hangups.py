@@ -46,6 +46,8 @@ class HangUps:
         self._providers = providers
         self._clock = clock
         self._under_way: set[str] = set()
+        self._over: set[str] = set()
+        """Of those under way, the ones that have ended."""
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -55,11 +57,15 @@ class HangUps:
         async with asyncio.TaskGroup() as tasks:
             with self._hints.listen((TOPIC, None)) as listener:
                 while True:
+                    # Those that end while the list is read may still be in it.
+                    over = set(self._over)
                     for call in await until_stored(self._ending):
                         if call.provider_call_id not in self._under_way:
                             self._under_way.add(call.provider_call_id)
                             self._idle.clear()
                             tasks.create_task(self._end(call), name="hang-up")
+                    self._under_way -= over
+                    self._over -= over
                     await listener.wait(POLL_SECONDS)
 
     async def settled(self, within: float) -> None:
@@ -84,8 +90,8 @@ class HangUps:
                 wait = min(2 * wait, LAST_RETRY_SECONDS)
             OPEN_CALLS.dec()
         finally:
-            self._under_way.discard(call.provider_call_id)
-            if not self._under_way:
+            self._over.add(call.provider_call_id)
+            if self._under_way == self._over:
                 self._idle.set()
 
     async def _attempt(self, call: ProviderCall) -> bool:

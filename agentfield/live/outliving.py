@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from agentfield.v1 import errors
-
 T = TypeVar("T")
 
 
@@ -42,9 +40,9 @@ class Outliving:
 async def _into(work: Coroutine[Any, Any, T], answer: asyncio.Future[T]) -> None:
     try:
         answer.set_result(await work)
-    except errors.AgentFieldError as error:
-        answer.set_exception(error)
-        answer.exception()  # whoever asked may have gone
     except asyncio.CancelledError:
         answer.cancel()
         raise
+    except Exception as error:  # noqa: BLE001 - handed to the one who asked
+        answer.set_exception(error)
+        answer.exception()  # whoever asked may have gone

@@ -27,7 +27,9 @@ log = logging.getLogger("agentfield.live")
 
 REPLAY = 1000
 FORGET_SECONDS = 60.0
-FORGET_AT_ONCE = 100
+FORGET_AT_ONCE = 5
+"""Sessions in one write: live sessions wait for it."""
+FORGET_PAUSE_SECONDS = 0.05
 STOP_SECONDS = 4.0
 """How long a server that goes down waits for its provider calls to end."""
 
@@ -85,6 +87,7 @@ class Registry:
             log.warning("a provider call was abandoned", extra={"session_id": call.session_id})
             ABANDONED_CALLS.inc()
             await store.settle_call(call.provider_call_id, CallState.ABANDONED)
+        OPEN_CALLS.inc(len(await store.calls_in(CallState.ENDING)))
         for call in await store.calls_in(CallState.OPEN):
             OPEN_CALLS.inc()
             await store.settle_call(call.provider_call_id, CallState.ENDING)
@@ -146,9 +149,8 @@ class Registry:
         while True:
             before = self.shared.store.now() - round(self._retention * 1e6)
             expire = partial(self.shared.store.expire, ended_before=before, limit=FORGET_AT_ONCE)
-            while await until_stored(expire) >= FORGET_AT_ONCE:
-                pass
-            await asyncio.sleep(FORGET_SECONDS)
+            more = await until_stored(expire) >= FORGET_AT_ONCE
+            await asyncio.sleep(FORGET_PAUSE_SECONDS if more else FORGET_SECONDS)
 
     async def _replay(self, running: LiveSession) -> None:
         after = 0

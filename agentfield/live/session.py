@@ -200,7 +200,8 @@ class LiveSession:
             LIVE_SESSIONS.dec()
         SESSIONS.labels(reason).inc()
         retiring = self.calls.retire(error)
-        self.value = ended(self.value, reason, detail, now=self.shared.store.now())
+        counted = replace(self.value, usage=self.conversation.usage)
+        self.value = ended(counted, reason, detail, now=self.shared.store.now())
         for name in ("connect", "idle", "duration", "presence"):
             self.alarms.cancel(name)
         logged = ports.Append(type="session.ended", data={"reason": reason, "detail": detail})
@@ -231,9 +232,6 @@ class LiveSession:
                     todo.extendleft(reversed(self.end(reason, detail, now)))
                 case _:
                     self._recorder.add(order)
-        if self.conversation.usage != self.value.usage:
-            self.value = replace(self.value, usage=self.conversation.usage)
-            self._recorder.add(ports.PutSession(session=self.value))
         last, deeds = await self._recorder.record()
         if last:
             self.value = replace(self.value, last_sequence=last)

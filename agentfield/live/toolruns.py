@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ToolRuns"]
 
+from agentfield.dispatch.dispatcher import until_stored
 from agentfield.executions.engine import Engine
 from agentfield.executions.model import Execution
 from agentfield.executions.submission import Claims, Submission, checked_input
@@ -58,7 +59,9 @@ class ToolRuns:
         except errors.ServerDraining:
             raise
         except errors.AgentFieldError as error:
-            found = await self.get(execution.execution_id)
+            found = await until_stored(lambda: self.get(execution.execution_id))
+            if found.is_active:  # it is not its end that failed, but to read of it
+                return await self.outcome(found)
             return ToolOutcome(
                 execution_id=execution.execution_id,
                 target=execution.target,
@@ -81,7 +84,7 @@ class ToolRuns:
 
     async def cancel(self, execution_id: str, reason: str) -> None:
         """Cancel the execution of a tool."""
-        await self._engine.cancel(execution_id, reason, _EVERYBODY)
+        await until_stored(lambda: self._engine.cancel(execution_id, reason, _EVERYBODY))
 
 
 _EVERYBODY = Caller(name="", roles=frozenset({"admin"}))

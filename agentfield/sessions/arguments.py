@@ -19,6 +19,17 @@ from referencing.exceptions import Unresolvable
 from agentfield.sessions.model import Tool
 from agentfield.v1 import errors
 
+_NO_SCHEMA = (
+    SchemaError,
+    Unresolvable,
+    RecursionError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+"""What comes of a schema that refers to what is none."""
+
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
@@ -55,7 +66,7 @@ def parse_arguments(tool: Tool, arguments: str) -> bytes:
         raise Refusal(
             errors.InvalidInput.reason, f"The arguments do not fit{at}: {error.message[:500]}."
         ) from None
-    except (Unresolvable, RecursionError):
+    except _NO_SCHEMA:
         pass  # the function itself judges what its schema cannot
     return arguments.encode() if arguments else b"{}"
 
@@ -66,7 +77,7 @@ def _validator(schema: bytes) -> Validator | None:
     loaded = orjson.loads(schema)
     try:
         Draft202012Validator.check_schema(loaded)
-    except (SchemaError, RecursionError):
+    except _NO_SCHEMA:
         return None
     # An empty registry: a schema's references are never fetched.
     return _Validator(loaded, registry=Registry())

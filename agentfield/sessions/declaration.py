@@ -30,6 +30,8 @@ Matrix = Mapping[str, Sequence[str]]
 MAX_METADATA = 16 * 1024
 MAX_INSTRUCTIONS = 64 * 1024
 MAX_TOOLS = 128
+MAX_NAME = 128
+"""Characters of a model's or voice's name."""
 MODALITIES = ("audio", "text")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _TOOL = re.compile(r"([A-Za-z0-9_-]{1,128}\.)?[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -181,6 +183,8 @@ def checked(declaration: Declaration, matrix: Matrix) -> Declaration:
     _require(known, d, "modalities", "are audio, text or both")
     _require(d.data_channel in {"monitor", "refuse"}, d, "data_channel", "is monitor or refuse")
     _require(len(d.instructions.encode()) <= MAX_INSTRUCTIONS, d, "instructions", "are too long")
+    for name in ("model", "voice"):
+        _require(len(getattr(d, name)) <= MAX_NAME, d, name, f"has at most {MAX_NAME} characters")
     _check_tools(d)
     _check_metadata(d)
     _check_limits(d)

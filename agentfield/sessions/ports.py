@@ -223,7 +223,10 @@ class Store(Protocol):
         """
 
     async def expire(self, *, ended_before: int, limit: int) -> int:
-        """Delete sessions that ended before a time, and void tokens; return how many."""
+        """Delete sessions that ended before a time, words left since a deletion, and void tokens.
+
+        At most ``limit`` of each; returns how many of the most there were.
+        """
 
 
 # --- workers ---

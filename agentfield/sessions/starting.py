@@ -12,7 +12,13 @@ from agentfield.contract.jsonslice import MalformedJson, check_json
 from agentfield.executions.model import Execution, Kind, Status
 from agentfield.executions.submission import MICROSECONDS, Claims
 from agentfield.identity import Caller
-from agentfield.sessions.declaration import MAX_METADATA, Declaration, Matrix, checked_pair
+from agentfield.sessions.declaration import (
+    MAX_METADATA,
+    MAX_NAME,
+    Declaration,
+    Matrix,
+    checked_pair,
+)
 from agentfield.sessions.model import Event, HandlerState, Session
 from agentfield.sessions.ports import Begun, Found
 from agentfield.sessions.tools import resolve_tools
@@ -107,6 +113,12 @@ def begin(
     ceilings: SessionCeilings,
 ) -> Begun:
     """Return the session that a request begins. Raises what forbids it; nothing is created then."""
+    for name in ("model", "voice"):
+        if len(getattr(request, name)) > MAX_NAME:
+            raise errors.InvalidArgument(
+                f"The name of a {name} has at most {MAX_NAME} characters.",
+                metadata={"field": name},
+            )
     declaration = _declared(request, found)
     _check_asked_pair(request, declaration, matrix)
     if (declaration.provider, declaration.transport) not in served:

@@ -51,7 +51,7 @@ def something_expired(connection: Connection, *, ended_before: int, now: int) ->
 def expire_sessions(connection: Connection, *, ended_before: int, limit: int, now: int) -> int:
     """Delete what ended before a time, what was written after a deletion, and void tokens.
 
-    Returns how many sessions were deleted.
+    At most ``limit`` of each; returns how many of the most there were.
     """
     due = connection.execute(_DUE, (ended_before, limit)).fetchall()
     left = connection.execute(_LEFT, (limit,)).fetchall()
@@ -59,8 +59,10 @@ def expire_sessions(connection: Connection, *, ended_before: int, limit: int, no
         session = find_session(connection, session_id)
         if session is not None:
             _scrub(connection, session, now)
-    connection.execute(f"DELETE FROM client_tokens WHERE sha256 IN ({_VOID})", (now, limit))
-    return len(due)
+    void = connection.execute(
+        f"DELETE FROM client_tokens WHERE sha256 IN ({_VOID})", (now, limit)
+    ).rowcount
+    return max(len(due), len(left), void)
 
 
 def _scrub(connection: Connection, session: Session, now: int) -> None:

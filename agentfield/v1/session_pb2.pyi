@@ -905,7 +905,9 @@ class Session(_message.Message):
     last_sequence: _builtins.int
     """The number of the newest event of its log."""
     usage: _builtins.bytes
-    """What the provider counted, added up: a JSON object."""
+    """What the provider counted, added up when the session ended: a JSON object.
+    Until then, its events of type `usage` have it.
+    """
     created_by: _builtins.str
     """The name of the key that started it. Empty on a server without keys."""
     @_builtins.property

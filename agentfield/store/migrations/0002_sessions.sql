@@ -44,7 +44,7 @@ CREATE TABLE sessions (
     words_left        INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX sessions_of_target ON sessions (node_id, name) WHERE state <> 'ended';
-CREATE INDEX sessions_of_caller ON sessions (created_by) WHERE state <> 'ended';
+CREATE INDEX sessions_of_caller ON sessions (created_by, state) WHERE state <> 'ended';
 CREATE INDEX sessions_of_owner ON sessions (created_by, seq);
 CREATE INDEX sessions_of_node ON sessions (node_id, seq);
 CREATE INDEX sessions_of_state ON sessions (state, seq);

@@ -6,6 +6,7 @@ __all__ = [
     "LIMITS",
     "MAX_INSTRUCTIONS",
     "MAX_METADATA",
+    "MAX_NAME",
     "MAX_SESSIONS",
     "DeclaredSession",
     "Handler",
@@ -40,6 +41,7 @@ _MODALITY = re.compile(r"audio|text")
 _TAG = re.compile(r".+", re.DOTALL)
 MAX_METADATA = 16 * 1024
 MAX_INSTRUCTIONS = 64 * 1024
+MAX_NAME = 128
 MAX_SESSIONS = 1_000_000
 LIMITS = {
     "connect_timeout": 600.0,
@@ -129,6 +131,8 @@ def _text(given: Mapping[str, Any], field: str) -> str:
     value = given.get(field, "")
     if not isinstance(value, str):
         raise refusal(field, "must be text")
+    if field in {"model", "voice"} and len(value) > MAX_NAME:
+        raise refusal(field, f"has at most {MAX_NAME} characters")
     return value
 
 

@@ -250,6 +250,7 @@ def test_the_sdk_knows_the_limits_that_the_control_plane_has() -> None:
     assert sdk.LIMITS == control_plane.LIMITS
     assert sdk.MAX_METADATA == control_plane.MAX_METADATA
     assert sdk.MAX_INSTRUCTIONS == control_plane.MAX_INSTRUCTIONS
+    assert sdk.MAX_NAME == control_plane.MAX_NAME
     assert MAX_TOOLS == control_plane.MAX_TOOLS
 
 

@@ -52,3 +52,16 @@ def test_everything_else_of_a_schema_counts(schema: dict[str, Any], given: str) 
         parse_arguments(tool(**schema), given)
 
     assert refused.value.reason == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"x": {"$ref": "#/required"}}, "required": []},
+        {"properties": {"x": {"$ref": "#/description"}}, "description": "words"},
+        {"properties": {"x": {"$ref": "#/properties"}}},
+        {"properties": {"x": {"$ref": "#/maxProperties"}}, "maxProperties": 9},
+    ],
+)
+def test_a_reference_to_what_is_no_schema_is_left_to_the_function(schema: dict[str, Any]) -> None:
+    assert parse_arguments(tool(**schema), '{"x": 1}') == b'{"x": 1}'

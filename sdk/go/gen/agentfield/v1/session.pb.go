@@ -1516,7 +1516,8 @@ type Session struct {
 	Attempt int32 `protobuf:"varint,12,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The number of the newest event of its log.
 	LastSequence int64 `protobuf:"varint,13,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
-	// What the provider counted, added up: a JSON object.
+	// What the provider counted, added up when the session ended: a JSON object.
+	// Until then, its events of type `usage` have it.
 	Usage []byte `protobuf:"bytes,14,opt,name=usage,proto3" json:"usage,omitempty"`
 	// The provider calls it has had. GetSession only.
 	ProviderCalls []*ProviderCall `protobuf:"bytes,15,rep,name=provider_calls,json=providerCalls,proto3" json:"provider_calls,omitempty"`

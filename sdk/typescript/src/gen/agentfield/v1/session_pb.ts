@@ -679,7 +679,8 @@ export type Session = Message<"agentfield.v1.Session"> & {
   lastSequence: bigint;
 
   /**
-   * What the provider counted, added up: a JSON object.
+   * What the provider counted, added up when the session ended: a JSON object.
+   * Until then, its events of type `usage` have it.
    *
    * @generated from field: bytes usage = 14;
    */
