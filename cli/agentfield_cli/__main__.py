@@ -21,7 +21,7 @@ def main() -> int:
     from agentfield_cli.exits import Exit, exit_code, explain
 
     try:
-        app()
+        app(prog_name="af")
     except SystemExit as leaving:
         # Usage errors leave with 2, which here stands for a wrong request; nothing of ours leaves
         # this way with 2.

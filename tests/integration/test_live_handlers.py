@@ -66,7 +66,7 @@ async def test_what_is_said_before_the_session_is_live_is_spoken_once_it_is() ->
     async with desk() as at:
         line = await at.start()
         handler = await at.worker.lead()
-        saying = asyncio.create_task(handler.say("Welcome!", mood="fine"))
+        saying = at.begin(handler.say("Welcome!", mood="fine"))
         await line.connect()
         assert (await saying).heard_text == "Welcome!"
         (turn,) = (await line.get()).turns
@@ -77,7 +77,7 @@ async def test_commands_of_an_attempt_that_was_replaced_fail() -> None:
     async with desk() as at:
         await at.start()
         first = await at.worker.lead()
-        waiting = asyncio.create_task(first.say("Never said."))
+        waiting = at.begin(first.say("Never said."))
         await first.lost()
         second = await at.worker.lead()
         assert second.start.attempt == 2
@@ -129,7 +129,7 @@ async def test_respond_returns_what_the_model_said_after_its_tools() -> None:
     async with led(Script(replies=replies)) as (line, handler):
         await line.say("Where is my hat?")
         await handler.until("turn.transcribed")
-        responding = asyncio.create_task(handler.respond())
+        responding = line.desk.begin(handler.respond())
         worker = line.desk.worker
         await worker.report(worker.accept(await worker.take()), b'"attic"')
         answer = await responding
@@ -140,7 +140,7 @@ async def test_respond_returns_what_the_model_said_after_its_tools() -> None:
 async def test_interrupt_stops_what_is_being_said_and_says_whether_there_was_anything() -> None:
     async with led() as (line, handler):
         assert not await handler.interrupt()
-        saying = asyncio.create_task(handler.say(LONG))
+        saying = line.desk.begin(handler.say(LONG))
         await line.until("agent.said")
         assert await handler.interrupt()
         said = await saying

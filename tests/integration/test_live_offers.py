@@ -63,7 +63,7 @@ async def test_another_offer_takes_the_place_of_a_call_that_is_not_live_yet() ->
 async def test_an_offer_that_waits_learns_that_another_one_took_its_place() -> None:
     async with desk(script=LATE) as at:
         line = await at.start("plain")
-        waiting = asyncio.create_task(answer_or_error(line, 1))
+        waiting = at.begin(answer_or_error(line, 1))
         await at.offered()
         await line.offer(2)
         lost = await waiting
@@ -84,7 +84,7 @@ async def test_the_same_bytes_share_the_answer_of_the_first_while_it_is_under_wa
 
 async def leave_during_the_offer(line: Line) -> None:
     """Offer, and cancel the rpc while the provider thinks."""
-    waiting = asyncio.create_task(line.offer())
+    waiting = line.desk.begin(line.offer())
     await line.desk.offered()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -153,7 +153,7 @@ async def test_a_call_that_was_hung_up_stays_ended_when_its_answer_comes_late(
 async def test_who_waits_for_an_answer_when_the_session_ends_is_told_that() -> None:
     async with desk(script=LATE) as at:
         line = await at.start("plain")
-        waiting = asyncio.create_task(answer_or_error(line, 1))
+        waiting = at.begin(answer_or_error(line, 1))
         await at.offered()
         await line.end()
         refused = await waiting
@@ -197,7 +197,7 @@ async def test_a_call_is_on_disk_before_the_provider_is_asked_and_its_id_before_
     monkeypatch.setattr(OpenAIRealtime, "offer", watched)
     async with desk() as at:
         line = await at.start("plain")
-        asked = asyncio.create_task(line.offer())
+        asked = at.begin(line.offer())
         await asked
         assert seen == [("creating", "", 0), ("open", True, False)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.live import PLAIN, VOICE, Desk, Line, desk, until
+from support.live import PLAIN, VOICE, Desk, Line, desk, own_tasks, until
 from support.processes import free_port
 
 from agentfield import Agent, RealtimeSession
@@ -55,9 +55,16 @@ class Server:
             async with (
                 connected(ready.result(), simulator=self._provider) as plane,
                 Client(self.address) as client,
+                own_tasks() as tasks,
             ):
                 worker = ScriptedWorker(plane, "desk", "find", sessions=[VOICE, PLAIN])
-                yield Desk(plane=plane, provider=self._provider, worker=worker, client=client)
+                yield Desk(
+                    plane=plane,
+                    provider=self._provider,
+                    worker=worker,
+                    client=client,
+                    tasks=tasks,
+                )
                 self.stop.set()
                 async with asyncio.timeout(SHUTDOWN_SECONDS):
                     await serving
@@ -92,7 +99,7 @@ async def test_who_waits_to_be_heard_when_the_server_goes_down_is_sent_on(tmp_pa
         await at.worker.connect()
         await at.start()
         handler = await at.worker.lead()
-        saying = asyncio.create_task(handler.say("Soon.", request_id="r"))
+        saying = at.begin(handler.say("Soon.", request_id="r"))
         await handler.interrupt()  # what was asked for before it is known by then
         here.stop.set()
         async with asyncio.timeout(1):
@@ -222,7 +229,7 @@ async def test_a_call_of_which_nobody_knows_is_abandoned_after_a_restart(tmp_pat
         async with here.up() as at:
             await at.worker.connect()
             line = await at.start("plain")
-            offering = asyncio.create_task(line.offer())
+            offering = at.begin(line.offer())
             await at.offered()
             here.stop.set()
             with pytest.raises(errors.AgentFieldError):

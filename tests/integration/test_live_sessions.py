@@ -68,7 +68,7 @@ async def test_a_bug_ends_one_session_and_leaves_the_others_and_the_server(
     async with desk() as at:
         other = await (await at.start("plain")).connect()
         line, handler = await at.led()
-        saying = asyncio.create_task(handler.say("Nobody hears all of this. " * 5))
+        saying = at.begin(handler.say("Nobody hears all of this. " * 5))
         await line.until("agent.said")
         break_(monkeypatch, line, *names)
         await line.say("Hello?")

@@ -6,11 +6,11 @@ Words are put into the caller's mouth by the simulator; media flows only where a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -33,6 +33,8 @@ from agentfield.v1 import session_service_pb2 as pb
 from agentfield_sdk import Client, Session, SessionEvent
 from agentfield_sdk.values import value_of
 from support.voice import is_hang_up
+
+T = TypeVar("T")
 
 SCRIPT = Script()
 
@@ -205,6 +207,13 @@ class Desk:
     provider: Simulator
     worker: ScriptedWorker
     client: Client
+    tasks: list[asyncio.Task[Any]]
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Have something done while the test goes on; it is over before the desk is gone."""
+        task = asyncio.create_task(work)
+        self.tasks.append(task)
+        return task
 
     async def start(self, name: str = "voice", **options: Any) -> Line:
         """Start a session of this node, or of the one that is named as well."""
@@ -263,6 +272,19 @@ def _is_frame(type_: str, facts: Mapping[str, Any], entry: Entry) -> bool:
 
 
 @asynccontextmanager
+async def own_tasks() -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """Hold tasks that are over when the block is left."""
+    tasks: list[asyncio.Task[Any]] = []
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+@asynccontextmanager
 async def desk(
     *flags: str,
     script: Script = SCRIPT,
@@ -279,5 +301,6 @@ async def desk(
         control_plane(*http, *flags, simulator=provider) as plane,
         ScriptedWorker(plane, "desk", *functions, sessions=sessions) as worker,
         Client(plane.grpc_address) as client,
+        own_tasks() as tasks,
     ):
-        yield Desk(plane=plane, provider=provider, worker=worker, client=client)
+        yield Desk(plane=plane, provider=provider, worker=worker, client=client, tasks=tasks)
