@@ -30,13 +30,15 @@ class _Reader:
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque(maxlen=MAX_WAITING)
         self._some = asyncio.Event()
+        self.sent_on = False
 
     def add(self, event: Event) -> None:
         if event.sequence or len(self._waiting) < MAX_LIVE_WAITING:
             self._waiting.append(event)
         self._some.set()
 
-    def wake(self) -> None:
+    def send_on(self) -> None:
+        self.sent_on = True
         self._some.set()
 
     async def take(self) -> list[Event]:
@@ -69,14 +71,18 @@ class Feeds:
     def drain(self) -> None:
         """Send every reader to another server, or to this one's next start."""
         self._draining = True
-        for readers in self._readers.values():
-            for reader in readers:
-                reader.wake()
+        for session_id in self._readers:
+            self.send_on(session_id)
+
+    def send_on(self, session_id: str) -> None:
+        """Send the readers of one session on, to whoever goes on with it."""
+        for reader in self._readers.get(session_id, ()):
+            reader.send_on()
 
     async def follow(self, session_id: str, *, after: int) -> AsyncGenerator[Event, None]:
         """Yield the log from after a number on, and what happens, to its last event.
 
-        Raises ServerDraining when the server goes down.
+        Raises ServerDraining when the server goes down, or lets the session go.
         """
         with self._reading(session_id) as reader:
             cursor = after
@@ -91,9 +97,10 @@ class Feeds:
                 may_be_over = not news or any(event.type == LAST for event in news)
                 if may_be_over and await self._is_over(session_id, cursor):
                     return
-                if self._draining:
+                if reader.sent_on or self._draining:
                     raise errors.ServerDraining(
-                        "This server is going down; watch again from the last event.",
+                        "This server goes on without this session; watch again from the last "
+                        "event.",
                         retry_after=0.5,
                     )
                 news = await reader.take()

@@ -57,6 +57,11 @@ class Inbox:
         while not self._queue.empty():
             self._queue.get_nowait()
 
+    def wake(self) -> None:
+        """Let whoever waits for a step look again."""
+        if self._queue.empty():
+            self._queue.put_nowait(lambda _: [])
+
     def rest(self) -> list[Step]:
         """Return the steps that have come, without waiting."""
         steps: list[Step] = []

@@ -19,7 +19,7 @@ from agentfield.live.outliving import Outliving
 from agentfield.live.promises import draining
 from agentfield.live.session import LiveSession
 from agentfield.live.whole import Shared
-from agentfield.sessions.model import CallState, EndReason, Session, State
+from agentfield.sessions.model import CallState, EndReason, ProviderCall, Session, State
 from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
 from agentfield.v1 import errors
 
@@ -30,6 +30,8 @@ FORGET_SECONDS = 60.0
 FORGET_AT_ONCE = 5
 """Sessions in one write: live sessions wait for it."""
 FORGET_PAUSE_SECONDS = 0.05
+LET_GO_SECONDS = 2.0
+"""How long a session that is let go may take to store what it is storing."""
 STOP_SECONDS = 4.0
 """How long a server that goes down waits for its provider calls to end."""
 
@@ -41,6 +43,7 @@ class Registry:
         self.shared = shared
         self._hang_ups = hang_ups
         self._sessions: dict[str, LiveSession] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starts: asyncio.Queue[tuple[LiveSession, Step]] = asyncio.Queue()
         self._retention = retention
         self._draining = False
@@ -56,7 +59,9 @@ class Registry:
             tasks.create_task(self._follow_goodbyes(), name="goodbyes")
             while True:
                 session, first = await self._starts.get()
-                tasks.create_task(self._run(session, first), name=session.value.session_id)
+                session_id = session.value.session_id
+                running = self._run(session, first)
+                self._tasks[session_id] = tasks.create_task(running, name=session_id)
 
     def find(self, session_id: str) -> LiveSession | None:
         """Return a session that runs here; None for one that is over."""
@@ -73,28 +78,48 @@ class Registry:
         if known is not None:
             return known
         running = LiveSession(self.shared, session)
-        self._add(running, running.handler.place)
-        return running
+        return self._add(running, running.handler.place)
 
     async def recover(self) -> None:
-        """Take up what an earlier process of this server has left.
+        """Take up what an earlier process of this server has left."""
+        OPEN_CALLS.inc(len(await self.shared.store.calls_in(CallState.ENDING)))
+        for session in await self.shared.store.unfinished():
+            await self.take_up(session)
+        for state in (CallState.CREATING, CallState.OPEN):
+            for call in await self.shared.store.calls_in(state):
+                if call.session_id not in self._sessions:
+                    await self._settle(call)
 
-        A session that waits for its offer goes on. One that was connected has lost its link, and
-        nobody heard what was said meanwhile: it ends, and its provider call is hung up.
+    async def take_up(self, session: Session) -> LiveSession:
+        """Run a stored session that nobody runs: one of an earlier process, or of another server.
+
+        ``session`` is as it is stored, with the ``owner_epoch`` under which this process writes
+        from now on. One that waits for its offer goes on. One that was connected has lost its link,
+        and nobody heard what was said meanwhile: it ends, and its provider call is hung up.
         """
-        store = self.shared.store
-        for call in await store.calls_in(CallState.CREATING):
-            log.warning("a provider call was abandoned", extra={"session_id": call.session_id})
-            ABANDONED_CALLS.inc()
-            await store.settle_call(call.provider_call_id, CallState.ABANDONED)
-        OPEN_CALLS.inc(len(await store.calls_in(CallState.ENDING)))
-        for call in await store.calls_in(CallState.OPEN):
-            OPEN_CALLS.inc()
-            await store.settle_call(call.provider_call_id, CallState.ENDING)
-        for session in await store.unfinished():
-            running = LiveSession(self.shared, session)
-            await self._replay(running)
-            self._add(running, _resumed(running))
+        running = LiveSession(self.shared, session)
+        await self._replay(running)
+        for call in await self.shared.store.calls(session.session_id):
+            await self._settle(call)
+        return self._add(running, _resumed(running))
+
+    async def let_go(self, session_id: str) -> None:
+        """Stop running a session without ending it: whoever takes it up goes on with it.
+
+        Nothing is hung up, and nothing is stored after what is being stored now. Those who wait for
+        it or follow it are sent on with ServerDraining. Returns when its task is over.
+        """
+        running = self._sessions.get(session_id)
+        if running is None:
+            return
+        running.let_go()
+        self.shared.feeds.send_on(session_id)
+        if (task := self._tasks.get(session_id)) is None:  # it has not begun
+            return
+        _, late = await asyncio.wait({task}, timeout=LET_GO_SECONDS)
+        if late:  # the store does not answer
+            task.cancel()
+            await asyncio.wait({task})
 
     async def drain(self) -> None:
         """End the sessions that are connected, and wait a while for their calls to end."""
@@ -111,9 +136,21 @@ class Registry:
         self.shared.hints.publish(TOPIC, "")
         await self._hang_ups.settled(STOP_SECONDS)
 
-    def _add(self, running: LiveSession, first: Step) -> None:
-        self._sessions[running.value.session_id] = running
-        self._starts.put_nowait((running, first))
+    def _add(self, running: LiveSession, first: Step) -> LiveSession:
+        known = self._sessions.setdefault(running.value.session_id, running)
+        if known is running:
+            self._starts.put_nowait((running, first))
+        return known
+
+    async def _settle(self, call: ProviderCall) -> None:
+        """Note what is to become of a call that nobody attends to."""
+        if call.state is CallState.CREATING:
+            log.warning("a provider call was abandoned", extra={"session_id": call.session_id})
+            ABANDONED_CALLS.inc()
+            await self.shared.store.settle_call(call.provider_call_id, CallState.ABANDONED)
+        elif call.state is CallState.OPEN:
+            OPEN_CALLS.inc()
+            await self.shared.store.settle_call(call.provider_call_id, CallState.ENDING)
 
     async def _run(self, session: LiveSession, first: Step) -> None:
         try:
@@ -121,6 +158,7 @@ class Registry:
         finally:
             session.leave()
             self._sessions.pop(session.value.session_id, None)
+            self._tasks.pop(session.value.session_id, None)
 
     async def _follow_cancellations(self) -> None:
         """End the sessions whose root execution is cancelled."""

@@ -72,6 +72,7 @@ class LiveSession:
         self.commands = Commands()
         self._recorder = Recorder(session, store=shared.store, feeds=shared.feeds)
         self._closed = False
+        self._let_go = False
         self._promises = Promises()
         self.errands = Errands()
 
@@ -98,7 +99,7 @@ class LiveSession:
     async def _run(self, first: Step | None) -> None:
         clock = asyncio.get_running_loop().time
         steps = [step for step in (self._begin, first) if step]
-        while True:
+        while not self._let_go:
             now = clock()
             orders: list[Order] = []
             for step in [*steps, *self.alarms.take(now)]:
@@ -122,6 +123,14 @@ class LiveSession:
         """Send those on who still wait for a step: this server takes none any more."""
         self._promises.close(draining("Ask again."))
         self._inbox.close()
+
+    def let_go(self) -> None:
+        """Take no further step, although the session has not ended: another task goes on with it."""
+        self._let_go = True
+        if self.value.state is State.LIVE:
+            LIVE_SESSIONS.dec()
+        self.leave()
+        self._inbox.wake()
 
     async def post(self, step: Step) -> None:
         """Have a step taken, some time soon; none is taken once the session's task has ended."""

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from support.live import PLAIN, VOICE, Desk, Line, desk, own_tasks, until
 from support.processes import free_port
@@ -16,6 +17,7 @@ from support.processes import free_port
 from agentfield import Agent, RealtimeSession
 from agentfield.app import App, running
 from agentfield.config import read_config
+from agentfield.live.registry import Registry
 from agentfield.testing import (
     Fault,
     Script,
@@ -308,3 +310,68 @@ async def test_a_session_that_nobody_leads_ends_with_its_last_worker() -> None:
         await at.worker.goodbye()
         assert await line.ended() == "agent_lost"
         await line.calls_are("ended")
+
+
+# --- sessions that change hands ---
+
+
+@pytest.fixture
+def registries(monkeypatch: pytest.MonkeyPatch) -> list[Registry]:
+    """Return the registries of the servers that start from now on, in their order."""
+    seen: list[Registry] = []
+    recover = Registry.recover
+
+    async def noted(self: Registry) -> None:
+        seen.append(self)
+        await recover(self)
+
+    monkeypatch.setattr(Registry, "recover", noted)
+    return seen
+
+
+async def take_up(registry: Registry, line: Line) -> None:
+    session = await registry.shared.store.get(line.session_id)
+    assert session is not None
+    await registry.take_up(session)
+
+
+async def test_a_session_that_is_let_go_and_taken_up_again_goes_on_with_its_handler(
+    registries: list[Registry],
+) -> None:
+    async with desk() as at:
+        line = await at.start()
+        handler = await at.worker.lead()
+        saying = at.begin(handler.say("Soon.", request_id="r"))
+        await handler.interrupt()  # what was asked for before it is known by then
+        await registries[0].let_go(line.session_id)
+        with pytest.raises(errors.ServerDraining):
+            await saying
+        await take_up(registries[0], line)
+        saying = at.begin(handler.say("Soon.", request_id="r"))
+        await line.connect()
+        assert (await saying).spoken_text == "Soon."
+        await line.end()
+
+
+async def test_those_who_follow_a_session_that_is_let_go_are_sent_on(
+    registries: list[Registry],
+) -> None:
+    async with desk() as at:
+        line = await at.start("plain")
+        await line.until("session.started")
+        await registries[0].let_go(line.session_id)
+        with pytest.raises(grpc.aio.AioRpcError, match="goes on without this session"):
+            await line.until("session.ended")
+        assert (await line.get()).state == "pending"
+        await take_up(registries[0], line)
+        await line.end()
+
+
+async def test_a_session_that_is_taken_up_twice_runs_once(registries: list[Registry]) -> None:
+    async with desk() as at:
+        line = await at.start("plain")
+        running = registries[0].find(line.session_id)
+        await take_up(registries[0], line)
+        assert registries[0].find(line.session_id) is running
+        await line.end()
+        assert (await line.types()).count("session.ended") == 1
