@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["Comments", "Operation", "always_present", "operations", "read_comments", "write_file"]
+__all__ = [
+    "Comments",
+    "Operation",
+    "always_present",
+    "in_place",
+    "operations",
+    "read_comments",
+    "write_file",
+]
 
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from google.protobuf.compiler import plugin_pb2
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message_factory import GetMessageClass
 
 from agentfield.contract import facts
+from agentfield.contract.fields import is_flat
 from agentfield.contract.json import to_plain
 from agentfield_gateway.routes import Route, Rpc, contract_routes
 
@@ -61,6 +70,16 @@ def operations() -> list[Operation]:
 def always_present(message: Descriptor) -> list[str]:
     """Return the fields that the JSON of every such message has."""
     return list(to_plain(GetMessageClass(message)()))
+
+
+def in_place(message: Descriptor) -> list[FieldDescriptor]:
+    """Return the fields as they stand in JSON: those of flat messages beside the others."""
+    found: dict[str, FieldDescriptor] = {}
+    for field in message.fields:
+        nested = field.message_type
+        inner = in_place(nested) if nested and is_flat(field) else [field]
+        found |= {each.name: each for each in inner}
+    return list(found.values())
 
 
 def read_comments() -> Comments:

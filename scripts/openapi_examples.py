@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from agentfield.contract.json import enum_text
+from agentfield.contract.fields import enum_text, is_flat
 from scripts.openapi_session_examples import SESSION_SAMPLES
 
 EXECUTION_ID = "exec_01kb0z6v5tq8w2m4r7y9c3e1hn"
@@ -33,6 +33,7 @@ SAMPLES: dict[str, Any] = {
     "error_reason": None,
     "execution_id": EXECUTION_ID,
     "execution_ids": [EXECUTION_ID, "exec_00000000000000000000000000"],
+    "enqueued_at": "2026-11-23T12:00:00.118Z",
     "expires_at": "2026-11-23T12:01:30.118Z",
     "finished_at": "2026-11-23T12:00:00.930Z",
     "input": {"city": "Paris"},
@@ -63,6 +64,7 @@ SAMPLES: dict[str, Any] = {
     "started_at": "2026-11-23T12:00:00.121Z",
     "status": "succeeded",
     "tags": ["weather"],
+    "status_reason": None,
     "target": "weather.forecast",
     "timeout": "90s",
     "total_executions": 1,
@@ -70,6 +72,7 @@ SAMPLES: dict[str, Any] = {
     "version": "1.4.0",
     "workflow_id": RUN_ID,
     # By message and name.
+    "AcceptedForm.type": "skill",
     "ExecuteAsyncResponse.status": "queued",
     "GetServerInfoResponse.version": "0.1.0",
     "Limits.agent_grace": "15s",
@@ -95,9 +98,12 @@ SAMPLES: dict[str, Any] = {
 def example(message: Descriptor, *, without: frozenset[str] = frozenset(), at: str = "") -> Any:
     """Return JSON that such a message may look like."""
     at = at or message.name
-    found = {}
+    found: dict[str, Any] = {}
     for field in message.fields:
         keys = (f"{at}.{field.name}", f"{message.name}.{field.name}", field.name)
+        if field.message_type and is_flat(field):
+            found |= example(field.message_type, at=at)
+            continue
         samples = [SAMPLES[key] for key in keys if key in SAMPLES]
         value = samples[0] if samples else _made(field, f"{at}.{field.name}")
         if value is not None and field.name not in without:

@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from agentfield.contract.json import enum_text
-from scripts.contract_source import Comments, always_present
+from agentfield.contract.fields import enum_text, ignored, is_always, is_json
+from scripts.contract_source import Comments, always_present, in_place
 
 Json = dict[str, Any]
 
@@ -23,6 +23,7 @@ SCALARS: dict[int, Json] = {
 }
 TIME: Json = {"type": "string", "format": "date-time"}
 DURATION: Json = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"}
+IGNORED: Json = {"description": "Ignored: existing clients send it.", "deprecated": True}
 OBJECT = re.compile(r"\ban? (JSON )?object\b|\bJSON Schema\b")
 """How a comment says that the JSON of its field is an object."""
 
@@ -46,10 +47,11 @@ class Schemas:
             schema["description"] = self._comments.of(message.full_name)
             schema["properties"] = {
                 field.name: self.field(field, sent=sent)
-                for field in message.fields
+                for field in in_place(message)
                 if field.name not in without
             }
             if sent:
+                schema["properties"] |= dict.fromkeys(ignored(message), IGNORED)
                 schema["additionalProperties"] = False
             elif required := always_present(message):
                 schema["required"] = required
@@ -65,6 +67,8 @@ class Schemas:
             schema = self._value(field, sent=sent)
             if field.is_repeated:
                 schema = {"type": "array", "items": schema}
+        if not sent and is_always(field) and (message is not None or is_json(field)):
+            schema = {"anyOf": [schema, {"type": "null"}]}
         comment = self._comments.of(field.full_name)
         limits = _limits(comment, repeated=field.is_repeated) if sent else {}
         return {**schema, **limits, "description": comment}

@@ -133,14 +133,15 @@ class Document:
             about, shown = schema.pop("description"), example(request)[rpc.body]
             raw = _content(rpc.raw_media_type, schema, shown)
             return {"description": about, "required": True, **raw}
-        return _content(
-            "application/json",
-            self._schemas.message(request, sent=True, without=in_path),
-            example(request, without=in_path),
-        )
+        schema = self._schemas.message(request, sent=True, without=in_path)
+        if rpc.body_form:
+            form = self._schemas.message(rpc.body_form, sent=True)
+            schema = {"anyOf": [schema, form]} if rpc.body_mark else form
+        return _content("application/json", schema, example(request, without=in_path))
 
     def _success(self, operation: Operation, rpc: Rpc) -> Json:
-        response: Descriptor = operation.method.descriptor.output_type
+        own: Descriptor = operation.method.descriptor.output_type
+        response = rpc.answer_form or own
         about, shown = self._comments.of(response.full_name), example(response)
         if rpc.response_body:
             shown = shown[rpc.response_body]
@@ -160,7 +161,7 @@ class Document:
             content = _content(rpc.raw_media_type or "application/json", schema, shown)
         headers = {
             name: {
-                "description": self._comments.of(f"{response.full_name}.{field_name}"),
+                "description": self._comments.of(f"{own.full_name}.{field_name}"),
                 "schema": {"type": "string"},
             }
             for name, field_name in rpc.headers

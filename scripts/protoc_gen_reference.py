@@ -6,10 +6,17 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from agentfield.contract.json import enum_text
+from agentfield.contract.fields import enum_text, ignored
 from agentfield.v1 import error_reason_pb2
 from agentfield_gateway.routes import Rpc
-from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
+from scripts.contract_source import (
+    Comments,
+    Operation,
+    in_place,
+    operations,
+    read_comments,
+    write_file,
+)
 
 HEAD = """# REST
 
@@ -83,8 +90,12 @@ class Reference:
             yield f"\nBody, `{rpc.raw_media_type}`, byte for byte: {self._comments.of(text.full_name)}\n"
         where = "Body" if rpc.body == "*" else "Query"
         fields = "".join(self._fields(method.input_type, skip=operation.in_path() | {rpc.body}))
-        if fields:
+        if fields and not (rpc.body_form and not rpc.body_mark):
             yield f"\n{where}:\n\n{fields}"
+        if rpc.body_form:
+            also = f", or, if it has `{rpc.body_mark}`," if rpc.body_mark else ""
+            yield f"\nBody{also} as existing clients send it:\n\n"
+            yield from self._fields(rpc.body_form)
         yield from self._answer(method.output_type, rpc)
 
     def _answer(self, answer: Descriptor, rpc: Rpc) -> Iterator[str]:
@@ -94,6 +105,7 @@ class Reference:
             about = self._comments.of(text.full_name)
             yield f"\nAnswer {rpc.success_status}, `{rpc.raw_media_type}`, byte for byte: {about}\n"
         elif rpc.response_body:
+            answer = rpc.answer_form or answer
             # Not wrapped: the field's own message is the answer.
             field = answer.fields_by_name[rpc.response_body]
             yield f"\nAnswer {rpc.success_status}, {shape}: {self._type(field)}.\n"
@@ -101,7 +113,7 @@ class Reference:
             yield f"\nAnswer {rpc.success_status}, {shape}: `{{}}`.\n"
         else:
             yield f"\nAnswer {rpc.success_status}, {shape}:\n\n"
-            yield from self._fields(answer)
+            yield from self._fields(rpc.answer_form or answer)
         if rpc.headers:
             names = " and ".join(f"`{name}`" for name, _ in rpc.headers)
             yield f"\nThe answer's headers {names} repeat those fields.\n"
@@ -116,12 +128,15 @@ class Reference:
     def _fields(self, message: Descriptor, *, skip: frozenset[str] = frozenset()) -> Iterator[str]:
         rows = [
             f"| `{field.name}` | {self._type(field)} | {self._comments.of(field.full_name)} |\n"
-            for field in message.fields
+            for field in in_place(message)
             if field.name not in skip
         ]
         if rows:
             yield "| field | type | meaning |\n|---|---|---|\n"
             yield from rows
+        if read_over := ignored(message):
+            names = ", ".join(f"`{name}`" for name in read_over)
+            yield f"\nIgnored, as existing clients send it: {names}.\n"
 
     def _type(self, field: FieldDescriptor) -> str:
         message, enum = field.message_type, field.enum_type

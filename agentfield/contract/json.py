@@ -3,12 +3,13 @@
 Names are the proto field names; times are RFC 3339 in UTC; durations are seconds with an ``s``;
 64-bit integers are numbers; enum values are lower-case words (``queued``), but for error reasons,
 which stay as ``google.rpc.ErrorInfo`` spells them; ``json`` fields are spliced byte for byte.
-What is unset, an empty string and an empty JSON field are left out.
+What is unset, an empty string and an empty JSON field are left out, but for fields that the
+contract marks with ``always``.
 """
 
 from __future__ import annotations
 
-__all__ = ["dump", "enum_text", "load", "set_text", "to_plain"]
+__all__ = ["dump", "load", "names_of", "set_text", "to_plain"]
 
 import json
 import re
@@ -21,8 +22,9 @@ import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from agentfield.contract.jsonslice import MalformedJson, members
-from agentfield.v1 import error_reason_pb2, errors, options_pb2
+from agentfield.contract.fields import enum_names, enum_text, ignored, is_always, is_flat, is_json
+from agentfield.contract.jsonslice import MalformedJson, items, members
+from agentfield.v1 import errors
 
 M = TypeVar("M", bound=Message)
 Writer = Callable[[Any], Any]
@@ -45,29 +47,21 @@ def to_plain(message: Message) -> dict[str, Any]:
 
 
 @cache
-def _enum_names(enum: EnumDescriptor) -> dict[int, str]:
-    words = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper()
-    names = {v.number: v.name.removeprefix(f"{words}_") for v in enum.values}
-    if enum is error_reason_pb2.ErrorReason.DESCRIPTOR:
-        return names
-    return {number: name.lower() for number, name in names.items()}
-
-
-def enum_text(enum: EnumDescriptor, number: int) -> str:
-    """Return the word for an enum value; a value this version does not know is its number."""
-    return _enum_names(enum).get(number, str(number))
-
-
-@cache
 def _object_writer(descriptor: Descriptor) -> Writer:
     fields = [(field.name, _presence(field), _field_writer(field)) for field in descriptor.fields]
+    empty = {field.name: _empty(field) for field in descriptor.fields if is_always(field)}
+    flat = {field.name for field in descriptor.fields if is_flat(field)}
 
     def write(message: Any) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for name, present, writer in fields:
             value = getattr(message, name)
-            if present(message, value):
+            if name in flat:
+                out |= writer(value) if present(message, value) else {}
+            elif present(message, value):
                 out[name] = writer(value)
+            elif name in empty:
+                out[name] = empty[name]
         return out
 
     return write
@@ -82,6 +76,10 @@ def _presence(field: FieldDescriptor) -> Callable[[Any, Any], bool]:
     if field.cpp_type in {FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM}:
         return lambda _message, value: bool(value)
     return lambda _message, _value: True
+
+
+def _empty(field: FieldDescriptor) -> str | None:
+    return "" if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and not is_json(field) else None
 
 
 def _field_writer(field: FieldDescriptor) -> Writer:
@@ -110,24 +108,30 @@ def _value_writer(field: FieldDescriptor) -> Writer:
     return lambda value: value
 
 
-def is_json(field: FieldDescriptor) -> bool:
-    """Return whether the field's bytes are JSON."""
-    return bool(field.GetOptions().Extensions[options_pb2.json])
-
-
 def load(into: M, data: bytes) -> M:
     """Read a JSON object into a message and return it.
 
     Raises InvalidArgument that names what is wrong: malformed JSON, an unknown field, a value of
-    the wrong kind. ``null`` leaves a field unset.
+    the wrong kind. ``null`` leaves a field unset; members that the contract lets a message ignore
+    are read over.
     """
+    read_over = ignored(into.DESCRIPTOR)
+    for name, text in _members(data).items():
+        if name not in read_over:
+            _load_field(into, name, text)
+    return into
+
+
+def names_of(data: bytes) -> frozenset[str]:
+    """Return the names of a JSON object's members. Raises InvalidArgument if it is none."""
+    return frozenset(_members(data))
+
+
+def _members(data: bytes) -> dict[str, str]:
     try:
-        found = members(data)
+        return members(data)
     except MalformedJson as error:
         raise errors.InvalidArgument(f"The body must be a JSON object: {error}.") from None
-    for name, text in found.items():
-        _load_field(into, name, text)
-    return into
 
 
 def _load_field(message: Message, name: str, text: str) -> None:
@@ -146,7 +150,9 @@ def _load_field(message: Message, name: str, text: str) -> None:
         return
     if field.message_type is not None and not _is_scalar_message(field):
         if field.is_repeated:
-            for item in _items(field, text):
+            if not text.startswith("["):
+                raise _wrong(field, "a list")
+            for item in items(text):
                 load(getattr(message, name).add(), item)
         else:
             load(getattr(message, name), text.encode())
@@ -175,24 +181,6 @@ def _find(message: Message, name: str) -> FieldDescriptor | None:
 def _fields(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
     # Not fields_by_name: it fails for names that are no UTF-8.
     return {field.name: field for field in descriptor.fields}
-
-
-def _items(field: FieldDescriptor, text: str) -> list[bytes]:
-    if not text.startswith("["):
-        raise _wrong(field, "a list")
-    # A list has no names to slice by; give its items names, and slice those.
-    decoder, at, items = json.JSONDecoder(), 1, []
-    while (at := _skip_separators(text, at)) < len(text) - 1:
-        end = decoder.raw_decode(text, at)[1]
-        items.append(text[at:end].encode())
-        at = end
-    return items
-
-
-def _skip_separators(text: str, at: int) -> int:
-    while text[at] in " \t\n\r,":
-        at += 1
-    return at
 
 
 def _message_name(field: FieldDescriptor) -> str:
@@ -283,7 +271,7 @@ def _is_text(value: str) -> bool:
 
 
 def _enum_number(field: FieldDescriptor, enum: EnumDescriptor, value: Any) -> int:
-    names = _enum_names(enum)
+    names = enum_names(enum)
     for number, name in names.items():
         if not isinstance(value, str):
             break

@@ -108,6 +108,41 @@ class ResponseHeader(_message.Message):
 Global___ResponseHeader: _TypeAlias = ResponseHeader  # noqa: Y015
 
 @_typing.final
+class Form(_message.Message):
+    """JSON over REST that is not the JSON of an rpc's own message: existing clients
+    send or read it. How it becomes the rpc's message, or is made of it, is code
+    of the gateway, one function for each form.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """The message of this package whose JSON it is."""
+    mark: _builtins.str
+    """Of a body that may be either: the member that only this form has. Empty:
+    it is the only form there is.
+    """
+    field: _builtins.str
+    """Of an answer that is one field of the message: that field. Empty: all of it."""
+    def __init__(
+        self,
+        *,
+        message: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "mark", b"mark", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Form: _TypeAlias = Form  # noqa: Y015
+
+@_typing.final
 class Rest(_message.Message):
     """What `google.api.http` cannot say about a REST route."""
 
@@ -119,6 +154,8 @@ class Rest(_message.Message):
     RAW_MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
     LAST_EVENT_ID_FIELD_NUMBER: _builtins.int
+    BODY_FORM_FIELD_NUMBER: _builtins.int
+    ANSWER_FORM_FIELD_NUMBER: _builtins.int
     success_status: _builtins.int
     """The HTTP status of success. 0: 200."""
     event_stream: _builtins.bool
@@ -138,6 +175,16 @@ class Rest(_message.Message):
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResponseHeader]:
         """Headers of a successful answer."""
 
+    @_builtins.property
+    def body_form(self) -> Global___Form:
+        """What the body may be in place of the request."""
+
+    @_builtins.property
+    def answer_form(self) -> Global___Form:
+        """What the answer is in place of the response, and of what the HTTP rule says
+        of its body.
+        """
+
     def __init__(
         self,
         *,
@@ -147,22 +194,39 @@ class Rest(_message.Message):
         raw_media_type: _builtins.str = ...,
         event_id: _builtins.str = ...,
         last_event_id: _builtins.str = ...,
+        body_form: Global___Form | None = ...,
+        answer_form: Global___Form | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "event_stream", b"event_stream", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form", "event_id", b"event_id", "event_stream", b"event_stream", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Rest: _TypeAlias = Rest  # noqa: Y015
 
 JSON_FIELD_NUMBER: _builtins.int
+ALWAYS_FIELD_NUMBER: _builtins.int
+FLAT_FIELD_NUMBER: _builtins.int
+IGNORED_FIELD_NUMBER: _builtins.int
 REST_FIELD_NUMBER: _builtins.int
 ACCESS_FIELD_NUMBER: _builtins.int
 json: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The bytes are one JSON value in UTF-8. Over REST it appears in place, byte
 for byte: it is spliced, never decoded and encoded again, so a number like
 9007199254740993 stays what it is.
+"""
+always: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""In the JSON of an answer even if empty: a string as `""`, an unset message
+or JSON as `null`. Existing clients rely on the member being there.
+"""
+flat: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""In JSON the message's members stand in place, beside those of the message
+that holds it, which win where both have one.
+"""
+ignored: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
+"""Members that the JSON of such a message may have besides its fields, and
+that are read over: existing clients send them.
 """
 rest: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Rest]
 """REST facts of an rpc that has a `google.api.http` rule."""

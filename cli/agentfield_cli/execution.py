@@ -19,7 +19,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from agentfield.contract.json import enum_text, set_text
+from agentfield.contract.fields import enum_text
+from agentfield.contract.json import set_text
 from agentfield.v1 import error_reason_pb2, errors
 from agentfield.v1 import execution_pb2 as pb
 from agentfield.v1 import execution_service_pb2 as service_pb

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agentfield.contract.json import enum_text
+from agentfield.contract.fields import enum_text
 from agentfield.contract.jsonslice import members
 from agentfield.v1 import session_pb2 as pb
 from agentfield_cli.exits import visible

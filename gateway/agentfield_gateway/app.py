@@ -84,7 +84,7 @@ class _Gateway:
     def _routes(self) -> Iterator[Route[Endpoint]]:
         for route in contract_routes():
             rpc = route.leads_to
-            endpoint = self._forward.endpoint(rpc)
+            endpoint = self._forward.endpoint(route)
             yield Route(verb=route.verb, template=route.template, leads_to=endpoint)
             if route.verb == "GET" and not rpc.event_stream:
                 yield Route(verb="HEAD", template=route.template, leads_to=endpoint)

@@ -13,8 +13,9 @@ from agentfield.v1 import errors
 from agentfield_gateway.config import GatewayConfig
 from agentfield_gateway.events import send_events
 from agentfield_gateway.incoming import message_of, metadata_of
+from agentfield_gateway.legacy import Asked
 from agentfield_gateway.outgoing import answer
-from agentfield_gateway.routes import Rpc
+from agentfield_gateway.routes import Route, Rpc
 from agentfield_gateway.transport import Transport
 
 Endpoint = Callable[[web.Request, Mapping[str, str]], Awaitable[web.StreamResponse]]
@@ -31,8 +32,9 @@ class Forward:
         self._config = config
         self._draining = draining
 
-    def endpoint(self, rpc: Rpc) -> Endpoint:
-        """Return the endpoint of an rpc."""
+    def endpoint(self, route: Route[Rpc]) -> Endpoint:
+        """Return the endpoint of a route."""
+        rpc = route.leads_to
 
         async def respond(
             request: web.Request, parameters: Mapping[str, str]
@@ -55,7 +57,7 @@ class Forward:
                     draining=self._draining,
                 )
             found = await self._transport.unary(rpc.method, message, metadata=metadata)
-            return answer(rpc, found)
+            return answer(rpc, found, Asked(template=route.template, request=message))
 
         return respond
 

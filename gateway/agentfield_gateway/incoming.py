@@ -10,9 +10,11 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
-from agentfield.contract.json import load, set_text
+from agentfield.contract.json import load, names_of, set_text
 from agentfield.v1 import errors
+from agentfield_gateway.legacy import form_body
 from agentfield_gateway.routes import Rpc
 
 _PASSED_ON = (
@@ -61,12 +63,10 @@ def message_of(
 
     ``query`` is the raw query string; ``body`` counts only where the rpc takes one.
     """
-    message = rpc.request()
     given = _parameters_of(query)
-    if rpc.body == "*":
-        if given:
-            raise errors.InvalidArgument("This route takes no query parameters.")
-        load(message, body or b"{}")
+    if rpc.body == "*" and given:
+        raise errors.InvalidArgument("This route takes no query parameters.")
+    message = _read(rpc, body or b"{}") if rpc.body == "*" else rpc.request()
     for name, text in given:
         if name == rpc.body:
             raise errors.InvalidArgument(
@@ -92,6 +92,13 @@ def metadata_of(headers: Headers) -> list[tuple[str, str]]:
     """
     found = ((name, header(headers, name)) for name in _PASSED_ON)
     return [(name, value) for name, value in found if value]
+
+
+def _read(rpc: Rpc, body: bytes) -> Message:
+    """Read a body of JSON: the request's own, or the form that stands in its place."""
+    if rpc.body_form and (not rpc.body_mark or rpc.body_mark in names_of(body)):
+        return form_body(load(GetMessageClass(rpc.body_form)(), body))
+    return load(rpc.request(), body)
 
 
 def _parameters_of(query: str) -> list[tuple[str, str]]:

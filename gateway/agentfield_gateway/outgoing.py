@@ -14,12 +14,15 @@ from google.protobuf.message import Message
 
 from agentfield.contract.json import to_plain
 from agentfield.v1 import errors
+from agentfield_gateway.legacy import Asked, form_answer
 from agentfield_gateway.routes import Rpc
 
 
-def answer(rpc: Rpc, message: Message) -> web.Response:
+def answer(rpc: Rpc, message: Message, asked: Asked) -> web.Response:
     """Return the answer of a successful rpc."""
     found: dict[str, Any] = {name: getattr(message, field) for name, field in rpc.headers}
+    if rpc.answer_form:
+        message = form_answer(rpc.answer_form, message, asked)
     if rpc.raw_media_type:
         text: str = getattr(message, rpc.response_body)
         body = text.encode()

@@ -14,8 +14,9 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from agentfield.contract import facts
+from agentfield.contract import facts, forms
 from agentfield.v1 import errors, options_pb2
+from agentfield_gateway.legacy import ANSWERS, BODIES
 
 T = TypeVar("T")
 
@@ -33,7 +34,13 @@ class Rpc:
     """``*``: the body is the request. A field's name: the body is its text, as it is. Empty: there
     is none. Fields that come in neither path nor body come in the query."""
     response_body: str
-    """The one field of the response that is the answer's body. Empty: all of it."""
+    """The one field of the response, or of its form, that is the answer's body. Empty: all."""
+    body_form: Descriptor | None
+    """What the body may be in place of the request; ``agentfield_gateway.legacy`` knows how."""
+    body_mark: str
+    """The member that tells such a body from the request. Empty: the body always is one."""
+    answer_form: Descriptor | None
+    """What the answer is made of in place of the response."""
     success_status: int
     headers: tuple[tuple[str, str], ...]
     """Names of headers, each with the response field it repeats."""
@@ -136,6 +143,7 @@ def contract_routes() -> Iterator[Route[Rpc]]:
             continue
         main = options.Extensions[annotations_pb2.http]
         rest = options.Extensions[options_pb2.rest]
+        _check_forms(method, rest)
         for rule in (main, *main.additional_bindings):
             verb = rule.WhichOneof("pattern")
             template = getattr(rule, verb)
@@ -143,22 +151,33 @@ def contract_routes() -> Iterator[Route[Rpc]]:
                 raise ValueError(
                     f"{method.name} has an HTTP rule that cannot be served: {template}"
                 )
-            yield Route(
-                verb=verb.upper(),
-                template=template,
-                leads_to=Rpc(
-                    method=method.name,
-                    request=GetMessageClass(method.descriptor.input_type),
-                    body=rule.body,
-                    response_body=rule.response_body,
-                    success_status=rest.success_status or 200,
-                    headers=tuple((header.name, header.field) for header in rest.headers),
-                    raw_media_type=rest.raw_media_type,
-                    event_stream=rest.event_stream,
-                    event_id=rest.event_id,
-                    last_event_id=rest.last_event_id,
-                ),
-            )
+            yield Route(verb=verb.upper(), template=template, leads_to=_rpc(method, rule, rest))
+
+
+def _rpc(method: facts.Method, rule: http_pb2.HttpRule, rest: options_pb2.Rest) -> Rpc:
+    answer_form = forms.find(rest.answer_form.message)
+    return Rpc(
+        method=method.name,
+        request=GetMessageClass(method.descriptor.input_type),
+        body=rule.body,
+        response_body=rest.answer_form.field if answer_form else rule.response_body,
+        body_form=forms.find(rest.body_form.message),
+        body_mark=rest.body_form.mark,
+        answer_form=answer_form,
+        success_status=rest.success_status or 200,
+        headers=tuple((header.name, header.field) for header in rest.headers),
+        raw_media_type=rest.raw_media_type,
+        event_stream=rest.event_stream,
+        event_id=rest.event_id,
+        last_event_id=rest.last_event_id,
+    )
+
+
+def _check_forms(method: facts.Method, rest: options_pb2.Rest) -> None:
+    answer, body = rest.answer_form.message, rest.body_form.message
+    known = answer in {"", *ANSWERS} and body in {"", *BODIES}
+    if not known or (answer and (rest.event_stream or rest.raw_media_type)):
+        raise ValueError(f"{method.name} has a form that nobody makes or reads")
 
 
 def _can_serve(method: MethodDescriptor, rule: http_pb2.HttpRule, rest: options_pb2.Rest) -> bool:

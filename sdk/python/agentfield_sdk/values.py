@@ -19,7 +19,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from agentfield.contract.json import enum_text
+from agentfield.contract.fields import enum_text
 from agentfield.v1 import options_pb2, session_pb2
 from agentfield_sdk import session_values as sessions
 from agentfield_sdk.payload import load

@@ -16,6 +16,7 @@ from agentfield.v1 import (
     errors,
     execution_pb2,
     execution_service_pb2,
+    forms_pb2,
     node_service_pb2,
     session_pb2,
     session_service_pb2,
@@ -126,6 +127,25 @@ def test_messages_lists_and_maps_nest() -> None:
     batch = execution_service_pb2.BatchGetExecutionsResponse(missing=["b"])
     batch.executions["a"].execution_id = "a"
     assert json.loads(dump(batch))["executions"]["a"]["execution_id"] == "a"
+
+
+def test_members_that_existing_clients_send_are_read_over() -> None:
+    request = load(
+        execution_service_pb2.ExecuteRequest(), b'{"context": [1], "webhook": null, "input": {}}'
+    )
+
+    assert request == execution_service_pb2.ExecuteRequest(input=b"{}")
+
+
+def test_members_of_a_flat_message_stand_in_place_and_yield_to_the_others() -> None:
+    form = forms_pb2.ExecutionForm(status="odd", execution_id="exec_1")
+    assert json.loads(dump(form)) == {"execution_id": "exec_1", "status": "odd"}
+
+    form.execution.run_id = "run_1"
+    form.execution.status = execution_pb2.EXECUTION_STATUS_RUNNING
+
+    found = json.loads(dump(form))
+    assert (found["run_id"], found["status"]) == ("run_1", "odd")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from unit.gateway.scripted_transport import Gateway, ScriptedTransport
 
 from agentfield.contract import facts
-from agentfield.contract.json import dump, enum_text, load
+from agentfield.contract.fields import enum_text, ignored
+from agentfield.contract.json import dump, load
 from agentfield.v1 import errors, execution_pb2
 from agentfield_gateway.operations import Operations
 from agentfield_gateway.routes import Route, Rpc, contract_routes
@@ -200,14 +201,15 @@ def test_the_body_of_a_request_is_what_the_contract_reads(route: Route[Rpc]) -> 
 
     load(rpc.request(), orjson.dumps(content["example"]))
     check(content["schema"], content["example"])
-    assert set(schema["properties"]) == set(rpc.request.DESCRIPTOR.fields_by_name) - in_path
+    fields = {*rpc.request.DESCRIPTOR.fields_by_name, *ignored(rpc.request.DESCRIPTOR)}
+    assert set(schema["properties"]) == fields - in_path
     assert schema["additionalProperties"] is False
 
 
 @by_route
 def test_an_answer_is_what_the_contract_writes(route: Route[Rpc]) -> None:
     rpc = route.leads_to
-    response = facts.methods()[rpc.method].descriptor.output_type
+    response = rpc.answer_form or facts.methods()[rpc.method].descriptor.output_type
     plain = json.loads(dump(filled(response)))
     if rpc.event_stream:
         content = success_of(route)["content"]["text/event-stream"]

@@ -1100,13 +1100,13 @@ var File_agentfield_v1_execution_service_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"\n" +
-	"%agentfield/v1/execution_service.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1dagentfield/v1/execution.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n" +
+	"%agentfield/v1/execution_service.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1dagentfield/v1/execution.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n" +
 	"\x0eExecuteRequest\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
 	"\x05input\x18\x02 \x01(\fB\x04\xa0\xbb\x18\x01R\x05input\x123\n" +
 	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"\xb8\x02\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId:\x16»\x18\acontext»\x18\awebhook\"\xb8\x02\n" +
 	"\x0fExecuteResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1f\n" +
@@ -1118,13 +1118,13 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"\vduration_ms\x18\a \x01(\x03R\n" +
 	"durationMs\x12;\n" +
 	"\vfinished_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"finishedAt\"\x9d\x01\n" +
+	"finishedAt\"\xb5\x01\n" +
 	"\x13ExecuteAsyncRequest\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x1a\n" +
 	"\x05input\x18\x02 \x01(\fB\x04\xa0\xbb\x18\x01R\x05input\x123\n" +
 	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"\xad\x02\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId:\x16»\x18\acontext»\x18\awebhook\"\xad\x02\n" +
 	"\x14ExecuteAsyncResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1f\n" +
@@ -1185,20 +1185,24 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"\rerror_details\x18\a \x01(\fB\x04\xa0\xbb\x18\x01R\ferrorDetails\"t\n" +
 	"\x17ReportExecutionResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x126\n" +
-	"\x06status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status2\xb4\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status2\xfb\n" +
 	"\n" +
 	"\x10ExecutionService\x12\xad\x01\n" +
 	"\aExecute\x12\x1d.agentfield.v1.ExecuteRequest\x1a\x1e.agentfield.v1.ExecuteResponse\"c\xaa\xbb\x184\x12\x1e\n" +
 	"\x0eX-Execution-ID\x12\fexecution_id\x12\x12\n" +
 	"\bX-Run-ID\x12\x06run_id\xb2\xbb\x18\x04\n" +
-	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/api/v1/execute/{target}\x12\xc5\x01\n" +
-	"\fExecuteAsync\x12\".agentfield.v1.ExecuteAsyncRequest\x1a#.agentfield.v1.ExecuteAsyncResponse\"l\xaa\xbb\x187\b\xca\x01\x12\x1e\n" +
+	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/api/v1/execute/{target}\x12\xd5\x01\n" +
+	"\fExecuteAsync\x12\".agentfield.v1.ExecuteAsyncRequest\x1a#.agentfield.v1.ExecuteAsyncResponse\"|\xaa\xbb\x18G\b\xca\x01\x12\x1e\n" +
 	"\x0eX-Execution-ID\x12\fexecution_id\x12\x12\n" +
-	"\bX-Run-ID\x12\x06run_id\xb2\xbb\x18\x04\n" +
-	"\x02\x02\x03\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/api/v1/execute/async/{target}\x12\x96\x01\n" +
-	"\fGetExecution\x12\".agentfield.v1.GetExecutionRequest\x1a#.agentfield.v1.GetExecutionResponse\"=\xb2\xbb\x18\x05\n" +
-	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02.b\texecution\x12!/api/v1/executions/{execution_id}\x12\x9d\x01\n" +
-	"\x12BatchGetExecutions\x12(.agentfield.v1.BatchGetExecutionsRequest\x1a).agentfield.v1.BatchGetExecutionsResponse\"2\xb2\xbb\x18\x04\n" +
+	"\bX-Run-ID\x12\x06run_idB\x0e\n" +
+	"\fAcceptedForm\xb2\xbb\x18\x04\n" +
+	"\x02\x02\x03\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/api/v1/execute/async/{target}\x12\xab\x01\n" +
+	"\fGetExecution\x12\".agentfield.v1.GetExecutionRequest\x1a#.agentfield.v1.GetExecutionResponse\"R\xaa\xbb\x18\x11B\x0f\n" +
+	"\rExecutionForm\xb2\xbb\x18\x05\n" +
+	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02.b\texecution\x12!/api/v1/executions/{execution_id}\x12\xbf\x01\n" +
+	"\x12BatchGetExecutions\x12(.agentfield.v1.BatchGetExecutionsRequest\x1a).agentfield.v1.BatchGetExecutionsResponse\"T\xaa\xbb\x18\x1eB\x1c\n" +
+	"\x0eExecutionsForm\x1a\n" +
+	"executions\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/api/v1/executions/batch-status\x12\x81\x01\n" +
 	"\x0eListExecutions\x12$.agentfield.v1.ListExecutionsRequest\x1a%.agentfield.v1.ListExecutionsResponse\"\"\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/executions\x12\x9d\x01\n" +

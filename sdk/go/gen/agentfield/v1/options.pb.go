@@ -185,6 +185,73 @@ func (x *ResponseHeader) GetField() string {
 	return ""
 }
 
+// JSON over REST that is not the JSON of an rpc's own message: existing clients
+// send or read it. How it becomes the rpc's message, or is made of it, is code
+// of the gateway, one function for each form.
+type Form struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message of this package whose JSON it is.
+	Message string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// Of a body that may be either: the member that only this form has. Empty:
+	// it is the only form there is.
+	Mark string `protobuf:"bytes,2,opt,name=mark,proto3" json:"mark,omitempty"`
+	// Of an answer that is one field of the message: that field. Empty: all of it.
+	Field         string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Form) Reset() {
+	*x = Form{}
+	mi := &file_agentfield_v1_options_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Form) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Form) ProtoMessage() {}
+
+func (x *Form) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_options_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Form.ProtoReflect.Descriptor instead.
+func (*Form) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Form) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Form) GetMark() string {
+	if x != nil {
+		return x.Mark
+	}
+	return ""
+}
+
+func (x *Form) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
 // What `google.api.http` cannot say about a REST route.
 type Rest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -202,14 +269,19 @@ type Rest struct {
 	EventId string `protobuf:"bytes,5,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// The field of the request that the header `Last-Event-ID` fills. A stream
 	// that ends without an event is answered with 204: there is nothing more.
-	LastEventId   string `protobuf:"bytes,6,opt,name=last_event_id,json=lastEventId,proto3" json:"last_event_id,omitempty"`
+	LastEventId string `protobuf:"bytes,6,opt,name=last_event_id,json=lastEventId,proto3" json:"last_event_id,omitempty"`
+	// What the body may be in place of the request.
+	BodyForm *Form `protobuf:"bytes,7,opt,name=body_form,json=bodyForm,proto3" json:"body_form,omitempty"`
+	// What the answer is in place of the response, and of what the HTTP rule says
+	// of its body.
+	AnswerForm    *Form `protobuf:"bytes,8,opt,name=answer_form,json=answerForm,proto3" json:"answer_form,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Rest) Reset() {
 	*x = Rest{}
-	mi := &file_agentfield_v1_options_proto_msgTypes[2]
+	mi := &file_agentfield_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -221,7 +293,7 @@ func (x *Rest) String() string {
 func (*Rest) ProtoMessage() {}
 
 func (x *Rest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_options_proto_msgTypes[2]
+	mi := &file_agentfield_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -234,7 +306,7 @@ func (x *Rest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rest.ProtoReflect.Descriptor instead.
 func (*Rest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_agentfield_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Rest) GetSuccessStatus() int32 {
@@ -279,6 +351,20 @@ func (x *Rest) GetLastEventId() string {
 	return ""
 }
 
+func (x *Rest) GetBodyForm() *Form {
+	if x != nil {
+		return x.BodyForm
+	}
+	return nil
+}
+
+func (x *Rest) GetAnswerForm() *Form {
+	if x != nil {
+		return x.AnswerForm
+	}
+	return nil
+}
+
 var file_agentfield_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
@@ -286,6 +372,30 @@ var file_agentfield_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Field:         50100,
 		Name:          "agentfield.v1.json",
 		Tag:           "varint,50100,opt,name=json",
+		Filename:      "agentfield/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50103,
+		Name:          "agentfield.v1.always",
+		Tag:           "varint,50103,opt,name=always",
+		Filename:      "agentfield/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50105,
+		Name:          "agentfield.v1.flat",
+		Tag:           "varint,50105,opt,name=flat",
+		Filename:      "agentfield/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: ([]string)(nil),
+		Field:         50104,
+		Name:          "agentfield.v1.ignored",
+		Tag:           "bytes,50104,rep,name=ignored",
 		Filename:      "agentfield/v1/options.proto",
 	},
 	{
@@ -314,6 +424,25 @@ var (
 	//
 	// optional bool json = 50100;
 	E_Json = &file_agentfield_v1_options_proto_extTypes[0]
+	// In the JSON of an answer even if empty: a string as `""`, an unset message
+	// or JSON as `null`. Existing clients rely on the member being there.
+	//
+	// optional bool always = 50103;
+	E_Always = &file_agentfield_v1_options_proto_extTypes[1]
+	// In JSON the message's members stand in place, beside those of the message
+	// that holds it, which win where both have one.
+	//
+	// optional bool flat = 50105;
+	E_Flat = &file_agentfield_v1_options_proto_extTypes[2]
+)
+
+// Extension fields to descriptorpb.MessageOptions.
+var (
+	// Members that the JSON of such a message may have besides its fields, and
+	// that are read over: existing clients send them.
+	//
+	// repeated string ignored = 50104;
+	E_Ignored = &file_agentfield_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.MethodOptions.
@@ -321,11 +450,11 @@ var (
 	// REST facts of an rpc that has a `google.api.http` rule.
 	//
 	// optional agentfield.v1.Rest rest = 50101;
-	E_Rest = &file_agentfield_v1_options_proto_extTypes[1]
+	E_Rest = &file_agentfield_v1_options_proto_extTypes[4]
 	// Who may call the rpc. Every rpc carries it.
 	//
 	// optional agentfield.v1.Access access = 50102;
-	E_Access = &file_agentfield_v1_options_proto_extTypes[2]
+	E_Access = &file_agentfield_v1_options_proto_extTypes[5]
 )
 
 var File_agentfield_v1_options_proto protoreflect.FileDescriptor
@@ -337,14 +466,21 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.agentfield.v1.RoleR\x05roles\":\n" +
 	"\x0eResponseHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05field\x18\x02 \x01(\tR\x05field\"\xee\x01\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\"J\n" +
+	"\x04Form\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\x12\x12\n" +
+	"\x04mark\x18\x02 \x01(\tR\x04mark\x12\x14\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\"\xd6\x02\n" +
 	"\x04Rest\x12%\n" +
 	"\x0esuccess_status\x18\x01 \x01(\x05R\rsuccessStatus\x127\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1d.agentfield.v1.ResponseHeaderR\aheaders\x12!\n" +
 	"\fevent_stream\x18\x03 \x01(\bR\veventStream\x12$\n" +
 	"\x0eraw_media_type\x18\x04 \x01(\tR\frawMediaType\x12\x19\n" +
 	"\bevent_id\x18\x05 \x01(\tR\aeventId\x12\"\n" +
-	"\rlast_event_id\x18\x06 \x01(\tR\vlastEventId*_\n" +
+	"\rlast_event_id\x18\x06 \x01(\tR\vlastEventId\x120\n" +
+	"\tbody_form\x18\a \x01(\v2\x13.agentfield.v1.FormR\bbodyForm\x124\n" +
+	"\vanswer_form\x18\b \x01(\v2\x13.agentfield.v1.FormR\n" +
+	"answerForm*_\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -353,7 +489,10 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"ROLE_AGENT\x10\x02\x12\x0f\n" +
 	"\vROLE_CLIENT\x10\x03\x12\x10\n" +
 	"\fROLE_SESSION\x10\x04:3\n" +
-	"\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\bR\x04json:I\n" +
+	"\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\bR\x04json:7\n" +
+	"\x06always\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\x06always:3\n" +
+	"\x04flat\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x87\x03 \x01(\bR\x04flat:;\n" +
+	"\aignored\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x03(\tR\aignored:I\n" +
 	"\x04rest\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x13.agentfield.v1.RestR\x04rest:O\n" +
 	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\v2\x15.agentfield.v1.AccessR\x06accessB\xa8\x01\n" +
 	"\x11com.agentfield.v1B\fOptionsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
@@ -371,28 +510,35 @@ func file_agentfield_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_agentfield_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agentfield_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_agentfield_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_agentfield_v1_options_proto_goTypes = []any{
-	(Role)(0),                          // 0: agentfield.v1.Role
-	(*Access)(nil),                     // 1: agentfield.v1.Access
-	(*ResponseHeader)(nil),             // 2: agentfield.v1.ResponseHeader
-	(*Rest)(nil),                       // 3: agentfield.v1.Rest
-	(*descriptorpb.FieldOptions)(nil),  // 4: google.protobuf.FieldOptions
-	(*descriptorpb.MethodOptions)(nil), // 5: google.protobuf.MethodOptions
+	(Role)(0),                           // 0: agentfield.v1.Role
+	(*Access)(nil),                      // 1: agentfield.v1.Access
+	(*ResponseHeader)(nil),              // 2: agentfield.v1.ResponseHeader
+	(*Form)(nil),                        // 3: agentfield.v1.Form
+	(*Rest)(nil),                        // 4: agentfield.v1.Rest
+	(*descriptorpb.FieldOptions)(nil),   // 5: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil), // 6: google.protobuf.MessageOptions
+	(*descriptorpb.MethodOptions)(nil),  // 7: google.protobuf.MethodOptions
 }
 var file_agentfield_v1_options_proto_depIdxs = []int32{
-	0, // 0: agentfield.v1.Access.roles:type_name -> agentfield.v1.Role
-	2, // 1: agentfield.v1.Rest.headers:type_name -> agentfield.v1.ResponseHeader
-	4, // 2: agentfield.v1.json:extendee -> google.protobuf.FieldOptions
-	5, // 3: agentfield.v1.rest:extendee -> google.protobuf.MethodOptions
-	5, // 4: agentfield.v1.access:extendee -> google.protobuf.MethodOptions
-	3, // 5: agentfield.v1.rest:type_name -> agentfield.v1.Rest
-	1, // 6: agentfield.v1.access:type_name -> agentfield.v1.Access
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	5, // [5:7] is the sub-list for extension type_name
-	2, // [2:5] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	0,  // 0: agentfield.v1.Access.roles:type_name -> agentfield.v1.Role
+	2,  // 1: agentfield.v1.Rest.headers:type_name -> agentfield.v1.ResponseHeader
+	3,  // 2: agentfield.v1.Rest.body_form:type_name -> agentfield.v1.Form
+	3,  // 3: agentfield.v1.Rest.answer_form:type_name -> agentfield.v1.Form
+	5,  // 4: agentfield.v1.json:extendee -> google.protobuf.FieldOptions
+	5,  // 5: agentfield.v1.always:extendee -> google.protobuf.FieldOptions
+	5,  // 6: agentfield.v1.flat:extendee -> google.protobuf.FieldOptions
+	6,  // 7: agentfield.v1.ignored:extendee -> google.protobuf.MessageOptions
+	7,  // 8: agentfield.v1.rest:extendee -> google.protobuf.MethodOptions
+	7,  // 9: agentfield.v1.access:extendee -> google.protobuf.MethodOptions
+	4,  // 10: agentfield.v1.rest:type_name -> agentfield.v1.Rest
+	1,  // 11: agentfield.v1.access:type_name -> agentfield.v1.Access
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	10, // [10:12] is the sub-list for extension type_name
+	4,  // [4:10] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_options_proto_init() }
@@ -406,8 +552,8 @@ func file_agentfield_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_options_proto_rawDesc), len(file_agentfield_v1_options_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
-			NumExtensions: 3,
+			NumMessages:   4,
+			NumExtensions: 6,
 			NumServices:   0,
 		},
 		GoTypes:           file_agentfield_v1_options_proto_goTypes,

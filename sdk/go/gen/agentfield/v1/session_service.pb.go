@@ -1462,18 +1462,19 @@ const file_agentfield_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"}\n" +
 	"\x1cListSessionWorkflowsResponse\x125\n" +
 	"\tworkflows\x18\x01 \x03(\v2\x17.agentfield.v1.WorkflowR\tworkflows\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb2\r\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc2\r\n" +
 	"\x0eSessionService\x12\xbf\x01\n" +
 	"\fStartSession\x12\".agentfield.v1.StartSessionRequest\x1a#.agentfield.v1.StartSessionResponse\"f\xaa\xbb\x18\x03\b\xc9\x01\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02Q:\x01*Z$:\x01*\"\x1f/api/v1/sessions/{target}/start\"&/api/v1/session-targets/{target}/start\x12\x97\x02\n" +
 	"\rRealtimeOffer\x12#.agentfield.v1.RealtimeOfferRequest\x1a$.agentfield.v1.RealtimeOfferResponse\"\xba\x01\xaa\xbb\x18\x11\"\x0fapplication/sdp\xb2\xbb\x18\x05\n" +
 	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02\x95\x01:\toffer_sdpZE:\toffer_sdpb\n" +
 	"answer_sdp\",/api/v1/sessions/{session_id}/realtime-offerb\n" +
-	"answer_sdp\"5/api/v1/session-instances/{session_id}/realtime-offer\x12\x87\x02\n" +
+	"answer_sdp\"5/api/v1/session-instances/{session_id}/realtime-offer\x12\x97\x02\n" +
 	"\n" +
-	"InvokeTool\x12 .agentfield.v1.InvokeToolRequest\x1a!.agentfield.v1.InvokeToolResponse\"\xb3\x01\xaa\xbb\x187\b\xca\x01\x12\x1e\n" +
+	"InvokeTool\x12 .agentfield.v1.InvokeToolRequest\x1a!.agentfield.v1.InvokeToolResponse\"\xc3\x01\xaa\xbb\x18G\b\xca\x01\x12\x1e\n" +
 	"\x0eX-Execution-ID\x12\fexecution_id\x12\x12\n" +
-	"\bX-Run-ID\x12\x06run_id\xb2\xbb\x18\x05\n" +
+	"\bX-Run-ID\x12\x06run_idB\x0e\n" +
+	"\fAcceptedForm\xb2\xbb\x18\x05\n" +
 	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02i:\x01*Z/:\x01*\"*/api/v1/sessions/{session_id}/tools/{tool}\"3/api/v1/session-instances/{session_id}/tools/{tool}\x12\x93\x01\n" +
 	"\n" +
 	"GetSession\x12 .agentfield.v1.GetSessionRequest\x1a!.agentfield.v1.GetSessionResponse\"@\xb2\xbb\x18\x05\n" +

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { FieldOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { FieldOptions, MessageOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/options.proto.
  */
 export const file_agentfield_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChthZ2VudGZpZWxkL3YxL29wdGlvbnMucHJvdG8SDWFnZW50ZmllbGQudjEiLAoGQWNjZXNzEiIKBXJvbGVzGAEgAygOMhMuYWdlbnRmaWVsZC52MS5Sb2xlIi0KDlJlc3BvbnNlSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFZmllbGQYAiABKAkipQEKBFJlc3QSFgoOc3VjY2Vzc19zdGF0dXMYASABKAUSLgoHaGVhZGVycxgCIAMoCzIdLmFnZW50ZmllbGQudjEuUmVzcG9uc2VIZWFkZXISFAoMZXZlbnRfc3RyZWFtGAMgASgIEhYKDnJhd19tZWRpYV90eXBlGAQgASgJEhAKCGV2ZW50X2lkGAUgASgJEhUKDWxhc3RfZXZlbnRfaWQYBiABKAkqXwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDgoKUk9MRV9BRE1JThABEg4KClJPTEVfQUdFTlQQAhIPCgtST0xFX0NMSUVOVBADEhAKDFJPTEVfU0VTU0lPThAEOjMKBGpzb24SHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLSHAyABKAhSBGpzb246SQoEcmVzdBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyEy5hZ2VudGZpZWxkLnYxLlJlc3RSBHJlc3Q6TwoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoCzIVLmFnZW50ZmllbGQudjEuQWNjZXNzUgZhY2Nlc3NCqAEKEWNvbS5hZ2VudGZpZWxkLnYxQgxPcHRpb25zUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChthZ2VudGZpZWxkL3YxL29wdGlvbnMucHJvdG8SDWFnZW50ZmllbGQudjEiLAoGQWNjZXNzEiIKBXJvbGVzGAEgAygOMhMuYWdlbnRmaWVsZC52MS5Sb2xlIi0KDlJlc3BvbnNlSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFZmllbGQYAiABKAkiNAoERm9ybRIPCgdtZXNzYWdlGAEgASgJEgwKBG1hcmsYAiABKAkSDQoFZmllbGQYAyABKAki9wEKBFJlc3QSFgoOc3VjY2Vzc19zdGF0dXMYASABKAUSLgoHaGVhZGVycxgCIAMoCzIdLmFnZW50ZmllbGQudjEuUmVzcG9uc2VIZWFkZXISFAoMZXZlbnRfc3RyZWFtGAMgASgIEhYKDnJhd19tZWRpYV90eXBlGAQgASgJEhAKCGV2ZW50X2lkGAUgASgJEhUKDWxhc3RfZXZlbnRfaWQYBiABKAkSJgoJYm9keV9mb3JtGAcgASgLMhMuYWdlbnRmaWVsZC52MS5Gb3JtEigKC2Fuc3dlcl9mb3JtGAggASgLMhMuYWdlbnRmaWVsZC52MS5Gb3JtKl8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfQURNSU4QARIOCgpST0xFX0FHRU5UEAISDwoLUk9MRV9DTElFTlQQAxIQCgxST0xFX1NFU1NJT04QBDozCgRqc29uEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi0hwMgASgIUgRqc29uOjcKBmFsd2F5cxIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIGYWx3YXlzOjMKBGZsYXQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLmHAyABKAhSBGZsYXQ6OwoHaWdub3JlZBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgAygJUgdpZ25vcmVkOkkKBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgASgLMhMuYWdlbnRmaWVsZC52MS5SZXN0UgRyZXN0Ok8KBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKAsyFS5hZ2VudGZpZWxkLnYxLkFjY2Vzc1IGYWNjZXNzQqgBChFjb20uYWdlbnRmaWVsZC52MUIMT3B0aW9uc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call an rpc. ROLE_ADMIN always may and is not listed.
@@ -64,6 +64,44 @@ export const ResponseHeaderSchema: GenMessage<ResponseHeader> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_options, 1);
 
 /**
+ * JSON over REST that is not the JSON of an rpc's own message: existing clients
+ * send or read it. How it becomes the rpc's message, or is made of it, is code
+ * of the gateway, one function for each form.
+ *
+ * @generated from message agentfield.v1.Form
+ */
+export type Form = Message<"agentfield.v1.Form"> & {
+  /**
+   * The message of this package whose JSON it is.
+   *
+   * @generated from field: string message = 1;
+   */
+  message: string;
+
+  /**
+   * Of a body that may be either: the member that only this form has. Empty:
+   * it is the only form there is.
+   *
+   * @generated from field: string mark = 2;
+   */
+  mark: string;
+
+  /**
+   * Of an answer that is one field of the message: that field. Empty: all of it.
+   *
+   * @generated from field: string field = 3;
+   */
+  field: string;
+};
+
+/**
+ * Describes the message agentfield.v1.Form.
+ * Use `create(FormSchema)` to create a new message.
+ */
+export const FormSchema: GenMessage<Form> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_options, 2);
+
+/**
  * What `google.api.http` cannot say about a REST route.
  *
  * @generated from message agentfield.v1.Rest
@@ -113,6 +151,21 @@ export type Rest = Message<"agentfield.v1.Rest"> & {
    * @generated from field: string last_event_id = 6;
    */
   lastEventId: string;
+
+  /**
+   * What the body may be in place of the request.
+   *
+   * @generated from field: agentfield.v1.Form body_form = 7;
+   */
+  bodyForm?: Form | undefined;
+
+  /**
+   * What the answer is in place of the response, and of what the HTTP rule says
+   * of its body.
+   *
+   * @generated from field: agentfield.v1.Form answer_form = 8;
+   */
+  answerForm?: Form | undefined;
 };
 
 /**
@@ -120,7 +173,7 @@ export type Rest = Message<"agentfield.v1.Rest"> & {
  * Use `create(RestSchema)` to create a new message.
  */
 export const RestSchema: GenMessage<Rest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_options, 2);
+  messageDesc(file_agentfield_v1_options, 3);
 
 /**
  * Who a key belongs to, and so what it may do. A key may have several roles.
@@ -182,12 +235,39 @@ export const json: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
   extDesc(file_agentfield_v1_options, 0);
 
 /**
+ * In the JSON of an answer even if empty: a string as `""`, an unset message
+ * or JSON as `null`. Existing clients rely on the member being there.
+ *
+ * @generated from extension: bool always = 50103;
+ */
+export const always: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
+  extDesc(file_agentfield_v1_options, 1);
+
+/**
+ * In JSON the message's members stand in place, beside those of the message
+ * that holds it, which win where both have one.
+ *
+ * @generated from extension: bool flat = 50105;
+ */
+export const flat: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
+  extDesc(file_agentfield_v1_options, 2);
+
+/**
+ * Members that the JSON of such a message may have besides its fields, and
+ * that are read over: existing clients send them.
+ *
+ * @generated from extension: repeated string ignored = 50104;
+ */
+export const ignored: GenExtension<MessageOptions, string[]> = /*@__PURE__*/
+  extDesc(file_agentfield_v1_options, 3);
+
+/**
  * REST facts of an rpc that has a `google.api.http` rule.
  *
  * @generated from extension: agentfield.v1.Rest rest = 50101;
  */
 export const rest: GenExtension<MethodOptions, Rest> = /*@__PURE__*/
-  extDesc(file_agentfield_v1_options, 1);
+  extDesc(file_agentfield_v1_options, 4);
 
 /**
  * Who may call the rpc. Every rpc carries it.
@@ -195,5 +275,5 @@ export const rest: GenExtension<MethodOptions, Rest> = /*@__PURE__*/
  * @generated from extension: agentfield.v1.Access access = 50102;
  */
 export const access: GenExtension<MethodOptions, Access> = /*@__PURE__*/
-  extDesc(file_agentfield_v1_options, 2);
+  extDesc(file_agentfield_v1_options, 5);
 

@@ -1,0 +1,42 @@
+"""How the bodies of existing clients become the contract's messages, and its answers theirs.
+
+The contract says which rpcs have a form (``body_form``, ``answer_form`` of the option ``rest``);
+here is one pure function for each. A form of a body becomes the rpc's request; a response becomes
+the form of its answer.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ANSWERS", "BODIES", "Asked", "form_answer", "form_body"]
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from agentfield_gateway.legacy import executions
+from agentfield_gateway.legacy.asked import Asked
+
+BODIES: Mapping[str, Callable[[Any], Message]] = {}
+"""By the form's name: from the form to the rpc's request."""
+
+ANSWERS: Mapping[str, Callable[[Any, Asked], Message]] = {
+    "AcceptedForm": executions.accepted,
+    "ExecutionForm": executions.execution,
+    "ExecutionsForm": executions.batch,
+}
+"""By the form's name: from the rpc's response, and what was asked, to the form."""
+
+
+def form_body(form: Message) -> Message:
+    """Return the request that a body in this form stands for.
+
+    Raises InvalidArgument for a form that says something it cannot mean.
+    """
+    return BODIES[form.DESCRIPTOR.name](form)
+
+
+def form_answer(form: Descriptor, response: Message, asked: Asked) -> Message:
+    """Return a response in the form of its answer."""
+    return ANSWERS[form.name](response, asked)

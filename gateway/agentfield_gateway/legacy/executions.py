@@ -1,0 +1,64 @@
+"""Executions as existing clients read them."""
+
+from __future__ import annotations
+
+__all__ = ["accepted", "batch", "execution"]
+
+from agentfield.contract.fields import enum_text
+from agentfield.v1 import (
+    error_reason_pb2,
+    execution_pb2,
+    execution_service_pb2,
+    forms_pb2,
+    session_service_pb2,
+)
+from agentfield_gateway.legacy.asked import Asked
+
+_REASONS = error_reason_pb2.ErrorReason.DESCRIPTOR
+_STATUSES = execution_pb2.ExecutionStatus.DESCRIPTOR
+
+
+def accepted(
+    response: execution_service_pb2.ExecuteAsyncResponse | session_service_pb2.InvokeToolResponse,
+    _: Asked,
+) -> forms_pb2.AcceptedForm:
+    """Return an execution that was accepted, with the names existing clients have for its facts."""
+    form = forms_pb2.AcceptedForm(type=response.kind)
+    form.accepted.ParseFromString(response.SerializeToString())
+    if response.HasField("created_at"):
+        form.enqueued_at.CopyFrom(response.created_at)
+    return form
+
+
+def execution(
+    response: execution_service_pb2.GetExecutionResponse, _: Asked
+) -> forms_pb2.ExecutionForm:
+    """Return an execution as those who poll for it read it."""
+    return _form(response.execution)
+
+
+def batch(
+    response: execution_service_pb2.BatchGetExecutionsResponse, _: Asked
+) -> forms_pb2.ExecutionsForm:
+    """Return every execution that was asked for by its id, those that do not exist as well."""
+    form = forms_pb2.ExecutionsForm()
+    for execution_id, found in response.executions.items():
+        form.executions[execution_id].CopyFrom(_form(found))
+    for execution_id in response.missing:
+        missing = forms_pb2.ExecutionForm(execution_id=execution_id, status="not_found")
+        form.executions[execution_id].CopyFrom(missing)
+    return form
+
+
+def _form(found: execution_pb2.Execution) -> forms_pb2.ExecutionForm:
+    reason = enum_text(_REASONS, found.error_reason) if found.error_reason else ""
+    form = forms_pb2.ExecutionForm(
+        execution=found,
+        execution_id=found.execution_id,
+        status=enum_text(_STATUSES, found.status),
+        status_reason=reason,
+        webhook_registered=False,
+    )
+    began = found.started_at if found.HasField("started_at") else found.created_at
+    form.started_at.CopyFrom(began)
+    return form
