@@ -17,7 +17,7 @@ KEY = os.environ.get("AGENTFIELD_API_KEY", "")
 async def post(http: aiohttp.ClientSession, path: str, key: str, **body: Any) -> str:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with http.post(f"/api/v1/{path}", headers=headers, **body) as answer:
-        if not answer.ok:  # {"error": …, "reason": …, "details": …}
+        if not answer.ok:  # {"message": …, "reason": …, "details": …, …}
             raise SystemExit(await answer.text())
         return await answer.text()
 

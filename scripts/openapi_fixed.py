@@ -29,15 +29,29 @@ ERROR: Json = {
     "type": "object",
     "description": "Why a request failed.",
     "properties": {
-        "error": {"type": "string", "description": "For people."},
+        "error": {
+            "type": "string",
+            "description": "The message, or a fixed word that existing clients look for.",
+        },
+        "message": {"type": "string", "description": "For people."},
         "reason": {**reference("schemas", "ErrorReason"), "description": "For programs."},
         "details": {
             "type": "object",
             "description": "Names and ids that belong to the failure.",
             "additionalProperties": {"type": "string"},
         },
+        "error_category": {
+            "type": "string",
+            "description": "How existing clients sort failures.",
+        },
+        "retry_after": {
+            "type": "integer",
+            "description": "The header Retry-After again.",
+        },
     },
-    "required": ["error", "reason", "details"],
+    # What is in details stands beside it, too: existing clients look for it there.
+    "additionalProperties": {"type": "string"},
+    "required": ["error", "message", "reason", "details"],
 }
 
 

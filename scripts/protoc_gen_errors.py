@@ -43,6 +43,10 @@ class AgentFieldError(Exception):
     """The number of the gRPC status code."""
     http_status: ClassVar[int]
     retryable: ClassVar[bool]
+    category: ClassVar[str] = ""
+    """How existing clients sort it, if they have a word for it."""
+    word: ClassVar[str] = ""
+    """What existing clients look for in place of the message, if they do."""
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class {name}(AgentFieldError):
     code = {code}
     http_status = {http_status}
     retryable = {retryable}
-'''
+{more}'''
 
 TAIL = """
 
@@ -121,6 +125,11 @@ def main() -> None:
                 code=facts.code,
                 http_status=facts.http_status,
                 retryable=facts.retryable,
+                more="".join(
+                    f'    {name} = "{getattr(facts, name)}"\n'
+                    for name in ("category", "word")
+                    if getattr(facts, name)
+                ),
             )
         )
         rows.append(f'    "{reason}": {class_name(reason)},')

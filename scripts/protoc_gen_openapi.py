@@ -218,7 +218,7 @@ class Document:
                 "application/json": {
                     "schema": {"allOf": [reference("schemas", "Error"), only]},
                     "examples": {
-                        name: {"value": {"error": text, "reason": name, "details": {}}}
+                        name: {"value": _error_example(errors.BY_REASON[name], text)}
                         for name, text in meanings.items()
                     },
                 }
@@ -232,6 +232,16 @@ def _who(roles: frozenset[str]) -> str:
         return "Any key will do."
     or_token = ", or the session's own token" if "session" in roles else ""
     return f"Needs a key of the role {keys}, or `admin`{or_token}."
+
+
+def _error_example(reason: Reason, text: str) -> Json:
+    return {
+        "error": reason.word or text,
+        "message": text,
+        "reason": reason.reason,
+        "details": {},
+        **({"error_category": reason.category} if reason.category else {}),
+    }
 
 
 def _content(media_type: str, schema: Json, shown: Any) -> Json:

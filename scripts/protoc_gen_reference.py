@@ -32,8 +32,10 @@ value, passed on byte for byte. Unknown fields and unknown query parameters are 
 - **Where it belongs**: `X-Parent-Execution-ID`, `X-Run-ID` (or `X-Workflow-ID`), `X-Session-ID`,
   `X-Actor-ID`, `Traceparent`.
 - **Repeating a request safely**: `Idempotency-Key` is the request's `request_id`.
-- **Errors**: `{"error": "<message>", "reason": "<REASON>", "details": {…}}`, with `Retry-After`
-  where waiting helps. The reasons are at the end.
+- **Errors**: `{"error": "<message>", "message": "<message>", "reason": "<REASON>", "details": {…}}`,
+  with `Retry-After` where waiting helps. Beside them, for existing clients, `error_category`,
+  `retry_after` and what is in `details`; `error` is a fixed word where they look for one. The
+  reasons are at the end.
 - **From a browser**: the `Host` must be this machine, the bound host, or one of
   `AGENTFIELD_ALLOWED_HOSTS`; an `Origin` must be the gateway's own or one of
   `AGENTFIELD_CORS_ORIGINS`.

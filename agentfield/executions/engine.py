@@ -89,7 +89,7 @@ class Engine:
         """Return those of the executions that the caller may see, with payloads."""
         if len(execution_ids) > MAX_BATCH:
             raise errors.InvalidArgument(
-                f"At most {MAX_BATCH} executions at once, not {len(execution_ids)}.",
+                f"batch status supports at most {MAX_BATCH} execution IDs, got {len(execution_ids)}",
                 metadata={"field": "execution_ids"},
             )
         unique = list(dict.fromkeys(execution_ids))
@@ -234,6 +234,7 @@ def failure_of(execution: Execution) -> errors.AgentFieldError:
             "execution_id": execution.execution_id,
             "run_id": execution.run_id,
             "target": execution.target,
+            "status": execution.status,
         },
     )
 
@@ -261,5 +262,6 @@ def _visible(execution: Execution | None, execution_id: str, caller: Caller) -> 
 
 def _not_found(execution_id: str) -> errors.ExecutionNotFound:
     return errors.ExecutionNotFound(
-        f"There is no execution '{execution_id}'.", metadata={"execution_id": execution_id}
+        f"execution not found: there is no '{execution_id}'.",
+        metadata={"execution_id": execution_id},
     )

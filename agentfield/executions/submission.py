@@ -89,13 +89,13 @@ def split_target(target: str) -> tuple[str, str]:
 
 
 def checked_input(data: bytes, limits: Limits) -> bytes:
-    """Return the input if it is a JSON object of an acceptable size; ``{}`` for nothing."""
+    """Return the input if it is a JSON object of an acceptable size; ``{}`` for nothing or null."""
     if len(data) > limits.max_payload_bytes:
         raise errors.PayloadTooLarge(
             f"The input has {len(data)} bytes; this server accepts {limits.max_payload_bytes}.",
             metadata={"limit": str(limits.max_payload_bytes)},
         )
-    if not data:
+    if data in (b"", b"null"):
         return b"{}"
     try:
         check_json(data, expect_object=True)

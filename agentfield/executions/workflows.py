@@ -30,7 +30,7 @@ class Workflows:
         summary = await self._store.summary(run_id)
         if summary is None or not _sees(caller, summary.root):
             raise errors.WorkflowNotFound(
-                f"There is no workflow '{run_id}'.", metadata={"run_id": run_id}
+                f"workflow not found: there is no '{run_id}'.", metadata={"run_id": run_id}
             )
         page = await self._store.page(run_id, after_seq=after_seq, limit=limit)
         executions = tuple(_shown_to(caller, execution) for execution in page.executions)

@@ -79,7 +79,7 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
             request.session_id,
             tool=request.tool,
             target=request.target,
-            input_=b"" if request.input == b"null" else request.input,
+            input_=request.input,
             call_id=request.call_id,
             timeout=asked,
             request_id=request.request_id,

@@ -35,13 +35,13 @@ def checked_offer(
             f"{session.declaration.transport}.",
             metadata={"field": "transport"},
         )
+    _check_sdp(sdp, session)
     if not provider.has_key:
         raise errors.ProviderKeyMissing(
             f"{provider.key_variable} is required for provider={provider.name} "
             f"transport={provider.transport}",
             metadata={"provider": provider.name, "variable": provider.key_variable},
         )
-    _check_sdp(sdp, session)
 
 
 def _check_assertions(asserted: OfferAssertions, session: Session) -> None:

@@ -88,7 +88,9 @@ def fingerprint(request: StartRequest) -> bytes:
 
 
 def checked_metadata(data: bytes) -> bytes:
-    """Return the metadata if it is a JSON object of an acceptable size; ``{}`` for nothing."""
+    """Return the metadata if it is a JSON object of an acceptable size; ``{}`` for nothing or null."""
+    if data == b"null":
+        return b"{}"
     if len(data) > MAX_METADATA:
         raise errors.PayloadTooLarge(
             f"The metadata has {len(data)} bytes; at most {MAX_METADATA} are kept.",

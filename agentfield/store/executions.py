@@ -154,7 +154,8 @@ def _declared(connection: Connection, node_id: str, function: str) -> Declared:
         return Declared(kind=Kind(row[0]), idempotent=bool(row[1]))
     if not connection.execute("SELECT 1 FROM nodes WHERE node_id = ?", (node_id,)).fetchone():
         raise errors.NodeNotFound(
-            f"No node '{node_id}' has registered.", metadata={"node_id": node_id}
+            f"agent '{node_id}' not found: no node of that name has registered.",
+            metadata={"node_id": node_id},
         )
     names = [
         name
@@ -163,7 +164,8 @@ def _declared(connection: Connection, node_id: str, function: str) -> Declared:
         )
     ]
     raise errors.TargetNotFound(
-        f"Node '{node_id}' has no function '{function}'; it offers: {', '.join(names) or 'none'}.",
+        f"target '{function}' not found on agent '{node_id}'; it offers: "
+        f"{', '.join(names) or 'none'}.",
         metadata={"node_id": node_id, "function": function},
     )
 

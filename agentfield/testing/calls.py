@@ -154,7 +154,7 @@ class _Gateway:
                 return await response.text()
             told = await response.json()
             kind = errors.BY_REASON.get(told["reason"], errors.Internal)
-            raise kind(told["error"], metadata=told["details"])
+            raise kind(told["message"], metadata=told["details"])
 
 
 @asynccontextmanager

@@ -240,6 +240,8 @@ class ErrorFacts(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     HTTP_STATUS_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    WORD_FIELD_NUMBER: _builtins.int
     code: _code_pb2.Code.ValueType
     """The gRPC status code."""
     http_status: _builtins.int
@@ -248,16 +250,26 @@ class ErrorFacts(_message.Message):
     """Whether the same request may succeed later, unchanged. SDKs retry such
     failures with the same request_id.
     """
+    category: _builtins.str
+    """How existing clients sort it: `error_category` over REST. Empty: they have
+    no word for it.
+    """
+    word: _builtins.str
+    """The word that existing clients look for in `error` over REST; the message
+    stands in `message` alone then. Empty: `error` is the message as well.
+    """
     def __init__(
         self,
         *,
         code: _code_pb2.Code.ValueType = ...,
         http_status: _builtins.int = ...,
         retryable: _builtins.bool = ...,
+        category: _builtins.str = ...,
+        word: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "http_status", b"http_status", "retryable", b"retryable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "code", b"code", "http_status", b"http_status", "retryable", b"retryable", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

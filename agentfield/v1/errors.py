@@ -25,6 +25,10 @@ class AgentFieldError(Exception):
     """The number of the gRPC status code."""
     http_status: ClassVar[int]
     retryable: ClassVar[bool]
+    category: ClassVar[str] = ""
+    """How existing clients sort it, if they have a word for it."""
+    word: ClassVar[str] = ""
+    """What existing clients look for in place of the message, if they do."""
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class InvalidArgument(AgentFieldError):
     code = 3
     http_status = 400
     retryable = False
+    category = "validation"
 
 
 class Unauthenticated(AgentFieldError):
@@ -55,6 +60,7 @@ class Unauthenticated(AgentFieldError):
     code = 16
     http_status = 401
     retryable = False
+    word = "unauthorized"
 
 
 class PermissionDenied(AgentFieldError):
@@ -64,6 +70,8 @@ class PermissionDenied(AgentFieldError):
     code = 7
     http_status = 403
     retryable = False
+    category = "permission_denied"
+    word = "access_denied"
 
 
 class ExecutionNotFound(AgentFieldError):
@@ -91,6 +99,7 @@ class NodeNotFound(AgentFieldError):
     code = 5
     http_status = 404
     retryable = False
+    category = "target_not_found"
 
 
 class TargetNotFound(AgentFieldError):
@@ -100,6 +109,7 @@ class TargetNotFound(AgentFieldError):
     code = 5
     http_status = 404
     retryable = False
+    category = "target_not_found"
 
 
 class RegistrationNotFound(AgentFieldError):
@@ -163,6 +173,7 @@ class ExecutionFailed(AgentFieldError):
     code = 10
     http_status = 502
     retryable = False
+    category = "agent_error"
 
 
 class InvalidInput(AgentFieldError):
@@ -172,6 +183,7 @@ class InvalidInput(AgentFieldError):
     code = 3
     http_status = 422
     retryable = False
+    category = "agent_error"
 
 
 class ExecutionTimedOut(AgentFieldError):
@@ -181,6 +193,7 @@ class ExecutionTimedOut(AgentFieldError):
     code = 4
     http_status = 504
     retryable = False
+    category = "agent_timeout"
 
 
 class ExecutionCancelled(AgentFieldError):
@@ -201,6 +214,7 @@ class AgentLost(AgentFieldError):
     code = 10
     http_status = 502
     retryable = False
+    category = "agent_unreachable"
 
 
 class StoreUnavailable(AgentFieldError):
@@ -212,6 +226,7 @@ class StoreUnavailable(AgentFieldError):
     code = 14
     http_status = 503
     retryable = True
+    category = "internal_error"
 
 
 class ServerDraining(AgentFieldError):
@@ -223,6 +238,7 @@ class ServerDraining(AgentFieldError):
     code = 14
     http_status = 503
     retryable = True
+    category = "control_plane_shutdown"
 
 
 class ServerUnreachable(AgentFieldError):
@@ -232,6 +248,7 @@ class ServerUnreachable(AgentFieldError):
     code = 14
     http_status = 503
     retryable = True
+    category = "internal_error"
 
 
 class Unimplemented(AgentFieldError):
@@ -286,6 +303,7 @@ class DeadlineExceeded(AgentFieldError):
     code = 4
     http_status = 504
     retryable = True
+    category = "internal_error"
 
 
 class Internal(AgentFieldError):
@@ -295,6 +313,7 @@ class Internal(AgentFieldError):
     code = 13
     http_status = 500
     retryable = False
+    category = "internal_error"
 
 
 class SessionNotFound(AgentFieldError):
@@ -340,6 +359,7 @@ class SessionLimitReached(AgentFieldError):
     code = 8
     http_status = 429
     retryable = True
+    category = "concurrency_limit"
 
 
 class UnsupportedSessionTransport(AgentFieldError):
@@ -367,6 +387,8 @@ class NodeUnavailable(AgentFieldError):
     code = 14
     http_status = 503
     retryable = True
+    category = "node_unavailable"
+    word = "node_unavailable"
 
 
 class ToolNotAllowed(AgentFieldError):

@@ -46,7 +46,7 @@ def error_answer(error: errors.AgentFieldError) -> web.Response:
     """Return the answer of what failed."""
     headers = {}
     if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+        headers["Retry-After"] = str(_seconds(error.retry_after))
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.MethodNotAllowed):
@@ -62,5 +62,24 @@ def error_answer(error: errors.AgentFieldError) -> web.Response:
 def error_json(error: errors.AgentFieldError) -> bytes:
     """Return an error as JSON, the same for every answer and event."""
     # A message may quote what UTF-8 cannot carry; escaped it can.
-    form = {"error": error.message, "reason": error.reason, "details": error.metadata}
-    return json.dumps(form).encode()
+    return json.dumps(_error_form(error)).encode()
+
+
+def _error_form(error: errors.AgentFieldError) -> dict[str, Any]:
+    """Return ``error``, ``reason`` and ``details``, and beside them what existing clients read."""
+    form: dict[str, Any] = {
+        **error.metadata,
+        "error": error.word or error.message,
+        "message": error.message,
+        "reason": error.reason,
+        "details": error.metadata,
+    }
+    if error.category:
+        form["error_category"] = error.category
+    if error.retry_after is not None:
+        form["retry_after"] = _seconds(error.retry_after)
+    return form
+
+
+def _seconds(retry_after: float) -> int:
+    return max(1, math.ceil(retry_after))

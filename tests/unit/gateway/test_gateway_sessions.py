@@ -123,8 +123,10 @@ async def test_an_offer_that_fails_is_json_like_every_error(gateway: Gateway) ->
     assert (answer.status, answer.content_type) == (404, "application/json")
     assert await answer.json() == {
         "error": "No such session.",
+        "message": "No such session.",
         "reason": "SESSION_NOT_FOUND",
         "details": {"session_id": "sess_1"},
+        "session_id": "sess_1",
     }
 
 

@@ -69,10 +69,12 @@ def test_the_transport_is_checked_before_the_key() -> None:
         offers_nothing(of(transport="websocket"), NOTHING)
 
 
-def test_the_key_is_checked_before_the_sdp() -> None:
+def test_what_is_wrong_with_the_offer_comes_before_what_the_server_lacks() -> None:
     text = "^OPENAI_API_KEY is required for provider=openai transport=webrtc$"
-    with pytest.raises(errors.ProviderKeyMissing, match=text):
+    with pytest.raises(errors.InvalidArgument, match="^SDP offer body is required$"):
         offers_nothing(SESSION, NOTHING)
+    with pytest.raises(errors.ProviderKeyMissing, match=text):
+        offer(has_key=False)
 
 
 @pytest.mark.parametrize(

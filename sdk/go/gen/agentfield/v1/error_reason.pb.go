@@ -256,7 +256,13 @@ type ErrorFacts struct {
 	HttpStatus int32 `protobuf:"varint,2,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// Whether the same request may succeed later, unchanged. SDKs retry such
 	// failures with the same request_id.
-	Retryable     bool `protobuf:"varint,3,opt,name=retryable,proto3" json:"retryable,omitempty"`
+	Retryable bool `protobuf:"varint,3,opt,name=retryable,proto3" json:"retryable,omitempty"`
+	// How existing clients sort it: `error_category` over REST. Empty: they have
+	// no word for it.
+	Category string `protobuf:"bytes,4,opt,name=category,proto3" json:"category,omitempty"`
+	// The word that existing clients look for in `error` over REST; the message
+	// stands in `message` alone then. Empty: `error` is the message as well.
+	Word          string `protobuf:"bytes,5,opt,name=word,proto3" json:"word,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +318,20 @@ func (x *ErrorFacts) GetRetryable() bool {
 	return false
 }
 
+func (x *ErrorFacts) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *ErrorFacts) GetWord() string {
+	if x != nil {
+		return x.Word
+	}
+	return ""
+}
+
 var file_agentfield_v1_error_reason_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.EnumValueOptions)(nil),
@@ -335,54 +355,57 @@ var File_agentfield_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	" agentfield/v1/error_reason.proto\x12\ragentfield.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"q\n" +
+	" agentfield/v1/error_reason.proto\x12\ragentfield.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"\xa1\x01\n" +
 	"\n" +
 	"ErrorFacts\x12$\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x10.google.rpc.CodeR\x04code\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +
 	"httpStatus\x12\x1c\n" +
-	"\tretryable\x18\x03 \x01(\bR\tretryable*\x8f\x10\n" +
+	"\tretryable\x18\x03 \x01(\bR\tretryable\x12\x1a\n" +
+	"\bcategory\x18\x04 \x01(\tR\bcategory\x12\x12\n" +
+	"\x04word\x18\x05 \x01(\tR\x04word*\xba\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
-	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
-	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x1a\t¼\x18\x05\b\x03\x10\x90\x03\x12+\n" +
-	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x02\x1a\t¼\x18\x05\b\x10\x10\x91\x03\x12-\n" +
-	"\x1eERROR_REASON_PERMISSION_DENIED\x10\x03\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12/\n" +
+	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x128\n" +
+	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x1a\x15¼\x18\x11\b\x03\x10\x90\x03\"\n" +
+	"validation\x129\n" +
+	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x02\x1a\x17¼\x18\x13\b\x10\x10\x91\x03*\funauthorized\x12O\n" +
+	"\x1eERROR_REASON_PERMISSION_DENIED\x10\x03\x1a+¼\x18'\b\a\x10\x93\x03\"\x11permission_denied*\raccess_denied\x12/\n" +
 	" ERROR_REASON_EXECUTION_NOT_FOUND\x10\x04\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12.\n" +
-	"\x1fERROR_REASON_WORKFLOW_NOT_FOUND\x10\x05\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12*\n" +
-	"\x1bERROR_REASON_NODE_NOT_FOUND\x10\x06\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12,\n" +
-	"\x1dERROR_REASON_TARGET_NOT_FOUND\x10\a\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x122\n" +
+	"\x1fERROR_REASON_WORKFLOW_NOT_FOUND\x10\x05\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12<\n" +
+	"\x1bERROR_REASON_NODE_NOT_FOUND\x10\x06\x1a\x1b¼\x18\x17\b\x05\x10\x94\x03\"\x10target_not_found\x12>\n" +
+	"\x1dERROR_REASON_TARGET_NOT_FOUND\x10\a\x1a\x1b¼\x18\x17\b\x05\x10\x94\x03\"\x10target_not_found\x122\n" +
 	"#ERROR_REASON_REGISTRATION_NOT_FOUND\x10\b\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12-\n" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\t\x1a\t¼\x18\x05\b\x06\x10\x99\x03\x12-\n" +
 	"\x1eERROR_REASON_PAYLOAD_TOO_LARGE\x10\n" +
 	"\x1a\t¼\x18\x05\b\b\x10\x9d\x03\x12)\n" +
 	"\x1aERROR_REASON_CALL_TOO_DEEP\x10\v\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12(\n" +
 	"\x19ERROR_REASON_PARENT_ENDED\x10\f\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12.\n" +
-	"\x1fERROR_REASON_ATTEMPT_SUPERSEDED\x10\r\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12,\n" +
-	"\x1dERROR_REASON_EXECUTION_FAILED\x10\x0e\x1a\t¼\x18\x05\b\n" +
-	"\x10\xf6\x03\x12)\n" +
-	"\x1aERROR_REASON_INVALID_INPUT\x10\x0f\x1a\t¼\x18\x05\b\x03\x10\xa6\x03\x12/\n" +
-	" ERROR_REASON_EXECUTION_TIMED_OUT\x10\x10\x1a\t¼\x18\x05\b\x04\x10\xf8\x03\x12/\n" +
-	" ERROR_REASON_EXECUTION_CANCELLED\x10\x11\x1a\t¼\x18\x05\b\x01\x10\x99\x03\x12&\n" +
-	"\x17ERROR_REASON_AGENT_LOST\x10\x12\x1a\t¼\x18\x05\b\n" +
-	"\x10\xf6\x03\x12/\n" +
-	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x13\x1a\v¼\x18\a\b\x0e\x10\xf7\x03\x18\x01\x12-\n" +
-	"\x1cERROR_REASON_SERVER_DRAINING\x10\x14\x1a\v¼\x18\a\b\x0e\x10\xf7\x03\x18\x01\x120\n" +
-	"\x1fERROR_REASON_SERVER_UNREACHABLE\x10\x15\x1a\v¼\x18\a\b\x0e\x10\xf7\x03\x18\x01\x12)\n" +
+	"\x1fERROR_REASON_ATTEMPT_SUPERSEDED\x10\r\x1a\t¼\x18\x05\b\t\x10\x99\x03\x129\n" +
+	"\x1dERROR_REASON_EXECUTION_FAILED\x10\x0e\x1a\x16¼\x18\x12\b\n" +
+	"\x10\xf6\x03\"\vagent_error\x126\n" +
+	"\x1aERROR_REASON_INVALID_INPUT\x10\x0f\x1a\x16¼\x18\x12\b\x03\x10\xa6\x03\"\vagent_error\x12>\n" +
+	" ERROR_REASON_EXECUTION_TIMED_OUT\x10\x10\x1a\x18¼\x18\x14\b\x04\x10\xf8\x03\"\ragent_timeout\x12/\n" +
+	" ERROR_REASON_EXECUTION_CANCELLED\x10\x11\x1a\t¼\x18\x05\b\x01\x10\x99\x03\x129\n" +
+	"\x17ERROR_REASON_AGENT_LOST\x10\x12\x1a\x1c¼\x18\x18\b\n" +
+	"\x10\xf6\x03\"\x11agent_unreachable\x12?\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x13\x1a\x1b¼\x18\x17\b\x0e\x10\xf7\x03\x18\x01\"\x0einternal_error\x12E\n" +
+	"\x1cERROR_REASON_SERVER_DRAINING\x10\x14\x1a#¼\x18\x1f\b\x0e\x10\xf7\x03\x18\x01\"\x16control_plane_shutdown\x12@\n" +
+	"\x1fERROR_REASON_SERVER_UNREACHABLE\x10\x15\x1a\x1b¼\x18\x17\b\x0e\x10\xf7\x03\x18\x01\"\x0einternal_error\x12)\n" +
 	"\x1aERROR_REASON_UNIMPLEMENTED\x10\x16\x1a\t¼\x18\x05\b\f\x10\xf5\x03\x12+\n" +
 	"\x1cERROR_REASON_ROUTE_NOT_FOUND\x10\x17\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12.\n" +
 	"\x1fERROR_REASON_METHOD_NOT_ALLOWED\x10\x18\x1a\t¼\x18\x05\b\f\x10\x95\x03\x12,\n" +
 	"\x1dERROR_REASON_HOST_NOT_ALLOWED\x10\x19\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12.\n" +
-	"\x1fERROR_REASON_ORIGIN_NOT_ALLOWED\x10\x1a\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12/\n" +
-	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x1b\x1a\v¼\x18\a\b\x04\x10\xf8\x03\x18\x01\x12$\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x1c\x1a\t¼\x18\x05\b\r\x10\xf4\x03\x12-\n" +
+	"\x1fERROR_REASON_ORIGIN_NOT_ALLOWED\x10\x1a\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12?\n" +
+	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x1b\x1a\x1b¼\x18\x17\b\x04\x10\xf8\x03\x18\x01\"\x0einternal_error\x124\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x1c\x1a\x19¼\x18\x15\b\r\x10\xf4\x03\"\x0einternal_error\x12-\n" +
 	"\x1eERROR_REASON_SESSION_NOT_FOUND\x10\x1d\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12)\n" +
 	"\x1aERROR_REASON_SESSION_ENDED\x10\x1e\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12*\n" +
 	"\x1bERROR_REASON_SESSION_ACTIVE\x10\x1f\x1a\t¼\x18\x05\b\t\x10\x99\x03\x125\n" +
-	"&ERROR_REASON_SESSION_ALREADY_CONNECTED\x10 \x1a\t¼\x18\x05\b\t\x10\x99\x03\x123\n" +
-	"\"ERROR_REASON_SESSION_LIMIT_REACHED\x10!\x1a\v¼\x18\a\b\b\x10\xad\x03\x18\x01\x129\n" +
+	"&ERROR_REASON_SESSION_ALREADY_CONNECTED\x10 \x1a\t¼\x18\x05\b\t\x10\x99\x03\x12F\n" +
+	"\"ERROR_REASON_SESSION_LIMIT_REACHED\x10!\x1a\x1e¼\x18\x1a\b\b\x10\xad\x03\x18\x01\"\x11concurrency_limit\x129\n" +
 	"*ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT\x10\"\x1a\t¼\x18\x05\b\x03\x10\x90\x03\x120\n" +
-	"!ERROR_REASON_TRANSPORT_NOT_SERVED\x10#\x1a\t¼\x18\x05\b\f\x10\xf5\x03\x12.\n" +
-	"\x1dERROR_REASON_NODE_UNAVAILABLE\x10$\x1a\v¼\x18\a\b\x0e\x10\xf7\x03\x18\x01\x12,\n" +
+	"!ERROR_REASON_TRANSPORT_NOT_SERVED\x10#\x1a\t¼\x18\x05\b\f\x10\xf5\x03\x12R\n" +
+	"\x1dERROR_REASON_NODE_UNAVAILABLE\x10$\x1a/¼\x18+\b\x0e\x10\xf7\x03\x18\x01\"\x10node_unavailable*\x10node_unavailable\x12,\n" +
 	"\x1dERROR_REASON_TOOL_NOT_ALLOWED\x10%\x1a\t¼\x18\x05\b\a\x10\x93\x03\x12-\n" +
 	"\x1eERROR_REASON_UNKNOWN_TOOL_CALL\x10&\x1a\t¼\x18\x05\b\x05\x10\x94\x03\x12.\n" +
 	"\x1fERROR_REASON_HANDLER_SUPERSEDED\x10'\x1a\t¼\x18\x05\b\t\x10\x99\x03\x12'\n" +
