@@ -10,13 +10,19 @@ STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md \
 help: ## What there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.done ## Install everything into .venv from the lock
+setup: $(VENV)/.done $(VENV)/tools/.done ## Install everything into .venv from the lock
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/pip install --quiet 'uv==0.13.9'
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Programs that need other versions than our own packages do.
+$(VENV)/tools/.done: tests/tools/requirements.lock $(VENV)/.done
+	rm -rf $(VENV)/tools
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --target $(VENV)/tools -r $<
 	@touch $@
 
 demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
@@ -67,10 +73,12 @@ format: setup ## Rewrite style
 	$(BIN)/ruff format .
 	$(BIN)/buf format -w
 
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --upgrade --quiet --custom-compile-command "make lock"
+
 lock: ## Choose new versions within the ranges of pyproject.toml
-	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
-		--custom-compile-command "make lock" -o requirements.lock
+	$(LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
+	$(LOCK) tests/tools/requirements.in -o tests/tools/requirements.lock
 
 bench: setup ## Measure, side by side
 	$(BIN)/python bench/run.py

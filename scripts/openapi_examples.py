@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["example"]
+__all__ = ["answer_example", "example", "filled"]
 
+import json
+from typing import Any, TypeVar
 
-from typing import Any
-
+import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from agentfield.contract.fields import enum_text, is_flat
+from agentfield.contract.json import load, to_plain
+from agentfield_gateway.legacy import Asked, form_answer
+from agentfield_gateway.routes import Route, Rpc
 from scripts.openapi_session_examples import SESSION_SAMPLES
+
+M = TypeVar("M", bound=Message)
 
 EXECUTION_ID = "exec_01kb0z6v5tq8w2m4r7y9c3e1hn"
 RUN_ID = "run_01kb0z6v5tf3x8d2k6p0s4a7jg"
@@ -51,6 +59,7 @@ SAMPLES: dict[str, Any] = {
     "next_page_token": TOKEN,
     "node_id": "weather",
     "output_schema": {"type": "object"},
+    "page_size": 20,
     "page_token": None,
     "parent_execution_id": None,
     "reason": "The user left.",
@@ -60,7 +69,6 @@ SAMPLES: dict[str, Any] = {
     "root_execution_id": EXECUTION_ID,
     "run_id": RUN_ID,
     "seen_at": "2026-11-23T12:00:00.118Z",
-    "session_id": None,
     "started_at": "2026-11-23T12:00:00.121Z",
     "status": "succeeded",
     "tags": ["weather"],
@@ -73,6 +81,7 @@ SAMPLES: dict[str, Any] = {
     "workflow_id": RUN_ID,
     # By message and name.
     "AcceptedForm.type": "skill",
+    "Execution.session_id": None,
     "ExecuteAsyncResponse.status": "queued",
     "GetServerInfoResponse.version": "0.1.0",
     "Limits.agent_grace": "15s",
@@ -82,6 +91,7 @@ SAMPLES: dict[str, Any] = {
     "Limits.max_payload_bytes": 8_388_608,
     "Node.created_at": "2026-11-20T08:30:00Z",
     "Worker.max_executions": 10,
+    "Workflow.session_id": None,
     # By where it stands in a body.
     "CancelExecutionResponse.execution.input": None,
     "CancelExecutionResponse.execution.result": None,
@@ -109,6 +119,38 @@ def example(message: Descriptor, *, without: frozenset[str] = frozenset(), at: s
         if value is not None and field.name not in without:
             found[field.name] = value
     return found
+
+
+def answer_example(route: Route[Rpc], response: Descriptor) -> Any:
+    """Return JSON that the answer of a route may look like, before one field is taken of it."""
+    form, shown = route.leads_to.answer_form, example(response)
+    if form is None:
+        return shown
+    asked_for: Any = route.leads_to.request.DESCRIPTOR
+    request = filled(route.leads_to.request(), example(asked_for))
+    asked = Asked(template=route.template, request=request)
+    answer = form_answer(form, filled(GetMessageClass(response)(), shown), asked)
+    # Sorted: maps have no order, and the document is to be the same each time.
+    return json.loads(orjson.dumps(to_plain(answer), option=orjson.OPT_SORT_KEYS))
+
+
+def filled(message: M, plain: Any) -> M:
+    """Put JSON into a message and return it: maps too, which no request has."""
+    for name, value in plain.items():
+        field = message.DESCRIPTOR.fields_by_name[name]
+        target, kind = getattr(message, name), field.message_type
+        if kind is not None and kind.GetOptions().map_entry:
+            for key, each in value.items():
+                if kind.fields_by_name["value"].message_type is None:
+                    target[key] = each
+                else:
+                    filled(target[key], each)
+        elif kind is not None and kind.file.package == message.DESCRIPTOR.file.package:
+            for each in value if field.is_repeated else [value]:
+                filled(target.add() if field.is_repeated else target, each)
+        else:
+            load(message, json.dumps({name: value}).encode())
+    return message
 
 
 def _made(field: FieldDescriptor, at: str) -> Any:

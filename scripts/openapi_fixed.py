@@ -1,10 +1,8 @@
-"""What of REST the contract does not say: credentials, headers, and what operators ask."""
+"""What of REST the contract does not say: credentials, headers, and the form of an error."""
 
 from __future__ import annotations
 
-__all__ = ["COMPONENTS", "ERROR", "OPERATORS", "OPERATORS_TAG", "OVER", "PREFACE", "last_event_id"]
-
-from typing import Any
+__all__ = ["COMPONENTS", "ERROR", "OVER", "PREFACE", "WITH_SESSION_TOKEN", "last_event_id"]
 
 from scripts.openapi_schemas import Json, reference
 
@@ -17,13 +15,20 @@ PREFACE: Json = {
         "description": (
             "Unset fields, empty strings and empty JSON fields are left out. Times are RFC 3339 in "
             "UTC. JSON of functions passes byte for byte. Unknown fields and unknown query "
-            "parameters are errors.\n\nA server without keys needs no credential."
+            "parameters are errors.\n\nWhatever fails, fails with an `Error`; each response lists the "
+            "reasons that stand behind its status. A path that is none of these fails with "
+            "`ROUTE_NOT_FOUND` (404), another verb with `METHOD_NOT_ALLOWED` (405, and `Allow` "
+            "says which there are). Every GET that is no stream of events answers HEAD as "
+            "well.\n\nA server without keys needs no credential."
         ),
         "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     },
     "servers": [{"url": "/"}],
     "security": [{"bearer": []}, {"key": []}, {}],
 }
+
+WITH_SESSION_TOKEN: list[Json] = [{"bearer": []}, {"key": []}, {"sessionToken": []}, {}]
+"""The credentials of what concerns one session."""
 
 ERROR: Json = {
     "type": "object",
@@ -87,9 +92,23 @@ COMPONENTS: dict[str, Json] = {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A key, or a session's token where that will do.",
+            "description": "A key of this server.",
         },
-        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "A key of this server.",
+        },
+        "sessionToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "afs_…",
+            "description": (
+                "The `session_token` of a start: stands in place of a key for that one session, "
+                "until 60 seconds after its end."
+            ),
+        },
     },
 }
 
@@ -101,60 +120,3 @@ def last_event_id(field: str) -> Json:
     """Return the parameter that fills a field with the id of the last event seen."""
     about = f"The id of the last event seen. It wins over {field}."
     return _sent("Last-Event-ID", about, "^[0-9]{1,19}$")
-
-
-OPERATORS_TAG = {
-    "name": "Operators",
-    "description": "What operators ask of this gateway. None of it needs a key.",
-}
-
-
-def _operator(name: str, summary: str, responses: Json) -> Json:
-    return {"operationId": name, "summary": summary, "responses": responses}
-
-
-def _response(description: str, media_type: str, schema: Json, example: Any = None) -> Json:
-    content = {"schema": schema, **({"example": example} if example else {})}
-    return {"description": description, "content": {media_type: content}}
-
-
-def _status(*words: str) -> Json:
-    return {
-        "type": "object",
-        "properties": {"status": {"type": "string", "enum": list(words)}},
-        "required": ["status"],
-    }
-
-
-_HEALTHY = {"200": _response("It lives.", "application/json", _status("ok"), {"status": "ok"})}
-_NOT_READY = _status("draining", "unavailable")
-_NOT_READY["properties"]["reason"] = reference("schemas", "ErrorReason")
-_NOT_READY["required"].append("reason")
-
-OPERATORS: dict[str, Json] = {
-    "/health": _operator("Health", "Whether this gateway lives", _HEALTHY),
-    "/api/v1/health": _operator("Health2", "Whether this gateway lives", _HEALTHY),
-    "/readyz": _operator(
-        "Ready",
-        "Whether the control plane serves",
-        {
-            "200": _response("It does.", "application/json", _status("ready"), {"status": "ready"}),
-            "503": _response(
-                "It does not.",
-                "application/json",
-                _NOT_READY,
-                {"status": "draining", "reason": "SERVER_DRAINING"},
-            ),
-        },
-    ),
-    "/metrics": _operator(
-        "Metrics",
-        "The metrics of this gateway",
-        {"200": _response("For Prometheus.", "text/plain", {"type": "string"})},
-    ),
-    "/openapi.json": _operator(
-        "OpenApi",
-        "This document",
-        {"200": _response("OpenAPI 3.1.", "application/json", {"type": "object"})},
-    ),
-}

@@ -50,11 +50,11 @@ class Schemas:
                 for field in in_place(message)
                 if field.name not in without
             }
+            if required := _needed(schema) if sent else always_present(message):
+                schema["required"] = required
             if sent:
                 schema["properties"] |= dict.fromkeys(ignored(message), IGNORED)
                 schema["additionalProperties"] = False
-            elif required := always_present(message):
-                schema["required"] = required
         return reference("schemas", name)
 
     def field(self, field: FieldDescriptor, *, sent: bool) -> Json:
@@ -121,6 +121,12 @@ def _limits(comment: str, *, repeated: bool) -> Json:
     if interval := re.search(r"(\d+) to (\d+)\.( 0:)?", comment):
         found |= {"minimum": 0 if interval[3] else int(interval[1]), "maximum": int(interval[2])}
     return found
+
+
+def _needed(schema: Json) -> list[str]:
+    """Return what a request must have: names, which are of at least one character."""
+    patterns = {name: field.get("pattern", "") for name, field in schema["properties"].items()}
+    return [name for name, pattern in patterns.items() if pattern.startswith("^[A-Za-z")]
 
 
 def reference(kind: str, name: str) -> Json:

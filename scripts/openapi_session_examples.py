@@ -100,6 +100,7 @@ SESSION_SAMPLES: dict[str, Any] = {
     "offer_url": f"{PLACE}/realtime-offer?provider=openai&target={TARGET}&transport=webrtc",
     "prefix_padding_ms": 300,
     "provider": "openai",
+    "session_id": SESSION_ID,
     "session_token": "afs_c2Vzc2lvbi10b2tlbg",
     "session_token_expires_at": "2026-11-23T13:01:00.118Z",
     "silence_duration_ms": 500,
@@ -134,6 +135,7 @@ SESSION_SAMPLES: dict[str, Any] = {
     "SessionEvent.sequence": 12,
     "SessionEvent.type": "turn.transcribed",
     "ToolOptions.timeout": "10s",
+    "StartSessionRequest.target": TARGET,
     "Transcription.model": "gpt-4o-transcribe",
     # By where it stands in a body.
     "ListSessionWorkflowsResponse.next_page_token": None,

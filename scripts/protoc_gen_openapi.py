@@ -13,16 +13,16 @@ from agentfield.v1 import errors
 from agentfield.v1.error_reason_pb2 import ErrorReason
 from agentfield_gateway.routes import Route, Rpc
 from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
-from scripts.openapi_examples import example
+from scripts.openapi_examples import answer_example, example
 from scripts.openapi_fixed import (
     COMPONENTS,
     ERROR,
-    OPERATORS,
-    OPERATORS_TAG,
     OVER,
     PREFACE,
+    WITH_SESSION_TOKEN,
     last_event_id,
 )
+from scripts.openapi_operators import OPERATORS, OPERATORS_TAG
 from scripts.openapi_schemas import Json, Schemas, reference
 
 Reason = type[errors.AgentFieldError]
@@ -92,9 +92,11 @@ class Document:
             **self._about(operation),
             "parameters": list(self._parameters(operation, route)),
         }
+        if "session" in operation.method.roles:
+            form["security"] = WITH_SESSION_TOKEN
         if route.leads_to.body:
             form["requestBody"] = self._request_body(operation, route.leads_to)
-        success = {str(route.leads_to.success_status): self._success(operation, route.leads_to)}
+        success = {str(route.leads_to.success_status): self._success(operation, route)}
         if route.leads_to.last_event_id:
             success["204"] = OVER
         return {**form, "responses": {**success, **self._failed(self._reasons(operation))}}
@@ -107,12 +109,15 @@ class Document:
 
     def _parameters(self, operation: Operation, route: Route[Rpc]) -> Iterator[Json]:
         request = operation.method.descriptor.input_type
-        in_path, rpc = operation.in_path(), route.leads_to
+        in_path, rpc, shown = operation.in_path(), route.leads_to, example(request)
         for field in request.fields:
             if field.name in in_path:
-                yield {"in": "path", "required": True, **self._parameter(field, minLength=1)}
+                found = self._parameter(field, minLength=1)
+                yield {"in": "path", "required": True, **found, "example": shown[field.name]}
             elif rpc.body not in {"*", field.name}:
-                yield {"in": "query", **self._parameter(field)}
+                found = self._parameter(field)
+                sample = {"example": shown[field.name]} if shown.get(field.name) else {}
+                yield {"in": "query", **found, **sample}
         if rpc.last_event_id:
             yield last_event_id(rpc.last_event_id)
         if "request_id" in request.fields_by_name:
@@ -131,18 +136,23 @@ class Document:
         if rpc.raw_media_type:
             schema = self._schemas.field(request.fields_by_name[rpc.body], sent=True)
             about, shown = schema.pop("description"), example(request)[rpc.body]
-            raw = _content(rpc.raw_media_type, schema, shown)
+            raw = _content(rpc.raw_media_type, {**schema, "format": "binary"}, shown)
             return {"description": about, "required": True, **raw}
-        schema = self._schemas.message(request, sent=True, without=in_path)
-        if rpc.body_form:
-            form = self._schemas.message(rpc.body_form, sent=True)
-            schema = {"anyOf": [schema, form]} if rpc.body_mark else form
-        return _content("application/json", schema, example(request, without=in_path))
+        own = _content(
+            "application/json",
+            self._schemas.message(request, sent=True, without=in_path),
+            example(request, without=in_path),
+        )
+        if not rpc.body_form:
+            return own
+        schema = self._schemas.message(rpc.body_form, sent=True)
+        form = _content("application/json", schema, example(rpc.body_form))
+        return _either(own, form) if rpc.body_mark else form
 
-    def _success(self, operation: Operation, rpc: Rpc) -> Json:
-        own: Descriptor = operation.method.descriptor.output_type
-        response = rpc.answer_form or own
-        about, shown = self._comments.of(response.full_name), example(response)
+    def _success(self, operation: Operation, route: Route[Rpc]) -> Json:
+        rpc, own = route.leads_to, operation.method.descriptor.output_type
+        response: Descriptor = rpc.answer_form or own
+        about, shown = self._comments.of(response.full_name), answer_example(route, own)
         if rpc.response_body:
             shown = shown[rpc.response_body]
             schema = self._schemas.field(response.fields_by_name[rpc.response_body], sent=False)
@@ -157,8 +167,10 @@ class Document:
                 about += f" Its id is its {rpc.event_id}, unless that is 0."
                 text = f"id: {shown[rpc.event_id]}\n{text}"
             content = _content("text/event-stream", {**event, "contentSchema": either}, text)
+        elif rpc.raw_media_type:
+            content = _content(rpc.raw_media_type, {**schema, "format": "binary"}, shown)
         else:
-            content = _content(rpc.raw_media_type or "application/json", schema, shown)
+            content = _content("application/json", schema, shown)
         headers = {
             name: {
                 "description": self._comments.of(f"{own.full_name}.{field_name}"),
@@ -202,7 +214,6 @@ class Document:
             )
             for reason in reasons
         }
-        only = {"properties": {"reason": {"enum": list(meanings)}}}
         headers = {
             header: reference("headers", header)
             for header, sent in {
@@ -216,7 +227,7 @@ class Document:
             **({"headers": headers} if headers else {}),
             "content": {
                 "application/json": {
-                    "schema": {"allOf": [reference("schemas", "Error"), only]},
+                    "schema": reference("schemas", "Error"),
                     "examples": {
                         name: {"value": _error_example(errors.BY_REASON[name], text)}
                         for name, text in meanings.items()
@@ -246,6 +257,19 @@ def _error_example(reason: Reason, text: str) -> Json:
 
 def _content(media_type: str, schema: Json, shown: Any) -> Json:
     return {"content": {media_type: {"schema": schema, "example": shown}}}
+
+
+def _either(own: Json, form: Json) -> Json:
+    """Return content that is the request's JSON, or the form that existing clients send."""
+    ours, theirs = (each["content"]["application/json"] for each in (own, form))
+    content = {
+        "schema": {"anyOf": [ours["schema"], theirs["schema"]]},
+        "examples": {
+            "request": {"value": ours["example"]},
+            "existing client": {"value": theirs["example"]},
+        },
+    }
+    return {"content": {"application/json": content}}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,12 +24,14 @@ from agentfield.contract.json import dump, load
 from agentfield.v1 import errors, execution_pb2
 from agentfield_gateway.operations import Operations
 from agentfield_gateway.routes import Route, Rpc, contract_routes
+from scripts.contract_source import in_place
 
 pytestmark = pytest.mark.unit
 
 BYTES = resources.files("agentfield_gateway").joinpath("openapi.json").read_bytes()
 DOCUMENT: dict[str, Any] = json.loads(BYTES)
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+OPERATION_IDS = Path(__file__).with_name("operation_ids.txt")
 ROUTES = list(contract_routes())
 by_route = pytest.mark.parametrize(
     "route", ROUTES, ids=[f"{route.verb} {route.template}" for route in ROUTES]
@@ -116,6 +119,18 @@ def test_its_paths_are_the_routes_of_the_gateway_and_no_others() -> None:
     }
 
 
+def test_its_operations_keep_their_names() -> None:
+    found = {
+        f"{operation['operationId']} {verb.upper()} {path}"
+        for path, verbs in DOCUMENT["paths"].items()
+        for verb, operation in verbs.items()
+    }
+    kept = set(OPERATION_IDS.read_text().splitlines())
+
+    assert kept - found == set(), "clients that were generated call these"
+    assert found - kept == set(), f"add these to {OPERATION_IDS.name}"
+
+
 def test_its_operations_are_named_for_their_rpcs_each_once() -> None:
     names = [operation["operationId"] for operation in operations()]
 
@@ -145,26 +160,44 @@ def test_every_reason_is_in_it_and_stands_under_its_status() -> None:
                 check(content["schema"], shown["value"])
 
 
-def test_an_operation_has_the_reasons_that_its_rpc_names() -> None:
-    execute = DOCUMENT["paths"]["/api/v1/execute/{target}"]["post"]["responses"]
+ANYWHERE = {"INVALID_ARGUMENT", "HOST_NOT_ALLOWED", "ORIGIN_NOT_ALLOWED", "INTERNAL"}
+ANY_RPC = ANYWHERE | {
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+    "UNIMPLEMENTED",
+    "STORE_UNAVAILABLE",
+    "SERVER_DRAINING",
+    "SERVER_UNREACHABLE",
+}
 
-    def reasons(status: str) -> set[str]:
-        return set(resolved(execute[status])["content"]["application/json"]["examples"])
 
-    assert reasons("404") == {
-        "NODE_NOT_FOUND",
-        "TARGET_NOT_FOUND",
-        "EXECUTION_NOT_FOUND",
-        "WORKFLOW_NOT_FOUND",
-    }
-    assert reasons("409") == {
-        "CALL_TOO_DEEP",
-        "PARENT_ENDED",
-        "REQUEST_ID_REUSED",
-        "EXECUTION_CANCELLED",
-    }
-    assert reasons("503") == {"SERVER_DRAINING", "STORE_UNAVAILABLE", "SERVER_UNREACHABLE"}
-    assert "Retry-After" in resolved(execute["503"])["headers"]
+def reasons_of(operation: dict[str, Any]) -> set[str]:
+    """Return the reasons that an operation's responses list."""
+    found: set[str] = set()
+    for response in operation["responses"].values():
+        content = resolved(response).get("content", {}).get("application/json", {})
+        if content.get("schema") == {"$ref": "#/components/schemas/Error"}:
+            found |= set(content["examples"])
+    return found
+
+
+@by_route
+def test_an_operation_has_the_reasons_that_its_rpc_names(route: Route[Rpc]) -> None:
+    operation = operation_of(route)
+    _, _, said = operation["description"].partition("Fails with ")
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", said)) & set(errors.BY_REASON)
+    large = {"PAYLOAD_TOO_LARGE"} if route.leads_to.body else set()
+
+    assert reasons_of(operation) == ANY_RPC | large | named
+    for reason in named:
+        response = resolved(operation["responses"][str(errors.BY_REASON[reason].http_status)])
+        waits = errors.BY_REASON[reason].retryable
+        assert not waits or "Retry-After" in response["headers"]
+
+
+def test_what_operators_ask_fails_only_as_every_route_can() -> None:
+    for path in Operations(ScriptedTransport()).endpoints:
+        assert reasons_of(DOCUMENT["paths"][path]["get"]) == ANYWHERE
 
 
 @by_route
@@ -194,16 +227,24 @@ def test_the_body_of_a_request_is_what_the_contract_reads(route: Route[Rpc]) -> 
         (raw,) = operation_of(route)["requestBody"]["content"].items()
         assert raw[0] == rpc.raw_media_type
         check(raw[1]["schema"], raw[1]["example"])
-        assert raw[1]["schema"] == {"type": "string"}
+        assert raw[1]["schema"] == {"type": "string", "format": "binary"}
         return
     content = operation_of(route)["requestBody"]["content"]["application/json"]
-    schema = resolved(content["schema"])
-
-    load(rpc.request(), orjson.dumps(content["example"]))
-    check(content["schema"], content["example"])
-    fields = {*rpc.request.DESCRIPTOR.fields_by_name, *ignored(rpc.request.DESCRIPTOR)}
-    assert set(schema["properties"]) == fields - in_path
-    assert schema["additionalProperties"] is False
+    forms: list[Any] = [rpc.request.DESCRIPTOR] if not rpc.body_form or rpc.body_mark else []
+    forms += [rpc.body_form] if rpc.body_form else []
+    examples = [each["value"] for each in content.get("examples", {}).values()]
+    for message, schema, example in zip(
+        forms,
+        content["schema"].get("anyOf", [content["schema"]]),
+        examples or [content["example"]],
+        strict=True,
+    ):
+        load(GetMessageClass(message)(), orjson.dumps(example))
+        check(schema, example)
+        fields = {each.name for each in in_place(message)} | {*ignored(message)}
+        fields -= in_path if message == rpc.request.DESCRIPTOR else set()
+        assert set(resolved(schema)["properties"]) == fields
+        assert resolved(schema)["additionalProperties"] is False
 
 
 @by_route
@@ -228,15 +269,17 @@ def test_an_answer_is_what_the_contract_writes(route: Route[Rpc]) -> None:
     assert (over is not None and "content" not in over) == bool(rpc.last_event_id)
 
 
-def test_a_session_s_token_is_named_where_it_will_do() -> None:
-    told = {
-        operation["operationId"]
-        for operation in operations()
-        if "the session's own token" in operation.get("description", "")
-    }
+@by_route
+def test_a_session_s_token_is_named_where_it_will_do(route: Route[Rpc]) -> None:
+    operation = operation_of(route)
+    will_do = "session" in facts.methods()[route.leads_to.method].roles
 
-    assert {"RealtimeOffer", "InvokeTool", "WatchSession"} <= told
-    assert not told & {"StartSession", "ListSessions", "DeleteSession", "Execute"}
+    assert ("the session's own token" in operation["description"]) == will_do
+    credentials = {
+        name for each in operation.get("security", DOCUMENT["security"]) for name in each
+    }
+    assert credentials == {"bearer", "key"} | ({"sessionToken"} if will_do else set())
+    assert credentials <= set(DOCUMENT["components"]["securitySchemes"])
 
 
 def test_the_schema_of_a_message_has_exactly_its_fields() -> None:

@@ -1,0 +1,72 @@
+"""What operators ask of a gateway: routes of its own, which the contract does not have."""
+
+from __future__ import annotations
+
+__all__ = ["OPERATORS", "OPERATORS_TAG"]
+
+from typing import Any
+
+from scripts.openapi_schemas import Json, reference
+
+OPERATORS_TAG = {
+    "name": "Operators",
+    "description": "What operators ask of this gateway. None of it needs a key.",
+}
+
+
+def _operator(name: str, summary: str, responses: Json) -> Json:
+    return {"operationId": name, "summary": summary, "responses": responses}
+
+
+def _response(description: str, media_type: str, schema: Json, example: Any) -> Json:
+    content = {"schema": schema, "example": example}
+    return {"description": description, "content": {media_type: content}}
+
+
+def _status(*words: str) -> Json:
+    return {
+        "type": "object",
+        "properties": {"status": {"type": "string", "enum": list(words)}},
+        "required": ["status"],
+    }
+
+
+_HEALTHY = {"200": _response("It lives.", "application/json", _status("ok"), {"status": "ok"})}
+_NOT_READY = _status("draining", "unavailable")
+_NOT_READY["properties"]["reason"] = reference("schemas", "ErrorReason")
+_NOT_READY["required"].append("reason")
+
+_METRICS = """\
+# HELP agentfield_http_requests_total Answered HTTP requests.
+# TYPE agentfield_http_requests_total counter
+agentfield_http_requests_total{method="GET",route="/readyz",status="200"} 12.0
+"""
+_ITSELF = {"openapi": "3.1.0", "info": {"title": "AgentField", "version": "v1"}, "paths": {}}
+
+OPERATORS: dict[str, Json] = {
+    "/health": _operator("Health", "Whether this gateway lives", _HEALTHY),
+    "/api/v1/health": _operator("Health2", "Whether this gateway lives", _HEALTHY),
+    "/readyz": _operator(
+        "Ready",
+        "Whether the control plane serves",
+        {
+            "200": _response("It does.", "application/json", _status("ready"), {"status": "ready"}),
+            "503": _response(
+                "It does not.",
+                "application/json",
+                _NOT_READY,
+                {"status": "draining", "reason": "SERVER_DRAINING"},
+            ),
+        },
+    ),
+    "/metrics": _operator(
+        "Metrics",
+        "The metrics of this gateway",
+        {"200": _response("For Prometheus.", "text/plain", {"type": "string"}, _METRICS)},
+    ),
+    "/openapi.json": _operator(
+        "OpenApi",
+        "This document",
+        {"200": _response("OpenAPI 3.1.", "application/json", {"type": "object"}, _ITSELF)},
+    ),
+}
