@@ -12,7 +12,8 @@ from agentfield.config import Config, read_config
 from agentfield.process.flags import ConfigError
 from agentfield.process.lifetime import failed, until_signalled
 from agentfield.process.logs import configure_logging
-from agentfield.store.database import DataFolderInUse, SchemaTooNew
+from agentfield.store.database import SchemaTooNew
+from agentfield.store.sqlite import DataFolderInUse
 from agentfield.v1.errors import AgentFieldError
 
 

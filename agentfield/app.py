@@ -43,12 +43,12 @@ from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
 from agentfield.sessions.starting import SessionCeilings
-from agentfield.store.database import Database
-from agentfield.store.executions import SqliteExecutions
-from agentfield.store.nodes import SqliteNodes
-from agentfield.store.sessions import SqliteSessions
-from agentfield.store.work import SqliteWork
-from agentfield.store.workflows import SqliteWorkflows
+from agentfield.store.executions import SqlExecutions
+from agentfield.store.nodes import SqlNodes
+from agentfield.store.sessions import SqlSessions
+from agentfield.store.sqlite import SqliteDatabase
+from agentfield.store.work import SqlWork
+from agentfield.store.workflows import SqlWorkflows
 
 log = logging.getLogger("agentfield.app")
 STOP_SECONDS = 5.0
@@ -71,10 +71,10 @@ async def running(config: Config) -> AsyncIterator[App]:
     Raises OSError when an address cannot be listened on.
     """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(config.data_dir))
+        database = await stack.enter_async_context(SqliteDatabase(config.data_dir))
         hints = InProcessBus()
-        executions, work = SqliteExecutions(database), SqliteWork(database)
-        node_store = SqliteNodes(database)
+        executions, work = SqlExecutions(database), SqlWork(database)
+        node_store = SqlNodes(database)
         engine = Engine(store=executions, nodes=node_store, hints=hints, limits=config.limits)
         dispatcher = Dispatcher(store=work, hints=hints, clock=database.now)
         sweeper = Sweeper(
@@ -90,7 +90,7 @@ async def running(config: Config) -> AsyncIterator[App]:
         )
 
         nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
-        workflows = Workflows(store=SqliteWorkflows(database), nodes=node_store)
+        workflows = Workflows(store=SqlWorkflows(database), nodes=node_store)
         health = health_aio.HealthServicer()
         owners = NodeOwners(node_store)
         clients = ClientSide(
@@ -132,12 +132,12 @@ async def _sessions(
     stack: AsyncExitStack,
     config: Config,
     *,
-    database: Database,
+    database: SqliteDatabase,
     engine: Engine,
     dispatcher: Dispatcher,
     hints: InProcessBus,
 ) -> Registry:
-    store = SqliteSessions(database)
+    store = SqlSessions(database)
     # Every live call holds a connection: its own limits are the sessions' alone.
     connector = aiohttp.TCPConnector(limit=0)
     http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))

@@ -17,9 +17,9 @@ from typing import Any
 
 from agentfield.identity import ANYONE
 from agentfield.ids import new_id
-from agentfield.store.database import Database
-from agentfield.store.executions import SqliteExecutions
-from agentfield.store.nodes import SqliteNodes
+from agentfield.store.executions import SqlExecutions
+from agentfield.store.nodes import SqlNodes
+from agentfield.store.sqlite import SqliteDatabase
 from bench.measure import Sample, Subject, interleaved, table
 from bench.rows import LIMITS, NODE, submission
 
@@ -37,19 +37,19 @@ async def measure() -> str:
     with tempfile.TemporaryDirectory() as folder:
         ours, single, bulk = (Path(folder, name) for name in ("ours", "single", "bulk"))
         for plain in (single, bulk):
-            async with Database(plain):
+            async with SqliteDatabase(plain):
                 pass  # it has the schema now
-        async with Database(ours) as database:
-            await SqliteNodes(database).register(NODE, ANYONE)
-            store = SqliteExecutions(database)
+        async with SqliteDatabase(ours) as database:
+            await SqlNodes(database).register(NODE, ANYONE)
+            store = SqlExecutions(database)
             await store.add(submission(), LIMITS)
             row = await database.read(lambda c: c.execute("SELECT * FROM executions").fetchone())
-            at = await database.read(_position_of_id)
             with _plain(single) as one, _plain(bulk) as other:
+                at = _position_of_id(one)
                 subjects = [
                     Subject(name="executemany, one commit", run=partial(_bulk, other, row, at)),
                     Subject(
-                        name="SqliteExecutions.add",
+                        name="SqlExecutions.add",
                         run=partial(_add, store),
                         yardstick="executemany, one commit",
                     ),
@@ -84,7 +84,7 @@ def _insert(row: Row) -> str:
     return f"INSERT INTO executions VALUES ({', '.join('?' * len(row))})"  # noqa: S608 - marks only
 
 
-async def _add(store: SqliteExecutions) -> Sample:
+async def _add(store: SqlExecutions) -> Sample:
     waiting = [submission() for _ in range(ROWS)]
     latencies: list[float] = []
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from agentfield.identity import ANYONE
 from agentfield.ids import new_id
-from agentfield.store.database import Database
-from agentfield.store.executions import SqliteExecutions
-from agentfield.store.nodes import SqliteNodes
+from agentfield.store.executions import SqlExecutions
+from agentfield.store.nodes import SqlNodes
+from agentfield.store.sqlite import SqliteDatabase
 from agentfield.v1.workflow_service_pb2 import GetWorkflowRequest
 from agentfield.v1.workflow_service_pb2_grpc import WorkflowServiceStub
 from bench.measure import Subject, closed_loop, interleaved, table
@@ -34,9 +34,9 @@ async def measure() -> str:
     """Return the table."""
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
-        async with Database(data_dir) as database:
-            await SqliteNodes(database).register(NODE, ANYONE)
-            store = SqliteExecutions(database)
+        async with SqliteDatabase(data_dir) as database:
+            await SqlNodes(database).register(NODE, ANYONE)
+            store = SqlExecutions(database)
             large, small = await _tree(store, LARGE), await _tree(store, SMALL)
         async with control_plane(data_dir) as plane, connected(plane.grpc) as channel:
             stub = WorkflowServiceStub(channel)
@@ -58,7 +58,7 @@ def _subject(name: str, read: partial[Any], yardstick: str = "") -> Subject:
     return Subject(name=name, run=run, yardstick=yardstick)
 
 
-async def _tree(store: SqliteExecutions, size: int) -> str:
+async def _tree(store: SqlExecutions, size: int) -> str:
     """Store a run of this size in which an execution has up to ten children; return its id."""
     run_id = new_id("run")
     ids = [(await store.add(submission(run_id=run_id), LIMITS)).execution.execution_id]

@@ -1,9 +1,14 @@
-"""What all tests share: every module says which kind it is."""
+"""What all tests share: every module says which kind it is; the databases that data is kept in."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
+from support.postgres import Postgres, running_postgres
+from support.storage import Storage
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
@@ -16,3 +21,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         kinds = KINDS & {mark.name for mark in item.iter_markers()}
         if len(kinds) != 1:
             raise pytest.UsageError(f"{item.nodeid} must be exactly one of {sorted(KINDS)}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for all tests that ask for it, started when the first does."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    """Run the test on both databases."""
+    folder = tmp_path / "data"
+    if request.param == "sqlite":
+        yield Storage(folder=folder)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    async with server.database() as url:
+        yield Storage(folder=folder, url=url)

@@ -1,212 +1,86 @@
-"""SQLite with one writer thread and group commit.
-
-What many requests write at the same moment becomes one transaction, with a savepoint for each, so
-that one bad write does not fail its neighbours; each is answered when the transaction is on disk.
-Reads have connections of their own and never wait for a write.
-"""
+"""What the store asks of a database: one set of statements, for SQLite and for PostgreSQL."""
 
 from __future__ import annotations
 
-__all__ = ["Connection", "Database"]
+__all__ = ["Connection", "Cursor", "Database", "SchemaTooNew", "WriteConflict", "unavailable"]
 
-import asyncio
-import fcntl
-import queue
-import sqlite3
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from agentfield.v1 import errors
 
-Connection = sqlite3.Connection
 T = TypeVar("T")
-
-MAX_GROUP = 512
-MAX_WAITING = 100_000
-READERS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Write:
-    """One write that waits for its turn, and where to answer."""
-
-    run: Callable[[Connection], Any]
-    answer: asyncio.Future[Any]
-
-
-class DataFolderInUse(RuntimeError):
-    """Another server runs on the same data folder."""
 
 
 class SchemaTooNew(RuntimeError):
-    """The data folder was written by a newer version of the server."""
+    """The database was written by a newer version of the server."""
 
 
-class Database:
-    """One SQLite file in a data folder that this process has for itself."""
+class WriteConflict(RuntimeError):
+    """Another server has just written what this write was to be the first to write.
 
-    def __init__(self, folder: Path, *, clock: Callable[[], int] | None = None) -> None:
-        self._folder = folder
-        self._path = folder / "agentfield.db"
-        self.now = clock or (lambda: time.time_ns() // 1000)
-        """The store's clock, in microseconds since the epoch."""
-        self._writes: queue.Queue[_Write | None] = queue.Queue(MAX_WAITING)
-        self._local = threading.local()
+    The write is run again, and finds it.
+    """
 
-    async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        self._lock = _lock_folder(self._folder)
-        with ExitStack() as undo:
-            undo.callback(self._lock.close)
-            await asyncio.to_thread(self._migrate)
-            undo.pop_all()
-        self._readers = ThreadPoolExecutor(READERS, "store-read")
-        self._writer = threading.Thread(target=self._write_forever, name="store-write")
-        self._writer.start()
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._writes.put(None)
-        await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._readers.shutdown)
-        self._lock.close()
+class Cursor(Protocol):
+    """What a statement has answered."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were written."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, a sequence of values; None after the last."""
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection as reads and writes have it: inside a transaction, for as long as they run.
+
+    Statements have ``?`` for values and are valid for SQLite and for PostgreSQL.
+    """
+
+    for_update: str
+    """What a SELECT ends with whose rows are written afterwards: nobody else changes them before
+    the commit. Empty where one process writes at a time."""
+    skip_locked: str
+    """The same, without the rows that somebody else is about to write."""
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
+        """Run a statement."""
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
+        """Run a statement once for each of the rows."""
+
+    def lock(self, name: str) -> None:
+        """Wait until no other server holds the lock of this name, and hold it until the commit."""
+
+
+class Database(Protocol):
+    """Reads and writes of one database."""
+
+    now: Callable[[], int]
+    """The database's clock, in microseconds since the epoch."""
 
     async def write(self, run: Callable[[Connection], T]) -> T:
         """Run a write and return its result once it is on disk.
 
-        What ``run`` raises undoes its own changes only. Raises StoreUnavailable when the database
-        cannot write, for instance because the disk is full.
+        Writes take effect in the order they are asked for. What ``run`` raises undoes its own
+        changes only; it may be run more than once, and only the last run counts. Raises
+        StoreUnavailable when the database cannot write.
         """
-        answer: asyncio.Future[T] = self._loop.create_future()
-        try:
-            self._writes.put_nowait(_Write(run=run, answer=answer))
-        except queue.Full:
-            raise _unavailable("too many writes wait") from None
-        return await answer
 
     async def read(self, run: Callable[[Connection], T]) -> T:
-        """Run a read on a snapshot of what is committed."""
-        return await self._loop.run_in_executor(self._readers, self._read, run)
-
-    def _read(self, run: Callable[[Connection], T]) -> T:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connect(self._path)
-            connection.execute("PRAGMA query_only = ON")
-        try:
-            return run(connection)
-        except sqlite3.OperationalError as error:
-            raise _unavailable(str(error)) from error
-
-    def _migrate(self) -> None:
-        connection = _connect(self._path)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            steps = _migrations()
-            if version > len(steps):
-                raise SchemaTooNew(
-                    f"{self._path} has schema {version}; this server knows up to {len(steps)}. "
-                    "Start a newer server."
-                )
-            for number, sql in enumerate(steps[version:], version + 1):
-                connection.executescript(
-                    f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;"
-                )
-        finally:
-            connection.close()
-
-    def _write_forever(self) -> None:
-        connection = _connect(self._path)
-        connection.execute("PRAGMA synchronous = FULL")
-        stopping = False
-        while not stopping:
-            group = [self._writes.get()]
-            while len(group) < MAX_GROUP and not self._writes.empty():
-                group.append(self._writes.get_nowait())
-            stopping = None in group
-            answers = self._commit(connection, [write for write in group if write])
-            self._loop.call_soon_threadsafe(_answer, answers)
-        connection.close()
-
-    def _commit(self, connection: Connection, group: list[_Write]) -> list[_Answer]:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            answers = [_run_in_savepoint(connection, write) for write in group]
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            failure = _unavailable(str(error))
-            return [_Answer(write.answer, None, failure) for write in group]
-        return answers
+        """Run a read of what is committed. Raises StoreUnavailable."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    future: asyncio.Future[Any]
-    result: Any
-    error: Exception | None
-
-
-def _run_in_savepoint(connection: Connection, write: _Write) -> _Answer:
-    connection.execute("SAVEPOINT one")
-    try:
-        result = write.run(connection)
-    except sqlite3.OperationalError:
-        raise  # the disk or the database itself: the whole group fails
-    except Exception as error:  # noqa: BLE001 - handed to the one who asked for the write
-        connection.execute("ROLLBACK TO one")
-        connection.execute("RELEASE one")
-        return _Answer(write.answer, None, error)
-    connection.execute("RELEASE one")
-    return _Answer(write.answer, result, None)
-
-
-def _answer(answers: list[_Answer]) -> None:
-    for answer in answers:
-        if answer.future.done():
-            continue  # whoever asked has gone; the write stands
-        if answer.error is not None:
-            answer.future.set_exception(answer.error)
-        else:
-            answer.future.set_result(answer.result)
-
-
-def _unavailable(detail: str) -> errors.StoreUnavailable:
+def unavailable(detail: str) -> errors.StoreUnavailable:
+    """Return the error of a database that does not take anything now."""
     return errors.StoreUnavailable(
         f"The store cannot be used now ({detail}); nothing was stored, try again.", retry_after=1
     )
-
-
-def _connect(path: Path) -> Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA busy_timeout = 10000")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _lock_folder(folder: Path) -> Any:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (folder / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise DataFolderInUse(
-            f"Another server runs on {folder}; stop it or choose another --data-dir."
-        ) from None
-    return lock
-
-
-def _migrations() -> list[str]:
-    folder = resources.files("agentfield.store.migrations")
-    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".sql"))
-    return [(folder / name).read_text() for name in names]

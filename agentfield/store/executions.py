@@ -1,8 +1,8 @@
-"""Executions in SQLite."""
+"""Executions."""
 
 from __future__ import annotations
 
-__all__ = ["SqliteExecutions"]
+__all__ = ["SqlExecutions"]
 
 from collections.abc import Callable, Sequence
 
@@ -12,17 +12,24 @@ from agentfield.executions.ports import Added, Filter, Head, Page, Scope
 from agentfield.executions.submission import Declared, Submission, begin, fingerprint
 from agentfield.store.database import Connection, Database
 from agentfield.store.requests import earlier_answer, remember_answer
-from agentfield.store.rows import ACTIVE, ALL, FACTS, execution_of, find, insert, update
+from agentfield.store.rows import ACTIVE, ALL, FACTS, execution_of, find, hold, insert, update
 from agentfield.v1 import errors
 
 _HEAD = (
-    "SELECT length(input) + ifnull(length(result), 0) + ifnull(length(late_result), 0),"
+    "SELECT length(input) + coalesce(length(result), 0) + coalesce(length(late_result), 0),"
     f" {FACTS} FROM executions WHERE execution_id = ?"
 )
 
 
-class SqliteExecutions:
-    """The execution store of one SQLite database."""
+_TREE = (
+    "WITH RECURSIVE tree (id) AS (SELECT execution_id FROM executions WHERE execution_id = ?"
+    " UNION ALL SELECT execution_id FROM executions, tree WHERE parent_execution_id = tree.id)"
+    f" SELECT {FACTS} FROM executions WHERE execution_id IN (SELECT id FROM tree) AND {ACTIVE}"
+)
+
+
+class SqlExecutions:
+    """The execution store of one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -67,7 +74,7 @@ class SqliteExecutions:
         self, execution_id: str, apply: Callable[[Execution, str, int], Execution]
     ) -> tuple[Execution, Execution] | None:
         def run(connection: Connection) -> tuple[Execution, Execution] | None:
-            before = find(connection, execution_id)
+            before = hold(connection, execution_id)
             if before is None:
                 return None
             owner = _owner(connection, "nodes", "created_by", "node_id", before.node_id) or ""
@@ -98,7 +105,9 @@ class SqliteExecutions:
         def run(connection: Connection) -> list[Execution]:
             now = self._db.now()
             changed: list[Execution] = []
-            for row in connection.execute(due, (now, limit)).fetchall():
+            # What another server holds it is about to end itself.
+            held = due + connection.skip_locked
+            for row in connection.execute(held, (now, limit)).fetchall():
                 after = expired(execution_of(row), now=now)
                 update(connection, after)
                 changed.append(after)
@@ -124,7 +133,7 @@ def _add(connection: Connection, submission: Submission, limits: Limits, now: in
         return Added(execution=earlier, created=False)
     declared = _declared(connection, submission.node_id, submission.function)
     claims = submission.claims
-    parent = find(connection, claims.parent_execution_id)
+    parent = hold(connection, claims.parent_execution_id) if claims.parent_execution_id else None
     execution = begin(
         submission,
         declared,
@@ -181,20 +190,16 @@ def _owner(connection: Connection, table: str, owner: str, key: str, value: str)
 
 
 def _end_tree(connection: Connection, execution_id: str, reason: str, now: int) -> list[Execution]:
-    rows = connection.execute(
-        "WITH RECURSIVE tree (id) AS (SELECT ? UNION ALL SELECT execution_id FROM executions, tree"
-        f" WHERE parent_execution_id = tree.id) SELECT {FACTS} FROM executions"
-        f" WHERE execution_id IN (SELECT id FROM tree) AND {ACTIVE}",
-        (execution_id,),
-    ).fetchall()
     changed: list[Execution] = []
-    for row in rows:
-        execution = execution_of(row)
-        inherited = execution.execution_id != execution_id
-        why = f"its ancestor {execution_id} ended" if inherited else reason
-        after = cancelled(execution, reason=why, now=now)
-        update(connection, after)
-        changed.append(after)
+    # A child that another server was adding is there once its parent could be held: look again.
+    while rows := connection.execute(_TREE + connection.for_update, (execution_id,)).fetchall():
+        for row in rows:
+            execution = execution_of(row)
+            inherited = execution.execution_id != execution_id
+            why = f"its ancestor {execution_id} ended" if inherited else reason
+            after = cancelled(execution, reason=why, now=now)
+            update(connection, after)
+            changed.append(after)
     return changed
 
 
@@ -206,7 +211,7 @@ def newest(
     Each way of being allowed to see one has an index of its own, so each finds its newest first.
     """
     if scope.everything:
-        ways: list[tuple[str, list[str]]] = [("1", [])]
+        ways: list[tuple[str, list[str]]] = [("1 = 1", [])]
     else:
         ways = [("created_by = ?", [scope.owner]), ("run_owner = ?", [scope.owner])]
         if scope.nodes:
@@ -217,7 +222,8 @@ def newest(
     for way, way_values in ways:
         where = " AND ".join([way, *conditions])
         branches.append(
-            f"SELECT * FROM (SELECT seq FROM executions WHERE {where} ORDER BY seq DESC LIMIT ?)"
+            f"SELECT * FROM (SELECT seq FROM executions WHERE {where}"
+            " ORDER BY seq DESC LIMIT ?) AS way"
         )
         all_values += [*way_values, *values, limit]
     sql = (

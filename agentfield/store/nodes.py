@@ -1,8 +1,8 @@
-"""Nodes and their functions in SQLite."""
+"""Nodes and their functions."""
 
 from __future__ import annotations
 
-__all__ = ["SqliteNodes"]
+__all__ = ["SqlNodes"]
 
 import json
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from agentfield.v1 import errors
 _NODE = "node_id, version, description, created_by, created_at, updated_at"
 
 
-class SqliteNodes:
-    """The node store of one SQLite database."""
+class SqlNodes:
+    """The node store of one database."""
 
     def __init__(self, database: Database, *, new_id: Callable[[str], str] = new_id) -> None:
         self._db = database
@@ -28,8 +28,7 @@ class SqliteNodes:
     async def register(self, registration: Registration, caller: Caller) -> str:
         def run(connection: Connection) -> str:
             now = self._db.now()
-            _check_owner(connection, registration.node_id, caller)
-            _put_node(connection, registration, caller.name, now)
+            _put_node(connection, registration, caller, now)
             return self._put_worker(connection, registration, now)
 
         return await self._db.write(run)
@@ -60,7 +59,11 @@ class SqliteNodes:
 
     async def touch(self, node_id: str, worker_id: str, caller: Caller) -> bool:
         def run(connection: Connection) -> bool:
-            _check_owner(connection, node_id, caller)
+            row = connection.execute(
+                "SELECT created_by FROM nodes WHERE node_id = ?", (node_id,)
+            ).fetchone()
+            if row:
+                _check_owner(node_id, row[0], caller)
             done = connection.execute(
                 "UPDATE workers SET seen_at = ? WHERE worker_id = ? AND node_id = ?",
                 (self._db.now(), worker_id, node_id),
@@ -91,28 +94,25 @@ class SqliteNodes:
         return worker_id
 
 
-def _check_owner(connection: Connection, node_id: str, caller: Caller) -> None:
-    row = connection.execute(
-        "SELECT created_by FROM nodes WHERE node_id = ?", (node_id,)
-    ).fetchone()
-    if row and not caller.may_act_for(node_id, row[0]):
+def _check_owner(node_id: str, owner: str, caller: Caller) -> None:
+    if not caller.may_act_for(node_id, owner):
         raise errors.PermissionDenied(
             f"Node '{node_id}' was registered with another key.", metadata={"node_id": node_id}
         )
 
 
-def _put_node(
-    connection: Connection, registration: Registration, created_by: str, now: int
-) -> None:
+def _put_node(connection: Connection, registration: Registration, caller: Caller, now: int) -> None:
     r = registration
-    connection.execute(
+    # The row is held from here on: of two that register, the second sees the first.
+    row = connection.execute(
         "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (node_id) DO UPDATE"
         " SET version = excluded.version, description = excluded.description,"
         " updated_at = excluded.updated_at,"
         " created_by = CASE nodes.created_by WHEN '' THEN excluded.created_by"
-        " ELSE nodes.created_by END",
-        (r.node_id, r.version, r.description, created_by, now, now),
-    )
+        " ELSE nodes.created_by END RETURNING created_by",
+        (r.node_id, r.version, r.description, caller.name, now, now),
+    ).fetchone()
+    _check_owner(r.node_id, row[0], caller)
     connection.execute("DELETE FROM functions WHERE node_id = ?", (r.node_id,))
     connection.executemany(
         "INSERT INTO functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

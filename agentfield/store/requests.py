@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["REQUEST_TTL", "earlier_answer", "remember_answer"]
 
-from agentfield.store.database import Connection
+from agentfield.store.database import Connection, WriteConflict
 from agentfield.v1 import errors
 
 REQUEST_TTL = 24 * 3600 * 1_000_000
@@ -41,9 +41,17 @@ def earlier_answer(
 def remember_answer(
     connection: Connection, key: Key, fingerprint: bytes, answer: str, now: int
 ) -> None:
-    """Remember an answer for as long as its request id may be repeated."""
+    """Remember an answer for as long as its request id may be repeated.
+
+    Raises WriteConflict if there is one by now.
+    """
     if key[2]:
-        connection.execute(
-            "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, ?)",
-            (*key, fingerprint, answer, now + REQUEST_TTL),
+        done = connection.execute(
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key_name, rpc, request_id) DO UPDATE SET"
+            " fingerprint = excluded.fingerprint, answer = excluded.answer,"
+            " expires_at = excluded.expires_at WHERE requests.expires_at <= ?",
+            (*key, fingerprint, answer, now + REQUEST_TTL, now),
         )
+        if not done.rowcount:
+            raise WriteConflict("the same request has just been answered by another server")

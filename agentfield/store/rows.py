@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ACTIVE", "ALL", "FACTS", "INPUT", "execution_of", "find", "insert", "update"]
+__all__ = ["ACTIVE", "ALL", "FACTS", "INPUT", "execution_of", "find", "hold", "insert", "update"]
 
 from typing import Any
 
@@ -70,6 +70,15 @@ def find(connection: Connection, execution_id: str, columns: str = FACTS) -> Exe
     return execution_of(row) if row else None
 
 
+def hold(connection: Connection, execution_id: str) -> Execution | None:
+    """Return one execution without payloads that nobody else changes before the commit."""
+    row = connection.execute(
+        f"SELECT {FACTS} FROM executions WHERE execution_id = ?{connection.for_update}",
+        (execution_id,),
+    ).fetchone()
+    return execution_of(row) if row else None
+
+
 _INSERT = (
     "INSERT INTO executions (execution_id, run_id, parent_execution_id, session_id, node_id,"
     " function, kind, status, attempt, depth, idempotent, created_by, run_owner, actor_id,"
@@ -116,9 +125,6 @@ _UPDATE = (
 )
 
 
-_WORDS_LEFT = "UPDATE sessions SET words_left = 1 WHERE session_id = ? AND deleted_at IS NOT NULL"
-
-
 def update(connection: Connection, execution: Execution) -> None:
     """Store what can change of an execution; a payload only where the value has one."""
     e, failure, late = execution, execution.failure, execution.late
@@ -148,5 +154,15 @@ def update(connection: Connection, execution: Execution) -> None:
                 (payload, e.execution_id),
             )
     if e.session_id and not e.is_active:
-        # Of a deleted session no words stay, whenever they come.
-        connection.execute(_WORDS_LEFT, (e.session_id,))
+        _leave_no_words(connection, e.session_id)
+
+
+def _leave_no_words(connection: Connection, session_id: str) -> None:
+    """Mark a deleted session: what has just been written may hold words, whenever it comes.
+
+    The session is held, so that its deletion comes before this or after it, not meanwhile.
+    """
+    deleted = "SELECT deleted_at FROM sessions WHERE session_id = ?" + connection.for_update
+    row = connection.execute(deleted, (session_id,)).fetchone()
+    if row and row[0] is not None:
+        connection.execute("UPDATE sessions SET words_left = 1 WHERE session_id = ?", (session_id,))

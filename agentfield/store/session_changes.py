@@ -1,4 +1,4 @@
-"""What a session's owner changes in SQLite."""
+"""What a session's owner changes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from dataclasses import replace
 from agentfield.sessions.model import Event
 from agentfield.sessions.ports import Append, Change, EndRoot, PutCall, PutSession, PutToolCall
 from agentfield.store.database import Connection
-from agentfield.store.rows import find, update
-from agentfield.store.session_rows import insert_events, put_call, put_session, put_tool_call
-from agentfield.v1 import errors
+from agentfield.store.rows import hold, update
+from agentfield.store.session_rows import (
+    extend_log,
+    insert_events,
+    put_call,
+    put_session,
+    put_tool_call,
+)
 
 
 def apply_changes(
     connection: Connection, session_id: str, epoch: int, changes: Sequence[Change], now: int
 ) -> list[Event]:
     """Store changes; return the events with sequence and time. Raises Internal."""
-    last = _last_sequence(connection, session_id, epoch)
     appends = [change for change in changes if isinstance(change, Append)]
+    last = extend_log(connection, session_id, epoch, len(appends)) - len(appends)
     events = [
         Event(type=one.type, data=one.data, sequence=sequence, at=now)
         for sequence, one in enumerate(appends, last + 1)
@@ -38,28 +43,10 @@ def apply_changes(
                 put_tool_call(connection, tool_call, now=now)
             case EndRoot():
                 _end_root(connection, change, now)
-    # What comes after the deletion may hold words: they are removed with the next that expires.
-    connection.execute(
-        "UPDATE sessions SET words_left = 1 WHERE session_id = ? AND deleted_at IS NOT NULL",
-        (session_id,),
-    )
     return events
 
 
-def _last_sequence(connection: Connection, session_id: str, epoch: int) -> int:
-    row = connection.execute(
-        "SELECT last_sequence, owner_epoch FROM sessions WHERE session_id = ?", (session_id,)
-    ).fetchone()
-    if row is None or row[1] != epoch:
-        raise errors.Internal(
-            f"Session '{session_id}' is not owned here any more; nothing was stored.",
-            metadata={"session_id": session_id},
-        )
-    last: int = row[0]
-    return last
-
-
 def _end_root(connection: Connection, end: EndRoot, now: int) -> None:
-    root = find(connection, end.execution_id)
+    root = hold(connection, end.execution_id)
     if root is not None and root.is_active:
         update(connection, replace(root, status=end.status, completed_at=now, failure=end.failure))

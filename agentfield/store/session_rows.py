@@ -7,8 +7,10 @@ __all__ = [
     "SESSION",
     "UNFINISHED",
     "call_of",
+    "extend_log",
     "find_session",
     "functions",
+    "hold_session",
     "insert_events",
     "insert_session",
     "put_call",
@@ -41,6 +43,7 @@ from agentfield.sessions.snapshot import (
     tools_json,
 )
 from agentfield.store.database import Connection
+from agentfield.v1 import errors
 
 UNFINISHED = "state <> 'ended'"
 """The condition of the partial indexes, word for word: another wording would not use them."""
@@ -92,6 +95,15 @@ def find_session(connection: Connection, session_id: str) -> Session | None:
     """Return one session; None if there is none."""
     row = connection.execute(
         f"SELECT {SESSION} FROM sessions WHERE session_id = ?", (session_id,)
+    ).fetchone()
+    return session_of(row) if row else None
+
+
+def hold_session(connection: Connection, session_id: str) -> Session | None:
+    """Return one session that nobody else changes before the commit."""
+    row = connection.execute(
+        f"SELECT {SESSION} FROM sessions WHERE session_id = ?{connection.for_update}",
+        (session_id,),
     ).fetchone()
     return session_of(row) if row else None
 
@@ -154,16 +166,36 @@ def put_session(connection: Connection, session: Session) -> None:
     )
 
 
+# What comes after the deletion may hold words: they are removed with the next that expires.
+_EXTEND = (
+    "UPDATE sessions SET last_sequence = last_sequence + ?,"
+    " words_left = CASE WHEN deleted_at IS NULL THEN words_left ELSE 1 END"
+    " WHERE session_id = ? AND owner_epoch = ? RETURNING last_sequence"
+)
+
+
+def extend_log(connection: Connection, session_id: str, epoch: int, count: int) -> int:
+    """Hold a session, and return the sequence of the last of so many further events.
+
+    Raises Internal if another owner has it.
+    """
+    row = connection.execute(_EXTEND, (count, session_id, epoch)).fetchone()
+    if row is None:
+        raise errors.Internal(
+            f"Session '{session_id}' is not owned here any more; nothing was stored.",
+            metadata={"session_id": session_id},
+        )
+    last: int = row[0]
+    return last
+
+
 def insert_events(
     connection: Connection, session_id: str, events: Iterable[Event], *, epoch: int
 ) -> None:
-    """Store events that have sequence and time, and how far the log has come."""
+    """Store events that have sequence and time."""
     rows = [(session_id, e.sequence, epoch, e.type, e.at, event_data_json(e.data)) for e in events]
     if rows:
         connection.executemany("INSERT INTO session_events VALUES (?, ?, ?, ?, ?, ?)", rows)
-        connection.execute(
-            "UPDATE sessions SET last_sequence = ? WHERE session_id = ?", (rows[-1][1], session_id)
-        )
 
 
 def call_of(row: tuple[Any, ...]) -> ProviderCall:
@@ -217,7 +249,7 @@ def put_tool_call(connection: Connection, call: ToolCall, *, now: int) -> None:
         " ON CONFLICT (provider_call_id, provider_tool_call_id) DO UPDATE SET"
         " execution_id = excluded.execution_id, output_item_id = excluded.output_item_id,"
         " output = excluded.output,"
-        " delivered_at = ifnull(tool_calls.delivered_at, excluded.delivered_at)",
+        " delivered_at = coalesce(tool_calls.delivered_at, excluded.delivered_at)",
         (
             c.provider_call_id,
             c.call_id,

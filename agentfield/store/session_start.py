@@ -1,4 +1,4 @@
-"""How a session comes into SQLite."""
+"""How a session comes into the store."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from agentfield.store.requests import earlier_answer, remember_answer
 from agentfield.store.rows import insert
 from agentfield.store.session_rows import (
     UNFINISHED,
+    extend_log,
     find_session,
     functions,
     insert_events,
@@ -32,6 +33,7 @@ def start_session(
     key = (start.caller_name, RPC, start.request_id)
     session_id = earlier_answer(connection, key, start.fingerprint, now, names="session_id")
     if session_id is None:
+        connection.lock(RPC)  # the ceilings hold for all servers together
         begun = begin(_found(connection, start, now))
         session_id = begun.session.session_id
         _insert(connection, begun, start.request_id, now)
@@ -55,6 +57,7 @@ def _insert(connection: Connection, begun: Begun, request_id: str, now: int) -> 
     put_session(connection, session)
     insert(connection, begun.root)
     events = [replace(e, sequence=n, at=now) for n, e in enumerate(begun.events, 1)]
+    extend_log(connection, session.session_id, session.owner_epoch, len(events))
     insert_events(connection, session.session_id, events, epoch=session.owner_epoch)
 
 

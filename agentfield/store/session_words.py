@@ -1,4 +1,4 @@
-"""How the words of sessions leave SQLite: on request, and after the time they are kept."""
+"""How the words of sessions leave the store: on request, and after the time they are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentfield.sessions.model import Session
 from agentfield.sessions.snapshot import declaration_json, tools_json
 from agentfield.store.database import Connection
 from agentfield.store.rows import ACTIVE
-from agentfield.store.session_rows import find_session
+from agentfield.store.session_rows import find_session, hold_session
 from agentfield.v1 import errors
 
 _RETAINED = "ended_at IS NOT NULL AND deleted_at IS NULL AND ended_at < ?"
@@ -19,16 +19,16 @@ _DUE = f"SELECT session_id FROM sessions WHERE {_RETAINED} ORDER BY ended_at LIM
 
 # What still runs keeps its input; its end marks the session again.
 _SCRUB_EXECUTIONS = (
-    "UPDATE executions SET input = CAST('{}' AS BLOB), result = NULL, late_result = NULL,"
-    " error = iif(error_reason IS NULL, NULL, ''), error_details = NULL,"
-    " late_error = iif(late_status IS NULL, NULL, '')"
+    "UPDATE executions SET input = ?, result = NULL, late_result = NULL,"
+    " error = CASE WHEN error_reason IS NULL THEN NULL ELSE '' END, error_details = NULL,"
+    " late_error = CASE WHEN late_status IS NULL THEN NULL ELSE '' END"
     f" WHERE session_id = ? AND NOT ({ACTIVE})"
 )
 
 
 def delete_session(connection: Connection, session_id: str, now: int) -> Session | None:
     """Remove the words of an ended session; return the tombstone. Raises SessionActive."""
-    session = find_session(connection, session_id)
+    session = hold_session(connection, session_id)
     if session is None:
         return None
     if not session.is_over:
@@ -53,14 +53,15 @@ def expire_sessions(connection: Connection, *, ended_before: int, limit: int, no
 
     At most ``limit`` of each; returns how many of the most there were.
     """
-    due = connection.execute(_DUE, (ended_before, limit)).fetchall()
-    left = connection.execute(_LEFT, (limit,)).fetchall()
+    free = connection.skip_locked
+    due = connection.execute(_DUE + free, (ended_before, limit)).fetchall()
+    left = connection.execute(_LEFT + free, (limit,)).fetchall()
     for (session_id,) in (*due, *left):
         session = find_session(connection, session_id)
         if session is not None:
             _scrub(connection, session, now)
     void = connection.execute(
-        f"DELETE FROM client_tokens WHERE sha256 IN ({_VOID})", (now, limit)
+        f"DELETE FROM client_tokens WHERE sha256 IN ({_VOID}{free})", (now, limit)
     ).rowcount
     return max(len(due), len(left), void)
 
@@ -78,7 +79,7 @@ def _scrub(connection: Connection, session: Session, now: int) -> None:
     )
     connection.execute(
         "UPDATE sessions SET snapshot = ?, tools = ?, instructions = '', metadata = ?,"
-        " end_detail = '', words_left = 0, deleted_at = ifnull(deleted_at, ?)"
+        " end_detail = '', words_left = 0, deleted_at = coalesce(deleted_at, ?)"
         " WHERE session_id = ?",
         (declaration_json(bare), tools_json(()), b"{}", now, session.session_id),
     )
@@ -88,6 +89,6 @@ def _scrub(connection: Connection, session: Session, now: int) -> None:
         "DELETE FROM client_tokens WHERE session_id = ?",
         "UPDATE provider_calls SET answer_sdp = NULL WHERE session_id = ?",
         "UPDATE tool_calls SET arguments = '', output = NULL WHERE session_id = ?",
-        _SCRUB_EXECUTIONS,
     ):
         connection.execute(sql, (session.session_id,))
+    connection.execute(_SCRUB_EXECUTIONS, (b"{}", session.session_id))

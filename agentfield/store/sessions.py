@@ -1,8 +1,8 @@
-"""Sessions in SQLite."""
+"""Sessions."""
 
 from __future__ import annotations
 
-__all__ = ["SqliteSessions", "newest_sessions"]
+__all__ = ["SqlSessions", "newest_sessions"]
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -43,8 +43,8 @@ _UNFINISHED = (
 _SETTLED = (CallState.ENDED, CallState.ABANDONED)
 
 
-class SqliteSessions:
-    """The session store of one SQLite database."""
+class SqlSessions:
+    """The session store of one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -112,7 +112,7 @@ class SqliteSessions:
     async def settle_call(self, provider_call_id: str, state: CallState) -> None:
         def run(connection: Connection) -> None:
             connection.execute(
-                "UPDATE provider_calls SET state = ?, ended_at = ifnull(ended_at, ?)"
+                "UPDATE provider_calls SET state = ?, ended_at = coalesce(ended_at, ?)"
                 " WHERE provider_call_id = ?",
                 (state, self._db.now() if state in _SETTLED else None, provider_call_id),
             )
@@ -163,7 +163,7 @@ def newest_sessions(
     if before_seq is not None:
         conditions.append("seq < ?")
         values.append(before_seq)
-    ways: list[tuple[str, list[str]]] = [("1", [])]
+    ways: list[tuple[str, list[str]]] = [("1 = 1", [])]
     if not scope.everything:
         ways = [("created_by = ?", [scope.owner])]
         if scope.nodes:
@@ -174,7 +174,8 @@ def newest_sessions(
     for way, way_values in ways:
         condition = " AND ".join([way, *conditions])
         branches.append(
-            f"SELECT * FROM (SELECT seq FROM sessions WHERE {condition} ORDER BY seq DESC LIMIT ?)"
+            f"SELECT * FROM (SELECT seq FROM sessions WHERE {condition}"
+            " ORDER BY seq DESC LIMIT ?) AS way"
         )
         all_values += [*way_values, *values, limit]
     sql = (

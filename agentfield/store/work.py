@@ -1,8 +1,8 @@
-"""Claims and connected workers in SQLite."""
+"""Claims and connected workers."""
 
 from __future__ import annotations
 
-__all__ = ["SqliteWork"]
+__all__ = ["SqlWork"]
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from agentfield.executions.model import Execution, accepted, claimed, lost, retu
 from agentfield.executions.work import MAX_CLAIM, Acceptance, Offer, Rejoined, Running
 from agentfield.identity import Caller
 from agentfield.store.database import Connection, Database
-from agentfield.store.rows import ACTIVE, FACTS, INPUT, execution_of, find, update
+from agentfield.store.rows import ACTIVE, FACTS, INPUT, execution_of, hold, update
 from agentfield.v1 import errors
 
 _OF_WORKER = f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND {ACTIVE}"
@@ -27,8 +27,15 @@ WAITING = (
 )
 
 
-class SqliteWork:
-    """The work store of one SQLite database."""
+_GONE = (
+    "SELECT worker_id FROM workers WHERE disconnected_at <= ? AND EXISTS"
+    " (SELECT 1 FROM executions WHERE executions.worker_id = workers.worker_id"
+    f"  AND {ACTIVE})"
+)
+
+
+class SqlWork:
+    """The work store of one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -57,17 +64,17 @@ class SqliteWork:
         def run(connection: Connection) -> Rejoined:
             now = self._db.now()
             worker = _known_worker(connection, worker_id, caller)
-            if worker is None:
-                raise errors.RegistrationNotFound(
-                    f"The registration '{worker_id}' is not known here; register again.",
-                    metadata={"registration_id": worker_id},
-                )
-            connection.execute(
+            found = connection.execute(
                 "UPDATE workers SET connected = 1, connection_id = ?, draining = 0,"
                 " disconnected_at = NULL, max_executions = ?, max_sessions = ?, seen_at = ?"
                 " WHERE worker_id = ?",
                 (connection_id, max_executions, max_sessions, now, worker_id),
             )
+            if worker is None or not found.rowcount:
+                raise errors.RegistrationNotFound(
+                    f"The registration '{worker_id}' is not known here; register again.",
+                    metadata={"registration_id": worker_id},
+                )
             changed, forget = _settle(connection, worker_id, running, now)
             return Rejoined(
                 node_id=worker.node_id,
@@ -90,7 +97,7 @@ class SqliteWork:
         def run(connection: Connection) -> list[Execution]:
             changed: list[Execution] = []
             for one in acceptances:
-                before = find(connection, one.running.execution_id)
+                before = hold(connection, one.running.execution_id)
                 if before is not None and before.worker_id == one.worker_id:
                     after = accepted(before, attempt=one.running.attempt, now=one.at)
                     changed += _stored(connection, before, after)
@@ -137,22 +144,17 @@ class SqliteWork:
         return await self._db.write(run)
 
     async def give_up(self, *, grace: float) -> list[Execution]:
-        gone = (
-            "SELECT DISTINCT workers.worker_id FROM workers JOIN executions USING (worker_id)"
-            f" WHERE disconnected_at <= ? AND {ACTIVE}"
-        )
-
-        def find(connection: Connection) -> list[tuple[str]]:
-            return connection.execute(gone, (self._db.now() - round(grace * 1e6),)).fetchall()
+        def gone(connection: Connection, held: str = "") -> list[tuple[str]]:
+            before = self._db.now() - round(grace * 1e6)
+            return connection.execute(_GONE + held, (before,)).fetchall()
 
         def run(connection: Connection) -> list[Execution]:
             now = self._db.now()
-            # Read again: a worker may have come back between the two.
-            return [
-                e for (worker_id,) in find(connection) for e in _lose(connection, worker_id, now)
-            ]
+            # Read again, and held: a worker may have come back between the two.
+            workers = gone(connection, connection.skip_locked)
+            return [e for (worker_id,) in workers for e in _lose(connection, worker_id, now)]
 
-        return await self._db.write(run) if await self._db.read(find) else []
+        return await self._db.write(run) if await self._db.read(gone) else []
 
     async def forget(self, *, lease: float) -> None:
         def run(connection: Connection) -> None:
@@ -212,8 +214,10 @@ def _settle(
 
 
 def _claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
+    # Held, so that a worker that is removed meanwhile loses what it is given here as well.
     (names,) = connection.execute(
-        "SELECT function_names FROM workers WHERE worker_id = ?", (offer.worker_id,)
+        "SELECT function_names FROM workers WHERE worker_id = ?" + connection.for_update,
+        (offer.worker_id,),
     ).fetchone() or ("[]",)
     functions = json.loads(names)
     # Nested work first, the deepest first: what is begun is finished before more is begun.
@@ -255,7 +259,7 @@ def _queued(
     marks = ", ".join("?" * len(functions))
     rows = connection.execute(
         f"SELECT {INPUT} FROM executions WHERE {_QUEUED} AND {condition} AND expires_at > ?"
-        f" AND function IN ({marks}) ORDER BY depth DESC, seq LIMIT ?",
+        f" AND function IN ({marks}) ORDER BY depth DESC, seq LIMIT ?{connection.skip_locked}",
         (offer.node_id, now, *functions, room),
     )
     return [execution_of(row) for row in rows]
@@ -264,7 +268,7 @@ def _queued(
 def _release(connection: Connection, unsent: Iterable[Running]) -> list[Execution]:
     changed: list[Execution] = []
     for one in unsent:
-        before = find(connection, one.execution_id)
+        before = hold(connection, one.execution_id)
         # The attempt tells whether this is still the claim that was not sent.
         if before and before.attempt == one.attempt and before.started_at is None:
             changed += _stored(connection, before, returned(before))
@@ -291,4 +295,5 @@ def _stored(connection: Connection, before: Execution, after: Execution) -> list
 
 
 def _of_worker(connection: Connection, worker_id: str) -> list[Execution]:
-    return [execution_of(row) for row in connection.execute(_OF_WORKER, (worker_id,)).fetchall()]
+    rows = connection.execute(_OF_WORKER + connection.for_update, (worker_id,))
+    return [execution_of(row) for row in rows]

@@ -1,8 +1,8 @@
-"""Runs in SQLite, read as a whole."""
+"""Runs, read as a whole."""
 
 from __future__ import annotations
 
-__all__ = ["SqliteWorkflows"]
+__all__ = ["SqlWorkflows"]
 
 from agentfield.executions.ports import Page, Scope, Summary
 from agentfield.store.database import Connection, Database
@@ -10,8 +10,8 @@ from agentfield.store.executions import newest
 from agentfield.store.rows import ACTIVE, FACTS, execution_of
 
 
-class SqliteWorkflows:
-    """The workflow store of one SQLite database."""
+class SqlWorkflows:
+    """The workflow store of one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -66,8 +66,9 @@ def _summary(connection: Connection, run_id: str) -> Summary | None:
     if root is None:
         return None
     total, active, failed, max_depth, completed_at = connection.execute(
-        f"SELECT count(*), sum({ACTIVE}),"
-        " sum(status NOT IN ('queued', 'running', 'succeeded')), max(depth), max(completed_at)"
+        f"SELECT count(*), count(CASE WHEN {ACTIVE} THEN 1 END),"
+        " count(CASE WHEN status NOT IN ('queued', 'running', 'succeeded') THEN 1 END),"
+        " max(depth), max(completed_at)"
         " FROM executions WHERE run_id = ?",
         (run_id,),
     ).fetchone()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
+from support.plans import is_scan, plan
+from support.rows import columns
+from support.storage import Storage
 
 from agentfield.config import Limits
 from agentfield.executions.model import Execution, Failure, Kind, Report, Status, reported
@@ -45,11 +47,11 @@ from agentfield.sessions.ports import (
     Start,
 )
 from agentfield.store.database import Connection, Database
-from agentfield.store.executions import SqliteExecutions
-from agentfield.store.nodes import SqliteNodes
-from agentfield.store.sessions import SqliteSessions, newest_sessions
-from agentfield.store.work import SqliteWork
-from agentfield.store.workflows import SqliteWorkflows
+from agentfield.store.executions import SqlExecutions
+from agentfield.store.nodes import SqlNodes
+from agentfield.store.sessions import SqlSessions, newest_sessions
+from agentfield.store.work import SqlWork
+from agentfield.store.workflows import SqlWorkflows
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.integration
@@ -92,8 +94,8 @@ class Stage:
     found: list[Found] = field(default_factory=list)
 
     @property
-    def store(self) -> SqliteSessions:
-        return SqliteSessions(self.database)
+    def store(self) -> SqlSessions:
+        return SqlSessions(self.database)
 
     def pass_(self, seconds: float) -> None:
         self.clock[0] += round(seconds * SECOND)
@@ -176,18 +178,18 @@ class Stage:
             execution_id=execution_id,
             run_id="run_x",
         )
-        return (await SqliteExecutions(self.database).add(submission, LIMITS)).execution
+        return (await SqlExecutions(self.database).add(submission, LIMITS)).execution
 
     async def root(self, session: Session) -> Execution:
-        found = await SqliteExecutions(self.database).get(session.root_execution_id)
+        found = await SqlExecutions(self.database).get(session.root_execution_id)
         assert found is not None
         return found
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(storage: Storage) -> AsyncIterator[Stage]:
     clock = [1_000 * SECOND]
-    async with Database(tmp_path, clock=lambda: clock[0]) as database:
+    async with storage.open(clock=lambda: clock[0]) as database:
         stage = Stage(database=database, clock=clock)
         await register(database, DECLARED, replace(DECLARED, name="sales"))
         yield stage
@@ -195,7 +197,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 async def register(database: Database, *sessions: Declaration) -> str:
     look = Function(name="look", kind="skill", description="Looks.", input_schema=b'{"x":1}')
-    nodes = SqliteNodes(database)
+    nodes = SqlNodes(database)
     for node_id, functions in (("m", (look,)), ("n", (look, replace(look, name="a.b")))):
         registration = Registration(
             node_id=node_id,
@@ -412,7 +414,7 @@ async def test_two_calls_of_one_generation_are_not_stored(stage: Stage) -> None:
     await stage.start()
     await stage.store.commit("sess_1", 0, [PutCall(call=call())])
 
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         await stage.store.commit("sess_1", 0, [PutCall(call=call(provider_call_id="call_x"))])
 
 
@@ -468,8 +470,8 @@ async def test_the_root_ends_once(stage: Stage) -> None:
 
 async def test_nobody_else_ends_or_claims_a_root(stage: Stage) -> None:
     session, _ = await stage.start()
-    work = SqliteWork(stage.database)
-    executions = SqliteExecutions(stage.database)
+    work = SqlWork(stage.database)
+    executions = SqlExecutions(stage.database)
     worker_id = await register(stage.database, DECLARED)
     await work.connect(worker_id, "conn_1", max_executions=5, running=[], caller=ANYONE)
     offer = Offer(worker_id=worker_id, node_id="n", instance_id="w", credit=5)
@@ -493,14 +495,14 @@ async def test_what_a_session_calls_still_times_out(stage: Stage) -> None:
     await stage.call_function(session, "exec_tool")
     stage.pass_(100)
 
-    changed = await SqliteExecutions(stage.database).expire(10)
+    changed = await SqlExecutions(stage.database).expire(10)
 
     assert [e.execution_id for e in changed] == ["exec_tool"]
 
 
 async def test_a_run_is_active_until_its_session_has_ended(stage: Stage) -> None:
     session, _ = await stage.start()
-    workflows = SqliteWorkflows(stage.database)
+    workflows = SqlWorkflows(stage.database)
     before = await workflows.summary("run_1")
     await stage.end(session)
     after = await workflows.summary("run_1")
@@ -581,12 +583,8 @@ async def test_the_frequent_queries_use_their_indexes(stage: Stage) -> None:
     }
     plans = {name: await plan(stage.database, *query) for name, query in queries.items()}
 
-    assert {name: p for name, p in plans.items() if "SCAN sessions" in p or "SCAN prov" in p} == {}
-
-
-async def plan(database: Database, sql: str, values: list[str | int]) -> str:
-    rows = await database.read(lambda c: c.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall())
-    return "; ".join(row[3] for row in rows)
+    tables = ("sessions", "provider_calls")
+    assert {n: p for n, p in plans.items() if any(is_scan(p, table) for table in tables)} == {}
 
 
 # --- how words leave ---
@@ -611,7 +609,7 @@ async def spoken(stage: Stage) -> Session:
             reason=errors.ExecutionFailed.reason, message="a secret", details=b'{"s": "secret"}'
         ),
     )
-    await SqliteExecutions(stage.database).change(
+    await SqlExecutions(stage.database).change(
         "exec_tool",
         lambda e, _, now: reported(replace(e, attempt=1, worker_id="w"), report, now=now),
     )
@@ -664,7 +662,7 @@ async def test_deleting_leaves_a_tombstone_and_no_words(stage: Stage) -> None:
     assert await stage.store.token(hashlib.sha256(b"t").digest()) is None
     assert await tool_calls(stage.database) == [("c1", "", None, None, None)]
     assert [c.answer_sdp for c in await stage.store.calls("sess_1")] == [None]
-    tool = await SqliteExecutions(stage.database).get("exec_tool")
+    tool = await SqlExecutions(stage.database).get("exec_tool")
     assert tool is not None
     assert (tool.input, tool.result, tool.status) == (b"{}", None, Status.FAILED)
     assert tool.failure == Failure(reason=errors.ExecutionFailed.reason, message="")
@@ -684,11 +682,11 @@ async def words(database: Database, session_id: str) -> list[str]:
 def secrets_in(connection: Connection, table: str, session_id: str) -> list[str]:
     sql = f"SELECT * FROM {table} WHERE session_id = ?"  # noqa: S608 - a name from above
     cursor = connection.execute(sql, (session_id,))
-    columns = [description[0] for description in cursor.description]
+    names = columns(connection, table)
     return [
         f"{table}.{column}"
         for row in cursor
-        for column, value in zip(columns, row, strict=True)
+        for column, value in zip(names, row, strict=True)
         if b"secret" in (value if isinstance(value, bytes) else str(value).encode())
     ]
 
@@ -708,7 +706,7 @@ async def test_what_still_runs_keeps_its_input_and_loses_it_when_it_has_ended(
     await stage.call_function(session, "exec_tool")
     await stage.end(session)
     await stage.store.delete("sess_1")
-    executions = SqliteExecutions(stage.database)
+    executions = SqlExecutions(stage.database)
     running = await executions.get("exec_tool")
     assert running is not None
     assert running.input == b'{"a": "secret"}'
@@ -758,7 +756,7 @@ async def test_what_a_worker_reports_too_late_does_not_stay(stage: Stage) -> Non
     session, _ = await stage.start()
     await stage.call_function(session, "exec_tool")
     stage.pass_(100)
-    executions = SqliteExecutions(stage.database)
+    executions = SqlExecutions(stage.database)
     await executions.expire(10)
     await stage.end(session)
     await stage.store.delete("sess_1")

@@ -36,9 +36,9 @@ from agentfield.rpc.local import LocalTransport
 from agentfield.rpc.node_service import NodeService
 from agentfield.rpc.server import Service, build_server
 from agentfield.sessions.ports import HandlerStart
-from agentfield.store.database import Database
-from agentfield.store.nodes import SqliteNodes
-from agentfield.store.work import SqliteWork
+from agentfield.store.nodes import SqlNodes
+from agentfield.store.sqlite import SqliteDatabase
+from agentfield.store.work import SqlWork
 from agentfield.v1 import (
     agent_service_pb2,
     errors,
@@ -539,11 +539,9 @@ async def nobody(_token: str) -> Caller | None:
 @asynccontextmanager
 async def floor(config: Config) -> AsyncIterator[tuple[Plane, Dispatcher]]:
     """Run the services that workers need, and show the dispatcher behind them."""
-    async with Database(config.data_dir) as database:
-        dispatcher = Dispatcher(
-            store=SqliteWork(database), hints=InProcessBus(), clock=database.now
-        )
-        nodes = Nodes(store=SqliteNodes(database), max_payload_bytes=10_000)
+    async with SqliteDatabase(config.data_dir) as database:
+        dispatcher = Dispatcher(store=SqlWork(database), hints=InProcessBus(), clock=database.now)
+        nodes = Nodes(store=SqlNodes(database), max_payload_bytes=10_000)
         served = [
             Service(
                 descriptor=agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"],

@@ -1,0 +1,195 @@
+"""The one writer of a process on PostgreSQL: what waits at one moment becomes one transaction.
+
+A group runs without savepoints first. Only when one of its writes fails after it has changed
+something is all of it rolled back and run again, with a savepoint for each.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Writer"]
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+
+from agentfield.store.database import Connection, WriteConflict, unavailable
+from agentfield.store.postgres_connection import (
+    IN_THE_WAY,
+    TROUBLE,
+    PostgresConnection,
+    reason_of,
+)
+from agentfield.store.waiting import run_waiting
+from agentfield.v1 import errors
+
+T = TypeVar("T")
+log = logging.getLogger("agentfield.store")
+
+MAX_GROUP = 256
+MAX_WAITING = 100_000
+ATTEMPTS = 5
+"""How often a group is tried that others get in the way of."""
+BACKOFF_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    """One write that waits for its turn, and where to answer."""
+
+    run: Callable[[Connection], Any]
+    answer: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What came of a write."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+class _SpoiledError(Exception):
+    """A write failed after it had changed something."""
+
+
+class Writer:
+    """Takes writes in the order they are asked for, on a connection of its own."""
+
+    def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]]) -> None:
+        self._connect = connect
+        self._connection: PostgresConnection | None = None
+        self._waiting: asyncio.Queue[_Write | None] = asyncio.Queue(MAX_WAITING)
+
+    async def write(self, run: Callable[[Connection], T]) -> T:
+        """Run a write and return its result once it is committed. Raises StoreUnavailable."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        try:
+            self._waiting.put_nowait(_Write(run=run, answer=answer))
+        except asyncio.QueueFull:
+            raise unavailable("too many writes wait") from None
+        return await answer
+
+    async def run(self) -> None:
+        """Write until told to stop."""
+        stopping = False
+        while not stopping:
+            group = [await self._waiting.get()]
+            while len(group) < MAX_GROUP and not self._waiting.empty():
+                group.append(self._waiting.get_nowait())
+            stopping = None in group
+            if writes := [write for write in group if write]:
+                _answer(writes, await self._store(writes))
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def stop(self) -> None:
+        """Have ``run`` return when everything that waits is written."""
+        await self._waiting.put(None)
+
+    async def _store(self, writes: Sequence[_Write]) -> list[_Done]:
+        """Write a group, again where that may help; return what came of each."""
+        careful, was_lost = False, False
+        failure: BaseException | None = None
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._transaction(writes, careful=careful)
+            except _SpoiledError:
+                careful = True
+            except (*IN_THE_WAY, WriteConflict) as error:
+                failure = error
+                log.info("writes are run again", extra={"error": type(error).__name__})
+                await asyncio.sleep(BACKOFF_SECONDS * random.random() * 2**attempt)  # noqa: S311 - spread
+            except (*TROUBLE, asyncpg.InterfaceError) as error:
+                failure = error
+                if was_lost:
+                    break
+                was_lost = True
+            except errors.StoreUnavailable as error:
+                return [_Done(error=error)] * len(writes)
+        detail = reason_of(failure) if failure else "writes got in each other's way"
+        log.warning("writes failed", extra={"error": detail, "writes": len(writes)})
+        return [_Done(error=unavailable(detail)) for _ in writes]
+
+    async def _transaction(self, writes: Sequence[_Write], *, careful: bool) -> list[_Done]:
+        if self._connection is None:
+            self._connection = await self._connect()
+        connection = self._connection
+        run = _run_in_savepoint if careful else _run
+        try:
+            await connection.driver.execute("BEGIN")
+            done = [await run(connection, write) for write in writes]
+            await _commit(connection)
+        except (_SpoiledError, *IN_THE_WAY, WriteConflict):
+            await self._roll_back(connection)
+            raise
+        except BaseException:
+            self._drop(connection)
+            raise
+        return done
+
+    async def _roll_back(self, connection: PostgresConnection) -> None:
+        try:
+            await connection.driver.execute("ROLLBACK")
+        except (*TROUBLE, asyncpg.InterfaceError):
+            self._drop(connection)
+
+    def _drop(self, connection: PostgresConnection) -> None:
+        connection.driver.terminate()
+        self._connection = None
+
+
+async def _run(connection: PostgresConnection, write: _Write) -> _Done:
+    connection.has_changed = False
+    try:
+        return _Done(result=await run_waiting(write.run, connection))
+    except Exception as error:
+        if _is_of_group(connection, error):
+            raise
+        if connection.has_changed or isinstance(error, asyncpg.PostgresError):
+            raise _SpoiledError from error
+        return _Done(error=error)
+
+
+async def _run_in_savepoint(connection: PostgresConnection, write: _Write) -> _Done:
+    await connection.driver.execute("SAVEPOINT one")
+    try:
+        result = await run_waiting(write.run, connection)
+    except Exception as error:
+        if _is_of_group(connection, error):
+            raise
+        await connection.driver.execute("ROLLBACK TO one; RELEASE one")
+        return _Done(error=error)
+    await connection.driver.execute("RELEASE one")
+    return _Done(result=result)
+
+
+def _is_of_group(connection: PostgresConnection, error: Exception) -> bool:
+    return isinstance(error, WriteConflict) or connection.is_at_fault(error)
+
+
+async def _commit(connection: PostgresConnection) -> None:
+    try:
+        await connection.driver.execute("COMMIT")
+    except asyncpg.TransactionRollbackError:
+        raise
+    except (*TROUBLE, asyncpg.InterfaceError) as error:
+        raise errors.StoreUnavailable(
+            f"The store was lost while it wrote ({reason_of(error)}); whether this was stored is"
+            " not known, try again.",
+            retry_after=1,
+        ) from error
+
+
+def _answer(writes: Sequence[_Write], done: Sequence[_Done]) -> None:
+    for write, one in zip(writes, done, strict=True):
+        if write.answer.done():
+            continue  # whoever asked has gone; the write stands
+        if one.error is not None:
+            write.answer.set_exception(one.error)
+        else:
+            write.answer.set_result(one.result)

@@ -1,0 +1,348 @@
+"""PostgreSQL alone: several servers on one database, and a database that is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from importlib import resources
+
+import asyncpg
+import pytest
+from support.postgres import PASSWORD, Postgres
+from support.rows import names, put
+
+from agentfield.config import Limits
+from agentfield.executions.submission import Claims, Submission
+from agentfield.executions.work import Offer
+from agentfield.identity import ANYONE, Caller
+from agentfield.nodes.model import Function, Registration
+from agentfield.store.database import Connection, SchemaTooNew
+from agentfield.store.executions import SqlExecutions
+from agentfield.store.migrations import migrations
+from agentfield.store.nodes import SqlNodes
+from agentfield.store.postgres import DatabaseUnreachable, PostgresDatabase
+from agentfield.store.postgres_connection import numbered
+from agentfield.store.postgres_schema import translated
+from agentfield.store.work import SqlWork
+from agentfield.v1 import errors
+
+pytestmark = pytest.mark.integration
+
+LIMITS = Limits(max_payload_bytes=100, max_depth=3, execute_timeout=1.0, execute_async_timeout=1.0)
+SUBMITTED = Submission(
+    rpc="ExecuteAsync",
+    node_id="n",
+    function="f",
+    input=b"{}",
+    timeout=60.0,
+    claims=Claims(),
+    caller=ANYONE,
+    execution_id="exec_1",
+    run_id="run_1",
+)
+
+
+@pytest.fixture
+async def url(postgres: Postgres) -> AsyncIterator[str]:
+    async with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+async def pair(url: str) -> AsyncIterator[tuple[PostgresDatabase, PostgresDatabase]]:
+    """Two servers on one database."""
+    async with PostgresDatabase(url) as one, PostgresDatabase(url) as other:
+        yield one, other
+
+
+async def registered(database: PostgresDatabase, instance_id: str = "w") -> Offer:
+    """Register a node with one function; return what its worker offers."""
+    registration = Registration(
+        node_id="n",
+        instance_id=instance_id,
+        version="",
+        description="",
+        functions=(Function(name="f", kind="skill"),),
+    )
+    worker_id = await SqlNodes(database).register(registration, ANYONE)
+    return Offer(worker_id=worker_id, node_id="n", instance_id=instance_id, credit=5)
+
+
+async def outcome(database: PostgresDatabase, run: Callable[[Connection], object]) -> object:
+    try:
+        return await database.write(run)
+    except errors.AgentFieldError as error:
+        return error
+
+
+# --- one server ---
+
+
+async def test_what_many_write_at_once_becomes_few_transactions(url: str) -> None:
+    async with PostgresDatabase(url) as database:
+        async with asyncio.TaskGroup() as tasks:
+            writes = [tasks.create_task(database.write(put(f"n{i:04}"))) for i in range(1000)]
+        transactions = await database.read(
+            lambda c: c.execute("SELECT count(DISTINCT CAST(xmin AS TEXT)) FROM nodes").fetchone()
+        )
+
+    assert [write.result() for write in writes] == [f"n{i:04}" for i in range(1000)]
+    assert transactions[0] < 20
+
+
+async def test_a_refusal_that_wrote_nothing_leaves_its_neighbours_in_one_transaction(
+    url: str,
+) -> None:
+    def refused(connection: Connection) -> None:
+        connection.execute("SELECT node_id FROM nodes WHERE node_id = 'a'")
+        raise errors.NodeNotFound("no")
+
+    async with PostgresDatabase(url) as database:
+        async with asyncio.TaskGroup() as tasks:
+            writes = [tasks.create_task(outcome(database, put("a")))]
+            writes += [tasks.create_task(outcome(database, refused))]
+            writes += [tasks.create_task(outcome(database, put("b")))]
+        assert [type(write.result()) for write in writes] == [str, errors.NodeNotFound, str]
+        transactions = await database.read(
+            lambda c: c.execute("SELECT count(DISTINCT CAST(xmin AS TEXT)) FROM nodes").fetchone()
+        )
+        assert transactions[0] == 1
+
+
+async def test_the_time_is_the_database_s(url: str) -> None:
+    async with PostgresDatabase(url) as database:
+        before = database.now()
+        there = await database.read(
+            lambda c: c.execute(
+                "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+            ).fetchone()[0]
+        )
+        after = database.now()
+
+    assert before - 100_000 < there < after + 100_000
+
+
+async def test_a_nul_in_a_text_is_stored_as_a_replacement(url: str) -> None:
+    async with PostgresDatabase(url) as database:
+        await database.write(put("a\0b"))
+
+        assert await names(database) == ["a\N{REPLACEMENT CHARACTER}b"]
+
+
+# --- several servers ---
+
+
+Pair = tuple[PostgresDatabase, PostgresDatabase]
+
+
+async def test_a_repeated_request_at_another_server_is_one_execution(pair: Pair) -> None:
+    await registered(pair[0])
+    stores = [SqlExecutions(database) for database in pair]
+
+    for number in range(20):
+        request = replace(SUBMITTED, request_id=f"r{number}")
+        async with asyncio.TaskGroup() as tasks:
+            added = [
+                tasks.create_task(
+                    store.add(replace(request, execution_id=f"exec_{number}_{which}"), LIMITS)
+                )
+                for which, store in enumerate(stores)
+            ]
+        assert len({one.result().execution.execution_id for one in added}) == 1
+        assert sorted(one.result().created for one in added) == [False, True]
+
+
+async def test_two_servers_claim_each_execution_once(pair: Pair) -> None:
+    offers = [await registered(database, name) for database, name in zip(pair, "ab", strict=True)]
+    store = SqlExecutions(pair[0])
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(100):
+            tasks.create_task(store.add(replace(SUBMITTED, execution_id=f"e{number}"), LIMITS))
+
+    async def claim(database: PostgresDatabase, offer: Offer) -> list[str]:
+        claimed: list[str] = []
+        while batch := await SqlWork(database).claim([offer]):
+            claimed += [execution.execution_id for execution in batch]
+        return claimed
+
+    async with asyncio.TaskGroup() as tasks:
+        takers = [
+            tasks.create_task(claim(database, offer))
+            for database, offer in zip(pair, offers, strict=True)
+        ]
+    taken = [execution_id for taker in takers for execution_id in taker.result()]
+
+    assert sorted(taken) == sorted(f"e{number}" for number in range(100))
+
+
+async def test_of_two_keys_that_register_one_node_the_first_has_it(pair: Pair) -> None:
+    callers = [
+        Caller(name=name, roles=frozenset({"agent"}), nodes=("n",)) for name in ("ada", "bob")
+    ]
+    registration = Registration(
+        node_id="n", instance_id="w", version="", description="", functions=()
+    )
+
+    async def register(database: PostgresDatabase, caller: Caller) -> str:
+        try:
+            await SqlNodes(database).register(registration, caller)
+        except errors.PermissionDenied:
+            return ""
+        return caller.name
+
+    async with asyncio.TaskGroup() as tasks:
+        both = [
+            tasks.create_task(register(database, caller))
+            for database, caller in zip(pair, callers, strict=True)
+        ]
+    served = "".join(one.result() for one in both)
+    node = await SqlNodes(pair[0]).get("n")
+
+    assert node is not None
+    assert node.created_by == served
+    assert served in {"ada", "bob"}
+
+
+async def test_two_changes_of_one_execution_see_each_other(pair: Pair) -> None:
+    await registered(pair[0])
+    await SqlExecutions(pair[0]).add(SUBMITTED, LIMITS)
+
+    async with asyncio.TaskGroup() as tasks:
+        for database in pair:
+            for _ in range(50):
+                tasks.create_task(
+                    SqlExecutions(database).change(
+                        "exec_1", lambda e, _owner, _now: replace(e, attempt=e.attempt + 1)
+                    )
+                )
+    after = await SqlExecutions(pair[0]).get("exec_1")
+
+    assert after is not None
+    assert after.attempt == 100
+
+
+async def test_a_deadlock_is_run_again(pair: Pair) -> None:
+    for name in ("a", "b"):
+        await pair[0].write(put(name))
+    runs: list[str] = []
+
+    def both(first: str, second: str) -> Callable[[Connection], None]:
+        def run(connection: Connection) -> None:
+            for name in (first, second):
+                connection.execute(
+                    "UPDATE nodes SET version = version || ? WHERE node_id = ?", (first, name)
+                )
+                runs.append(first)
+                while len(runs) < 2:  # until the other holds its first as well
+                    connection.execute("SELECT pg_sleep(0.01)")
+
+        return run
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pair[0].write(both("a", "b")))
+        tasks.create_task(pair[1].write(both("b", "a")))
+    versions = await pair[0].read(
+        lambda c: c.execute("SELECT version FROM nodes ORDER BY node_id").fetchall()
+    )
+
+    assert [sorted(version) for (version,) in versions] == [["a", "b"], ["a", "b"]]
+    assert len(runs) == 5  # of the first attempts, one had both rows
+
+
+# --- a database that is not there ---
+
+
+async def test_a_lost_database_is_unavailable_and_heals(postgres: Postgres, url: str) -> None:
+    async with PostgresDatabase(url) as database:
+        await database.write(put("a"))
+        with postgres.stopped():
+            with pytest.raises(errors.StoreUnavailable) as caught:
+                await database.write(put("b"))
+            assert caught.value.retry_after == 1
+            with pytest.raises(errors.StoreUnavailable):
+                await names(database)
+
+        await database.write(put("c"))
+        assert await names(database) == ["a", "c"]
+
+
+async def test_connections_that_were_lost_meanwhile_are_made_again(
+    postgres: Postgres, url: str
+) -> None:
+    async with PostgresDatabase(url) as database:
+        await database.write(put("a"))
+        with postgres.stopped():
+            pass
+
+        await database.write(put("b"))
+        assert await names(database) == ["a", "b"]
+
+
+async def test_a_database_that_cannot_be_used_is_told_of_in_a_line_without_the_password(
+    postgres: Postgres, url: str
+) -> None:
+    wrong = {
+        "Connect call failed": url.replace(f":{postgres.port}/", ":1/"),
+        "password authentication failed": url.replace(PASSWORD, "guessed"),
+        "does not exist": url.replace("/test_", "/gone_"),
+        "its URL has an error": url.replace("never-shown", "never/shown"),
+    }
+    for why, text in wrong.items():
+        with pytest.raises(DatabaseUnreachable, match=why) as caught:
+            async with PostgresDatabase(text):
+                pass
+        assert not re.search(r"guessed|never|shown|\n", str(caught.value))
+
+
+# --- the schema ---
+
+
+async def test_a_newer_schema_is_refused(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE agentfield_schema SET version = 99")
+    await connection.close()
+
+    with pytest.raises(SchemaTooNew, match="99"):
+        async with PostgresDatabase(url):
+            pass
+
+
+async def test_servers_that_start_together_migrate_once(postgres: Postgres) -> None:
+    async def start(url: str) -> None:
+        async with PostgresDatabase(url):
+            pass
+
+    async with postgres.database("template0") as url:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(start(url))
+        async with PostgresDatabase(url) as database:
+            version = await database.read(
+                lambda c: c.execute("SELECT version FROM agentfield_schema").fetchall()
+            )
+
+    assert version == [(len(migrations()),)]
+
+
+async def test_what_an_older_server_has_written_is_there_after_the_migration(
+    postgres: Postgres,
+) -> None:
+    first = resources.files("agentfield.store.migrations") / "0001_first.sql"
+    async with postgres.database("template0") as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(translated(first.read_text()))
+        await connection.execute("CREATE TABLE agentfield_schema AS SELECT 1 AS version")
+        await connection.execute("INSERT INTO nodes VALUES ('n', '1', '', '', 0, 0)")
+        await connection.close()
+
+        async with PostgresDatabase(url) as database:
+            node = await SqlNodes(database).get("n")
+
+    assert node is not None
+    assert node.version == "1"
+
+
+def test_question_marks_in_texts_stay() -> None:
+    assert numbered("SELECT '?' , ? WHERE a = ? -- b") == "SELECT '?' , $1 WHERE a = $2 -- b"
