@@ -101,7 +101,7 @@ async def test_the_gateway_gives_the_failures_that_are_shown(
         form = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
         for reason, each in form["content"]["application/json"]["examples"].items():
             shown = each["value"]
-            failure = errors.BY_REASON[reason](shown["error"], metadata=shown["details"])
+            failure = errors.BY_REASON[reason](shown["message"], metadata=shown["details"])
             gateway.plane.answers[name] = failure
             gateway.plane.messages.put_nowait(failure)
 
