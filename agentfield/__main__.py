@@ -9,6 +9,7 @@ import sys
 
 from agentfield.app import running
 from agentfield.config import Config, read_config
+from agentfield.process.exporting import exporting
 from agentfield.process.flags import ConfigError
 from agentfield.process.lifetime import failed, until_signalled
 from agentfield.process.logs import configure_logging
@@ -28,7 +29,8 @@ def main() -> int:
     try:
         config = read_config(sys.argv[1:], os.environ)
         configure_logging(config.log_level)
-        asyncio.run(serve(config))
+        with exporting("agentfield-server", os.environ):
+            asyncio.run(serve(config))
     except ConfigError as error:
         return failed(error, 1)
     except (DataFolderInUse, SchemaTooNew, AgentFieldError, sqlite3.Error, OSError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SERVICES", "Method", "Pair", "methods", "pairs"]
+__all__ = ["BEGINS_WORK", "SERVICES", "Method", "Pair", "methods", "pairs"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +30,15 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     server_service_pb2.DESCRIPTOR.services_by_name["ServerService"],
 )
 
+BEGINS_WORK = frozenset(
+    {
+        "/agentfield.v1.ExecutionService/Execute",
+        "/agentfield.v1.ExecutionService/ExecuteAsync",
+        "/agentfield.v1.SessionService/StartSession",
+    }
+)
+"""The rpcs that begin a trace if nobody has begun one; all others only join."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
@@ -42,6 +51,11 @@ class Method:
     """The roles that may call it, for instance ``agent``. Empty: any valid key."""
     event_stream: bool
     """Whether its REST answer is an event stream."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether either side sends more than one message."""
+        return bool(self.descriptor.client_streaming or self.descriptor.server_streaming)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

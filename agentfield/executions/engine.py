@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from agentfield.config import Limits
 from agentfield.contract.jsonslice import MalformedJson, check_json
+from agentfield.executions import observing
 from agentfield.executions.model import Execution, Failure, Report, Status, reported
 from agentfield.executions.ports import Filter, Hints, Nodes, Page, Store, scope_of
 from agentfield.executions.submission import Submission
 from agentfield.identity import Caller
-from agentfield.telemetry import EXECUTIONS
 from agentfield.v1 import errors
 
 MAX_BATCH = 500
@@ -147,7 +147,7 @@ class Engine:
         if after is not before:
             self._hints.publish(Topic.EXECUTION, execution_id)
         if before.is_active and not after.is_active:
-            EXECUTIONS.labels(after.status).inc()
+            observing.ended(after)
             self._hints.publish(Topic.DONE, execution_id)
         return after
 
@@ -216,7 +216,7 @@ def announce(hints: Hints, changed: Iterable[Execution]) -> None:
     for execution in changed:
         hints.publish(Topic.EXECUTION, execution.execution_id)
         if not execution.is_active:
-            EXECUTIONS.labels(execution.status).inc()
+            observing.ended(execution)
             hints.publish(Topic.STOPPED, execution.execution_id)
         elif execution.worker_id is None:
             hints.publish(Topic.QUEUE, execution.node_id)

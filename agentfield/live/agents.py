@@ -13,6 +13,7 @@ import orjson
 
 from agentfield.executions.submission import checked_request_id
 from agentfield.identity import Caller
+from agentfield.live import observing
 from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
 from agentfield.live.owners import NodeOwners
@@ -80,7 +81,7 @@ class AgentSide:
                 "say it interruptible.",
                 metadata={"provider": running.provider.name},
             )
-        spoken: Spoken = await self._command(
+        saying = self._command(
             running,
             attempt,
             ("say", request_id),
@@ -88,7 +89,7 @@ class AgentSide:
                 command_id, text, now, attempt=attempt, metadata=facts
             ),
         )
-        return spoken
+        return await observing.speech("session.say", running.value, saying)
 
     async def respond(
         self, session_id: str, attempt: int, request_id: str, instructions: str, caller: Caller
@@ -97,7 +98,7 @@ class AgentSide:
         too_long = len(instructions.encode()) > MAX_INSTRUCTIONS
         _require(not too_long, "instructions", f"have at most {MAX_INSTRUCTIONS} bytes")
         running = await self._current(session_id, attempt, caller)
-        spoken: Spoken = await self._command(
+        saying = self._command(
             running,
             attempt,
             ("respond", request_id),
@@ -105,7 +106,7 @@ class AgentSide:
                 command_id, instructions or None, now, attempt=attempt
             ),
         )
-        return spoken
+        return await observing.speech("session.respond", running.value, saying)
 
     async def interrupt(
         self, session_id: str, attempt: int, request_id: str, caller: Caller

@@ -17,6 +17,7 @@ from typing import Any
 
 from agentfield.ids import new_id
 from agentfield.live.hangups import TOPIC
+from agentfield.live.observing import offering
 from agentfield.live.orders import Order, Then
 from agentfield.live.placed import PlacedCall, replaced, safety_identifier
 from agentfield.live.whole import Whole
@@ -37,7 +38,7 @@ from agentfield.sessions.provider import (
     OfferRequest,
     ProviderRefused,
 )
-from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OFFER_SECONDS, OPEN_CALLS
+from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
 
 SEND_SECONDS = 2.5
@@ -187,15 +188,13 @@ class Calls:
         async def taken(external_id: str) -> None:
             await session.perform(lambda now: self._taken(call, external_id, now))
 
-        clock = asyncio.get_running_loop().time
-        began_at = clock()
         try:
-            found = await session.provider.adapter.offer(request, taken)
+            with offering(call.value):
+                found = await session.provider.adapter.offer(request, taken)
         except errors.AgentFieldError as error:
             failure = error
             await session.perform(lambda now: self._refused(call, failure, now))
         else:
-            OFFER_SECONDS.observe(clock() - began_at)
             await session.perform(lambda _: self._answered(call, found.answer_sdp))
 
     def _taken(self, call: PlacedCall, external_id: str, now: float) -> Sequence[Order]:
@@ -287,6 +286,7 @@ class Calls:
             return []
         call.closed = isinstance(event, LinkClosed) and event.by_provider
         self._session.heard_something(now)
+        self._session.observer.heard(event, now)
         return self._session.conversation.heard_from(event, now)
 
     def _unlink(self, call: PlacedCall) -> None:

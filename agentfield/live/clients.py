@@ -18,6 +18,7 @@ from agentfield.identity import Caller
 from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
 from agentfield.live.session import LiveSession
+from agentfield.process import tracing
 from agentfield.sessions import tokens
 from agentfield.sessions.declaration import Matrix
 from agentfield.sessions.model import EndReason, Event, ProviderCall, Session, session_ended
@@ -100,7 +101,9 @@ class ClientSide:
         workers = self._registry.shared.workers
         available = workers.available(request.node_id, request.name)
         making = partial(_begin_with_worker, make, available=available)
-        session = await self._registry.lasting.finish(self._begin(start, making))
+        with tracing.span("session.start", tracing.facts(target=request.target)) as span:
+            session = await self._registry.lasting.finish(self._begin(start, making))
+            span.set_attributes(tracing.facts(session_id=session.session_id))
         return Started(session=session, token=token, token_expires_at=tokens.expires_at(session))
 
     async def _begin(self, start: Start, make: Callable[[Found], Begun]) -> Session:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from agentfield.executions.model import Failure
+from agentfield.live.observing import inside
 from agentfield.live.orders import Order, Then
 from agentfield.live.whole import Whole
 from agentfield.sessions import ports
@@ -170,7 +171,7 @@ class Handler:
                 root_execution_id=value.root_execution_id,
                 run_id=value.run_id,
                 actor_id=value.actor_id,
-                traceparent=value.traceparent,
+                traceparent=inside(value),
             )
         )
         if instance_id is None:

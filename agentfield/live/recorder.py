@@ -10,6 +10,7 @@ from typing import Any
 
 from agentfield.dispatch.dispatcher import until_stored
 from agentfield.live.feed import LAST, Feeds
+from agentfield.live.observing import Observer
 from agentfield.live.orders import Order
 from agentfield.sessions import effects as e
 from agentfield.sessions import ports
@@ -31,11 +32,14 @@ def bounded(data: Mapping[str, Any]) -> Mapping[str, Any]:
 class Recorder:
     """Collects what one session has to store and to tell, and what is to be done then."""
 
-    def __init__(self, session: Session, *, store: ports.Store, feeds: Feeds) -> None:
+    def __init__(
+        self, session: Session, *, store: ports.Store, feeds: Feeds, observer: Observer
+    ) -> None:
         self._session_id = session.session_id
         self._epoch = session.owner_epoch
         self._store = store
         self._feeds = feeds
+        self._observer = observer
         self._log_ended = session.is_over
         self._changes: list[ports.Change] = []
         self._news: list[Event | None] = []
@@ -74,4 +78,5 @@ class Recorder:
         rest = iter(stored)
         told = [next(rest) if event is None else event for event in news]
         self._feeds.publish(self._session_id, told)
+        self._observer.logged(stored)
         return (stored[-1].sequence if stored else 0), deeds

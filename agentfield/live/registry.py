@@ -12,6 +12,7 @@ from functools import partial
 
 from agentfield.dispatch.dispatcher import until_stored
 from agentfield.executions.engine import Topic
+from agentfield.live import observing
 from agentfield.live.hangups import TOPIC, HangUps
 from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
@@ -154,7 +155,8 @@ class Registry:
 
     async def _run(self, session: LiveSession, first: Step) -> None:
         try:
-            await session.run(first)
+            with observing.about(session.value):
+                await session.run(first)
         finally:
             session.leave()
             self._sessions.pop(session.value.session_id, None)

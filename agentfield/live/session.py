@@ -24,6 +24,7 @@ from agentfield.live.commands import Commands
 from agentfield.live.errands import Errands
 from agentfield.live.handler import Handler
 from agentfield.live.inbox import Alarms, Inbox, Step
+from agentfield.live.observing import Observer
 from agentfield.live.orders import Order, Then
 from agentfield.live.presence import Presence
 from agentfield.live.promises import Promises, draining
@@ -70,7 +71,10 @@ class LiveSession:
         self.presence = Presence(self)
         self._inbox = Inbox()
         self.commands = Commands()
-        self._recorder = Recorder(session, store=shared.store, feeds=shared.feeds)
+        self.observer = Observer(session, shared.store.now)
+        self._recorder = Recorder(
+            session, store=shared.store, feeds=shared.feeds, observer=self.observer
+        )
         self._closed = False
         self._let_go = False
         self._promises = Promises()

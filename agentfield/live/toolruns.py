@@ -10,6 +10,7 @@ from agentfield.executions.model import Execution
 from agentfield.executions.submission import Claims, Submission, checked_input
 from agentfield.identity import Caller
 from agentfield.ids import new_id
+from agentfield.live.observing import inside_tool
 from agentfield.sessions.model import Session
 from agentfield.sessions.toolbook import ToolOutcome
 from agentfield.v1 import errors
@@ -33,6 +34,7 @@ class ToolRuns:
     ) -> Execution:
         """Store the execution of a tool; a repeat of its request_id returns the first one."""
         node_id, _, function = target.partition(".")
+        execution_id = new_id("exec")
         submission = Submission(
             rpc=rpc,
             node_id=node_id,
@@ -43,11 +45,11 @@ class ToolRuns:
                 parent_execution_id=session.root_execution_id,
                 session_id=session.session_id,
                 actor_id=session.actor_id,
-                traceparent=session.traceparent,
+                traceparent=inside_tool(session, execution_id),
             ),
             caller=owner_of(session),
             request_id=request_id,
-            execution_id=new_id("exec"),
+            execution_id=execution_id,
             run_id=session.run_id,
         )
         return await self._engine.submit(submission)

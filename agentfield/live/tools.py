@@ -18,7 +18,6 @@ from agentfield.sessions.effects import RunTool
 from agentfield.sessions.model import Tool, ToolCall
 from agentfield.sessions.toolbook import ToolOutcome
 from agentfield.sessions.tools import find_tool
-from agentfield.telemetry import TOOL_SECONDS
 from agentfield.v1 import errors
 
 CUT = "the user spoke"
@@ -165,7 +164,6 @@ class Tools:
                 error_reason=error.reason,
                 message=error.message,
             )
-        TOOL_SECONDS.observe(outcome.duration_ms / 1000)
         await session.post(
             lambda now: session.conversation.tool_finished(order.call_id, outcome, now)
         )

@@ -14,6 +14,7 @@ from agentfield.executions.ports import Hints
 from agentfield.live.errands import Errands
 from agentfield.live.feed import Feeds
 from agentfield.live.inbox import Alarms, Step
+from agentfield.live.observing import Observer
 from agentfield.live.orders import Order
 from agentfield.live.toolruns import ToolRuns
 from agentfield.sessions import ports
@@ -48,6 +49,7 @@ class Whole(Protocol):
     conversation: Conversation
     alarms: Alarms
     errands: Errands
+    observer: Observer
 
     @property
     def provider_call_id(self) -> str:

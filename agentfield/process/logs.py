@@ -6,19 +6,35 @@ functions and keys are never logged.
 
 from __future__ import annotations
 
-__all__ = ["configure_logging"]
+__all__ = ["about", "configure_logging"]
 
 import logging
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import orjson
+from opentelemetry import trace
 
 from agentfield.process.flags import ConfigError
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
+_ABOUT: ContextVar[Mapping[str, str]] = ContextVar("agentfield_about", default=MappingProxyType({}))
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """Put ids on every line that is logged within the block, and in the tasks it starts."""
+    token = _ABOUT.set({**_ABOUT.get(), **{name: value for name, value in ids.items() if value}})
+    try:
+        yield
+    finally:
+        _ABOUT.reset(token)
 
 
 class _JsonLines(logging.Formatter):
@@ -30,6 +46,10 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line |= _ABOUT.get()
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            line |= {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
         line |= {k: v for k, v in vars(record).items() if k not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -26,6 +26,7 @@ from agentfield.dispatch.link import (
     Stop,
     Welcome,
 )
+from agentfield.executions import observing
 from agentfield.executions.model import Execution
 from agentfield.executions.work import Running
 from agentfield.live.agents import AgentSide
@@ -148,7 +149,7 @@ def _execute(execution: Execution) -> pb.Execute:
         parent_execution_id=execution.parent_execution_id or "",
         session_id=execution.session_id or "",
         actor_id=execution.actor_id,
-        traceparent=execution.traceparent,
+        traceparent=observing.inside(execution),
     )
     convert.set_time(message.expires_at, execution.expires_at)
     return message

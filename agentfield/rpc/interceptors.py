@@ -5,7 +5,7 @@ They are grpc-interceptor's, so the same ones run around calls that come from th
 
 from __future__ import annotations
 
-__all__ = ["Authenticate", "Context", "Errors", "Observe", "interceptors"]
+__all__ = ["Authenticate", "Context", "Errors", "Observe", "Trace", "interceptors"]
 
 import logging
 import time
@@ -18,10 +18,12 @@ from typing import Any
 
 import grpc
 from grpc_interceptor.server import AsyncServerInterceptor
+from opentelemetry.trace import SpanKind
 
-from agentfield.contract.facts import methods
+from agentfield.contract.facts import BEGINS_WORK, methods
 from agentfield.contract.status import DETAILS_KEY, status_of
 from agentfield.identity import ANYONE, Caller, Keyring
+from agentfield.process import tracing
 from agentfield.process.groups import sole_error
 from agentfield.rpc.call import Call, claims_of, current_call, metadata_of, secret_of
 from agentfield.rpc.call import Context as CallContext
@@ -95,6 +97,29 @@ async def _abort(context: CallContext, error: errors.AgentFieldError) -> None:
         status.message,
         trailing_metadata=((DETAILS_KEY, status.SerializeToString()),),
     )
+
+
+class Trace(Around):
+    """Makes a span of every unary rpc that belongs to a trace, or begins work and with it a trace.
+
+    A stream has none: it would be known when it ends, and that may be in days.
+    """
+
+    @asynccontextmanager
+    async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
+        fact = methods().get(method)
+        above = metadata_of(context).get("traceparent", "") if tracing.is_on() else ""
+        if (
+            fact is None
+            or fact.streams
+            or not (above or (tracing.is_on() and method in BEGINS_WORK))
+        ):
+            yield
+            return
+        service, _, name = method[1:].partition("/")
+        about = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+        with tracing.span(method[1:], about, parent=above, kind=SpanKind.SERVER):
+            yield
 
 
 class Observe(Around):
@@ -193,10 +218,12 @@ class Context(Around):
     @asynccontextmanager
     async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
         call = current_call.get()
-        current_call.set(replace(call, claims=claims_of(metadata_of(context))))
+        claims = claims_of(metadata_of(context))
+        here = tracing.here() or claims.traceparent
+        current_call.set(replace(call, claims=replace(claims, traceparent=here)))
         yield
 
 
 def interceptors(keyring: Keyring | None, tokens: Tokens) -> list[Around]:
     """Return the chain, the outermost first."""
-    return [Errors(), Observe(), Authenticate(keyring, tokens), Context()]
+    return [Errors(), Trace(), Observe(), Authenticate(keyring, tokens), Context()]

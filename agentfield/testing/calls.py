@@ -165,19 +165,22 @@ async def calling(
     api_key: str = "",
     data_channel: bool = False,
     host: str | None = None,
+    headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> AsyncIterator[VoiceCall]:
     """Start a session of ``node.session``, place its call, and hang up when the block is left.
 
     Starting takes the key, everything after it the session's token, as in a page. ``options`` are
-    members of the start's body (``metadata``, ``voice``). ``host`` is the one address at which the
+    members of the start's body (``metadata``, ``voice``); ``headers`` go with every request, for
+    instance a ``traceparent``. ``host`` is the one address at which the
     caller's media is received; simulators of this process have settled that. The block begins with
     the first audio, of whatever it is, or when the session has ended before. Raises the error of
     the reason for which the gateway refuses; what the block raises carries the session's log.
     """
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        http = await enter(aiohttp.ClientSession(f"http://{plane.http_address}"))
+        address = f"http://{plane.http_address}"
+        http = await enter(aiohttp.ClientSession(address, headers=headers))
         client = await enter(Client(plane.grpc_address, api_key=api_key))
         caller = await enter(webrtc.calling(data_channel=data_channel, host=host))
         path = f"/api/v1/session-targets/{target}/start"

@@ -9,6 +9,7 @@ import os
 import sys
 
 from agentfield.process.addresses import is_loopback, split_bind
+from agentfield.process.exporting import exporting
 from agentfield.process.flags import ConfigError
 from agentfield.process.lifetime import failed, until_signalled
 from agentfield.process.logs import configure_logging
@@ -71,7 +72,8 @@ def main() -> int:
     try:
         settings = read_settings(sys.argv[1:], os.environ)
         configure_logging(settings.log_level)
-        asyncio.run(run(settings))
+        with exporting("agentfield-gateway", os.environ):
+            asyncio.run(run(settings))
     except Refused as refused:
         return failed(refused, refused.code)
     except ConfigError as error:

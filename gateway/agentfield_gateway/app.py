@@ -22,6 +22,7 @@ from agentfield_gateway.guards import Guards
 from agentfield_gateway.operations import REQUEST_SECONDS, REQUESTS, Operations
 from agentfield_gateway.outgoing import error_answer
 from agentfield_gateway.routes import Route, Table, contract_routes
+from agentfield_gateway.traced import traced
 from agentfield_gateway.transport import Transport
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -84,7 +85,7 @@ class _Gateway:
     def _routes(self) -> Iterator[Route[Endpoint]]:
         for route in contract_routes():
             rpc = route.leads_to
-            endpoint = self._forward.endpoint(route)
+            endpoint = traced(route, self._forward.endpoint(route))
             yield Route(verb=route.verb, template=route.template, leads_to=endpoint)
             if route.verb == "GET" and not rpc.event_stream:
                 yield Route(verb="HEAD", template=route.template, leads_to=endpoint)

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from agentfield.contract.json import load, names_of, set_text
+from agentfield.process import tracing
 from agentfield.v1 import errors
 from agentfield_gateway.legacy import form_body
 from agentfield_gateway.routes import Rpc
@@ -88,10 +89,12 @@ def message_of(
 def metadata_of(headers: Headers) -> list[tuple[str, str]]:
     """Return what of the headers a control plane gets to see.
 
-    Raises InvalidArgument for a value that metadata cannot carry.
+    The span of the request, if there is one, stands between the caller's and what follows. Raises
+    InvalidArgument for a value that metadata cannot carry.
     """
-    found = ((name, header(headers, name)) for name in _PASSED_ON)
-    return [(name, value) for name, value in found if value]
+    found = {name: header(headers, name) for name in _PASSED_ON}
+    found["traceparent"] = tracing.here() or found["traceparent"]
+    return [(name, value) for name, value in found.items() if value]
 
 
 def _read(rpc: Rpc, body: bytes) -> Message:

@@ -95,6 +95,14 @@ class World:
         assert json.loads(await process.line())["event"] == "ready"
         return process
 
+    async def gateway(self, *flags: str) -> Process:
+        """Start a gateway of its own, for a control plane without one."""
+        process = await self._start(
+            "-m", "agentfield_gateway", f"--grpc={self.grpc}", f"--http-bind={self.http}", *flags
+        )
+        assert json.loads(await process.line())["event"] == "ready"
+        return process
+
     async def agent(self, script: str, *arguments: str, grpc: str = "") -> Process:
         """Start an agent of tests/e2e/agents and wait until it is connected.
 

@@ -12,9 +12,10 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar, Unpack
 
+from agentfield.process.exporting import exporting
 from agentfield.process.groups import sole_error
 from agentfield.process.logs import configure_logging
 from agentfield.v1.errors import AgentFieldError
@@ -206,7 +207,10 @@ class Agent:
     async def _working(self, drain_timeout: float) -> AsyncIterator[Worker]:
         if self._calls is not None:
             raise RuntimeError(f"Agent '{self.node_id}' is being served already.")
-        async with Connection(self._server, api_key=self._api_key) as connection:
+        async with (
+            _exporting(self.node_id),
+            Connection(self._server, api_key=self._api_key) as connection,
+        ):
             worker = Worker(
                 connection,
                 registration=self._registration(),
@@ -246,6 +250,17 @@ def _declaration(function: DeclaredFunction) -> Function:
         tags=function.tags,
         idempotent=function.idempotent,
     )
+
+
+@asynccontextmanager
+async def _exporting(service: str) -> AsyncIterator[None]:
+    """Send spans while the block runs, if the environment says so."""
+    stack = ExitStack()
+    stack.enter_context(exporting(service, os.environ, shared=True))
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(stack.close)  # the last ones may take a while
 
 
 @contextmanager

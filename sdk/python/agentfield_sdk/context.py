@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["ExecutionContext", "ambient_metadata", "current", "entered"]
+__all__ = ["ExecutionContext", "ambient_metadata", "current", "entered", "running"]
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+
+from opentelemetry.trace import Span
+
+from agentfield.process import tracing
+from agentfield.process.logs import about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +48,37 @@ def entered(context: ExecutionContext) -> Iterator[None]:
     """Make an execution the current one for this task and the tasks and threads it starts."""
     token = _CURRENT.set(context)
     try:
-        yield
+        with about(execution_id=context.execution_id, session_id=context.session_id):
+            yield
     finally:
         _CURRENT.reset(token)
 
 
+@contextmanager
+def running(name: str, context: ExecutionContext) -> Iterator[Span]:
+    """Make a span of what an execution does here, where this process makes spans."""
+    facts = tracing.facts(
+        execution_id=context.execution_id,
+        run_id=context.run_id,
+        session_id=context.session_id,
+        function=context.function,
+        attempt=context.attempt,
+    )
+    with tracing.span(name, facts, parent=context.traceparent) as span:
+        yield span
+
+
 def ambient_metadata() -> tuple[tuple[str, str], ...]:
-    """Return the metadata that makes a call a child of the current execution."""
-    context = current()
+    """Return the metadata that makes a call a child of the current execution and span."""
+    context, here = current(), tracing.here()
     if context is None:
-        return ()
+        return (("traceparent", here),) if here else ()
     pairs = (
         ("x-parent-execution-id", context.execution_id),
         ("x-execution-id", context.execution_id),
         ("x-run-id", context.run_id),
         ("x-session-id", context.session_id),
         ("x-actor-id", context.actor_id),
-        ("traceparent", context.traceparent),
+        ("traceparent", here or context.traceparent),
     )
     return tuple((name, value) for name, value in pairs if value)

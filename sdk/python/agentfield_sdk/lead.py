@@ -13,7 +13,7 @@ from agentfield.v1 import agent_service_pb2 as pb
 from agentfield.v1 import errors
 from agentfield_sdk.backoff import Backoff
 from agentfield_sdk.connection import Connection
-from agentfield_sdk.context import ExecutionContext, entered
+from agentfield_sdk.context import ExecutionContext, entered, running
 from agentfield_sdk.conversation import Conversation
 from agentfield_sdk.failures import facts_of, limited, text_of
 from agentfield_sdk.realtime import RealtimeSession
@@ -77,7 +77,8 @@ async def _outcome(
     handler: Handler, session: RealtimeSession, start: pb.StartHandler
 ) -> Report | None:
     try:
-        with entered(_context(start)):
+        context = _context(start)
+        with entered(context), running("session.handler", context):
             await handler(session)
     except (KeyboardInterrupt, GeneratorExit):
         raise

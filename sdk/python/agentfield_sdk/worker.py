@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from datetime import UTC
 from functools import partial
 
+from agentfield.process.tracing import fail
 from agentfield.v1 import agent_service_pb2 as pb
 from agentfield.v1 import errors
+from agentfield.v1.execution_pb2 import ExecutionStatus
 from agentfield.v1.node_service_pb2 import RegisterNodeRequest
 from agentfield_sdk.backoff import Backoff
 from agentfield_sdk.connection import Connection
-from agentfield_sdk.context import ExecutionContext, entered
+from agentfield_sdk.context import ExecutionContext, entered, running
 from agentfield_sdk.functions import DeclaredFunction
 from agentfield_sdk.handlers import Handlers
 from agentfield_sdk.ledger import Attempt, Ledger
@@ -199,8 +201,11 @@ class Worker:
         task.add_done_callback(partial(self._settle, attempt))
 
     async def _carry_out(self, execute: pb.Execute, attempt: Attempt) -> None:
-        with entered(_context(execute)):
+        context = _context(execute)
+        with entered(context), running("execution.run", context) as span:
             report = await outcome(self._functions.get(execute.function), execute)
+            if report.status != ExecutionStatus.EXECUTION_STATUS_SUCCEEDED:
+                fail(span, errors.ExecutionFailed.reason)
         self._ledger.report(attempt)
         await deliver(self._connection, report)
 

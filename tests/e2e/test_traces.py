@@ -1,0 +1,133 @@
+"""One call is one trace: from the caller through the gateway, the control plane and two agents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from support.collector import Collector, Received, collecting
+from support.voice import VoiceWorld, voice_world
+
+from agentfield.simulator import Call, Reply, Script
+from agentfield.testing import calling
+
+pytestmark = pytest.mark.e2e
+
+CALLER = "00-0123456789abcdef0123456789abcdef-00f067aa0ba902b7-01"
+
+GATEWAY, SERVER = "agentfield-gateway: ", "agentfield-server: agentfield.v1."
+START = "POST /api/v1/session-targets/{target}/start"
+SESSION, EXECUTION = "agentfield-server: session", "agentfield-server: execution"
+EXECUTE, RUN = f"{SERVER}ExecutionService/Execute", "library: execution.run"
+STORY = {
+    (f"{GATEWAY}{START}", ""),
+    (f"{SERVER}SessionService/StartSession", f"{GATEWAY}{START}"),
+    (f"{SESSION}.start", f"{SERVER}SessionService/StartSession"),
+    (SESSION, f"{SERVER}SessionService/StartSession"),
+    (f"{SESSION}.offer", SESSION),
+    (f"{SESSION}.turn", SESSION),
+    ("concierge: session.handler", SESSION),
+    (f"{SERVER}AgentService/Say", "concierge: session.handler"),
+    (f"{SESSION}.say", f"{SERVER}AgentService/Say"),
+    (EXECUTE, "concierge: session.handler"),
+    (f"{SESSION}.tool", SESSION),
+    (EXECUTION, f"{SESSION}.tool"),
+    # What the handler calls, what that calls, and what the model's tool calls.
+    (EXECUTION, EXECUTE),
+    (RUN, EXECUTION),
+    (EXECUTE, RUN),
+}
+"""Every span of the call, below whom."""
+
+
+@pytest.fixture
+async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
+    async with collecting() as collector:
+        for name, value in collector.environment.items():
+            monkeypatch.setenv(name, value)
+        yield collector
+
+
+@pytest.fixture(name="world")
+async def _world(tmp_path: Path, collector: Collector) -> AsyncIterator[VoiceWorld]:
+    script = Script(
+        replies=[
+            Reply(when="again", calls=[Call(name="find", arguments={"words": "a second book"})]),
+            Reply(when="spoken", says="Here it is."),
+        ]
+    )
+    async with voice_world(tmp_path, script) as world:
+        await world.server("--http-bind=none")
+        await world.processes.gateway()
+        await world.agents("library.py", "concierge.py")
+        yield world
+
+
+async def call(world: VoiceWorld, headers: dict[str, str]) -> str:
+    """Have a conversation of two turns; return the session's id."""
+    async with calling(world, "concierge.voice", headers=headers) as call:
+        call.say("a first book")
+        await call.until("agent.heard", outcome="completed")
+        await call.until("handler.returned")
+        call.say("and again")
+        await call.until("agent.heard", text="Here it is.")
+    return call.session_id
+
+
+async def all_of(collector: Collector) -> Sequence[Received]:
+    """Wait for everything that is told of a call, and return it."""
+    return await collector.until(lambda _: collector.edges() >= STORY)
+
+
+async def test_a_call_is_one_trace_across_gateway_control_plane_and_two_agents(
+    world: VoiceWorld, collector: Collector
+) -> None:
+    session_id = await call(world, {"traceparent": CALLER})
+    spans = await all_of(collector)
+
+    assert {span.trace_id for span in spans} == {CALLER.split("-")[1]}
+    # The caller's other requests join its trace, too.
+    other = {(a, b) for a, b in collector.edges() - STORY if a.startswith(GATEWAY) and not b}
+    assert other >= {(f"{GATEWAY}POST /api/v1/session-instances/{{session_id}}/realtime-offer", "")}
+    roots = [span for span in spans if span.parent_id == CALLER.split("-")[2]]
+    assert {span.service for span in roots} == {"agentfield-gateway"}
+    (session,) = collector.named("session")
+    assert session.facts["agentfield.session_id"] == session_id
+    assert session.facts["agentfield.reason"] == "client_hangup"
+    first, second = sorted(collector.named("session.turn"), key=lambda span: span.began_at)
+    assert first.facts["agentfield.answered"]
+    assert second.facts["agentfield.answered"]
+    assert not any(span.failed for span in spans)
+
+
+async def test_a_call_that_names_no_trace_is_one_all_the_same(
+    world: VoiceWorld, collector: Collector
+) -> None:
+    await call(world, {})
+    spans = await all_of(collector)
+
+    assert collector.edges() == STORY
+    assert len({span.trace_id for span in spans}) == 1
+
+
+async def test_a_session_stays_in_its_trace_when_the_server_is_killed_and_starts_again(
+    tmp_path: Path, collector: Collector
+) -> None:
+    async with voice_world(tmp_path) as world:
+        killed = await world.server(grace=20.0)
+        await world.agents("library.py", "concierge.py")
+        path = "/api/v1/session-targets/concierge.voice/start"
+        _, started = await world.rest("POST", path, json={})
+        await collector.until(lambda _: bool(collector.named("session.start")))
+        await killed.kill()
+        await world.server(grace=20.0)
+        path = f"/api/v1/session-instances/{started['session_id']}/end"
+        await world.rest("POST", path, json={})
+        await collector.until(lambda _: bool(collector.named("session")))
+        await collector.until(lambda _: bool(collector.named("session.handler")))
+
+    (start,), (session,) = collector.named("session.start"), collector.named("session")
+    (handler,) = collector.named("session.handler")
+    assert session.trace_id == handler.trace_id == start.trace_id
+    assert (session.parent_id, handler.parent_id) == (start.parent_id, session.span_id)
