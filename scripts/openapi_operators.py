@@ -41,6 +41,7 @@ _METRICS = """\
 # TYPE agentfield_http_requests_total counter
 agentfield_http_requests_total{method="GET",route="/readyz",status="200"} 12.0
 """
+_ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _ITSELF = {"openapi": "3.1.0", "info": {"title": "AgentField", "version": "v1"}, "paths": {}}
 
 OPERATORS: dict[str, Json] = {
@@ -67,6 +68,6 @@ OPERATORS: dict[str, Json] = {
     "/openapi.json": _operator(
         "OpenApi",
         "This document",
-        {"200": _response("OpenAPI 3.1.", "application/json", {"type": "object"}, _ITSELF)},
+        {"200": _response("OpenAPI 3.1.", "application/json", _ANY_OBJECT, _ITSELF)},
     ),
 }

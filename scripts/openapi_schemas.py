@@ -101,7 +101,7 @@ class Schemas:
             return self.enum(field.enum_type)
         if field.type == FieldDescriptor.TYPE_BYTES:
             is_object = OBJECT.search(self._comments.of(field.full_name))
-            return {"type": "object"} if is_object else {}
+            return {"type": "object", "additionalProperties": True} if is_object else {}
         return SCALARS[field.type]
 
 

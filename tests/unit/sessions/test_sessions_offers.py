@@ -71,7 +71,7 @@ def test_the_transport_is_checked_before_the_key() -> None:
 
 def test_what_is_wrong_with_the_offer_comes_before_what_the_server_lacks() -> None:
     text = "^OPENAI_API_KEY is required for provider=openai transport=webrtc$"
-    with pytest.raises(errors.InvalidArgument, match="^SDP offer body is required$"):
+    with pytest.raises(errors.InvalidArgument, match=r"^SDP offer body is required$"):
         offers_nothing(SESSION, NOTHING)
     with pytest.raises(errors.ProviderKeyMissing, match=text):
         offer(has_key=False)
