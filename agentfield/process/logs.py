@@ -1,7 +1,7 @@
 """Logs as JSON lines.
 
-Messages are constants and values are fields. What people said, inputs, results, error texts of
-functions and keys are never logged.
+Messages are constants and values are fields. What people said, inputs, results, texts of errors and
+keys are never logged.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ __all__ = ["about", "configure_logging"]
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,6 +55,24 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name and shape
+        """Return where an error came from, and what led to it, without their texts."""
+        return "" if ei[1] is None else "\n".join(_places(ei[1]))
+
+
+def _places(error: BaseException) -> Iterator[str]:
+    """Yield types and places: an error's own words may quote what nobody is to read."""
+    yield type(error).__name__
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _places(one)
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield "after"
+        yield from _places(before)
 
 
 def configure_logging(level: str) -> None:

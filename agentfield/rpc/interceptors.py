@@ -25,6 +25,7 @@ from agentfield.contract.status import DETAILS_KEY, status_of
 from agentfield.identity import ANYONE, Caller, Keyring
 from agentfield.process import tracing
 from agentfield.process.groups import sole_error
+from agentfield.process.logs import about
 from agentfield.rpc.call import Call, claims_of, current_call, metadata_of, secret_of
 from agentfield.rpc.call import Context as CallContext
 from agentfield.sessions.tokens import PREFIX
@@ -145,18 +146,17 @@ class Observe(Around):
             RPC_SECONDS.labels(method).observe(seconds)
             level = logging.DEBUG if reason == "OK" else logging.INFO
             if log.isEnabledFor(level):
-                call = current_call.get(None)
-                log.log(
-                    level,
-                    "rpc finished",
-                    extra={
-                        "method": method,
-                        "reason": reason,
-                        "ms": round(seconds * 1000, 1),
-                        "key": call.caller.name if call else "",
-                        "from_execution": call.claims.execution_id if call else "",
-                    },
-                )
+                facts = {"method": method, "reason": reason, "ms": round(seconds * 1000, 1)}
+                log.log(level, "rpc finished", extra=facts | _whose(current_call.get(None)))
+
+
+def _whose(call: Call | None) -> dict[str, str]:
+    """Return what a log says of who has called."""
+    if call is None:
+        return {"key": "", "from_execution": ""}
+    facts = {"key": call.caller.name, "from_execution": call.claims.execution_id}
+    session_id = call.caller.session_id or call.claims.session_id
+    return facts | ({"session_id": session_id} if session_id else {})
 
 
 class Authenticate(Around):
@@ -221,7 +221,8 @@ class Context(Around):
         claims = claims_of(metadata_of(context))
         here = tracing.here() or claims.traceparent
         current_call.set(replace(call, claims=replace(claims, traceparent=here)))
-        yield
+        with about(session_id=claims.session_id, execution_id=claims.parent_execution_id):
+            yield
 
 
 def interceptors(keyring: Keyring | None, tokens: Tokens) -> list[Around]:
