@@ -69,7 +69,11 @@ def operations() -> list[Operation]:
 
 def always_present(message: Descriptor) -> list[str]:
     """Return the fields that the JSON of every such message has."""
-    return list(to_plain(GetMessageClass(message)()))
+    made = GetMessageClass(message)()
+    for field in message.fields:
+        if is_flat(field) and field.containing_oneof is None:  # and not `optional`
+            getattr(made, field.name).SetInParent()
+    return list(to_plain(made))
 
 
 def in_place(message: Descriptor) -> list[FieldDescriptor]:

@@ -27,8 +27,10 @@ TOKEN = "MTIz"  # noqa: S105 - where a page starts
 SAMPLES: dict[str, Any] = {
     # By name. None: left out.
     "actor_id": "user-7",
+    "agent_node_id": "weather",
     "attempt": 1,
     "auth_mode": "api_key",
+    "cancelled_at": "2026-11-23T12:00:00.930Z",
     "cancelled_count": 1,
     "completed_at": "2026-11-23T12:00:00.930Z",
     "connected": True,
@@ -57,16 +59,20 @@ SAMPLES: dict[str, Any] = {
     "missing": ["exec_00000000000000000000000000"],
     "name": "forecast",
     "next_page_token": TOKEN,
+    "mode": None,
     "node_id": "weather",
     "output_schema": {"type": "object"},
     "page_size": 20,
     "page_token": None,
     "parent_execution_id": None,
+    "previous_status": "running",
     "reason": "The user left.",
+    "reasoner_id": "forecast",
     "registration_id": "reg_01kb0z6tz0n5b9v1q3w7d8k2xm",
     "request_id": "order-4711",
     "result": {"celsius": 21},
     "root_execution_id": EXECUTION_ID,
+    "root_workflow_id": RUN_ID,
     "run_id": RUN_ID,
     "seen_at": "2026-11-23T12:00:00.118Z",
     "started_at": "2026-11-23T12:00:00.121Z",
@@ -76,9 +82,12 @@ SAMPLES: dict[str, Any] = {
     "target": "weather.forecast",
     "timeout": "90s",
     "total_executions": 1,
+    "total_nodes": 1,
     "updated_at": "2026-11-23T11:59:00Z",
     "version": "1.4.0",
     "workflow_id": RUN_ID,
+    "workflow_name": "forecast",
+    "workflow_status": "succeeded",
     # By message and name.
     "AcceptedForm.type": "skill",
     "Execution.session_id": None,
@@ -93,12 +102,13 @@ SAMPLES: dict[str, Any] = {
     "Worker.max_executions": 10,
     "Workflow.session_id": None,
     # By where it stands in a body.
-    "CancelExecutionResponse.execution.input": None,
-    "CancelExecutionResponse.execution.result": None,
-    "CancelExecutionResponse.execution.status": "cancelled",
-    "GetWorkflowResponse.executions.input": None,
-    "GetWorkflowResponse.executions.result": None,
-    "GetWorkflowResponse.next_page_token": None,
+    "CancelForm.execution.input": None,
+    "CancelForm.execution.result": None,
+    "CancelForm.execution.status": "cancelled",
+    "CancelForm.status": "cancelled",
+    "DagForm.next_page_token": None,
+    "DagForm.timeline.input": None,
+    "DagForm.timeline.result": None,
     "ListExecutionsResponse.executions.input": None,
     "ListExecutionsResponse.executions.result": None,
     **SESSION_SAMPLES,
@@ -128,7 +138,7 @@ def answer_example(route: Route[Rpc], response: Descriptor) -> Any:
         return shown
     asked_for: Any = route.leads_to.request.DESCRIPTOR
     request = filled(route.leads_to.request(), example(asked_for))
-    asked = Asked(template=route.template, request=request)
+    asked = Asked(template=route.template, request=request, query={})
     answer = form_answer(form, filled(GetMessageClass(response)(), shown), asked)
     # Sorted: maps have no order, and the document is to be the same each time.
     return json.loads(orjson.dumps(to_plain(answer), option=orjson.OPT_SORT_KEYS))
@@ -157,6 +167,8 @@ def _made(field: FieldDescriptor, at: str) -> Any:
     message = field.message_type
     if message is not None and message.GetOptions().map_entry:
         return {EXECUTION_ID: _made(message.fields_by_name["value"], at)}
+    if message is not None and message is field.containing_type:
+        return []  # it nests itself
     if message is not None:
         one: Any = example(message, at=at)
     elif field.enum_type is not None:

@@ -118,6 +118,8 @@ class Document:
                 found = self._parameter(field)
                 sample = {"example": shown[field.name]} if shown.get(field.name) else {}
                 yield {"in": "query", **found, **sample}
+        for name, about in rpc.form_parameters:
+            yield {"in": "query", "name": name, "description": about, "schema": {"type": "string"}}
         if rpc.last_event_id:
             yield last_event_id(rpc.last_event_id)
         if "request_id" in request.fields_by_name:

@@ -98,6 +98,9 @@ class Reference:
             also = f", or, if it has `{rpc.body_mark}`," if rpc.body_mark else ""
             yield f"\nBody{also} as existing clients send it:\n\n"
             yield from self._fields(rpc.body_form)
+        if rpc.form_parameters:
+            yield "\nFor the shape of the answer, in the query:\n\n"
+            yield from (f"- `{name}`: {about}\n" for name, about in rpc.form_parameters)
         yield from self._answer(method.output_type, rpc)
 
     def _answer(self, answer: Descriptor, rpc: Rpc) -> Iterator[str]:
@@ -116,6 +119,8 @@ class Reference:
         else:
             yield f"\nAnswer {rpc.success_status}, {shape}:\n\n"
             yield from self._fields(rpc.answer_form or answer)
+        if rpc.whole:
+            yield "\nWithout `page_size` and `page_token`: all pages at once, up to ten of them.\n"
         if rpc.headers:
             names = " and ".join(f"`{name}`" for name, _ in rpc.headers)
             yield f"\nThe answer's headers {names} repeat those fields.\n"

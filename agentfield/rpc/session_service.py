@@ -15,7 +15,7 @@ from agentfield.live.clients import ClientSide, Started
 from agentfield.rpc import convert, convert_sessions
 from agentfield.rpc.call import Context, current_call
 from agentfield.rpc.pages import page_size, read_seq, token
-from agentfield.sessions.declaration import with_defaults
+from agentfield.sessions.declaration import WITH_DETECTION, with_defaults
 from agentfield.sessions.offers import OfferAssertions
 from agentfield.sessions.ports import SessionFilter
 from agentfield.sessions.starting import StartRequest, checked_metadata, split_target
@@ -181,7 +181,6 @@ def _started(started: Started) -> pb.StartSessionResponse:
         modalities=d.modalities,
         tags=d.tags,
         tool_targets=session.tool_targets,
-        turn_detection=convert_sessions.turn_detection(with_defaults(d.turn_detection)),
         offer_url=f"{base}/realtime-offer?{urlencode({k: v for k, v in query.items() if v})}",
         tool_url=f"{base}/tools/{{tool}}",
         state=convert_sessions.state(session.state),
@@ -190,6 +189,9 @@ def _started(started: Started) -> pb.StartSessionResponse:
         session_token=started.token,
         events_url=f"{base}/events",
     )
+    if d.transport in WITH_DETECTION:
+        given = with_defaults(d.turn_detection)
+        convert_sessions.turn_detection(given, into=response.turn_detection)
     convert.set_time(response.created_at, session.created_at)
     convert.set_time(response.session_token_expires_at, started.token_expires_at)
     convert.set_time(response.connect_by, session.connect_by)

@@ -6,6 +6,7 @@ Texts of the provider and transport family are the same in every SDK.
 from __future__ import annotations
 
 __all__ = [
+    "WITH_DETECTION",
     "Declaration",
     "DeclaredLimits",
     "Matrix",
@@ -35,7 +36,7 @@ MAX_NAME = 128
 MODALITIES = ("audio", "text")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _TOOL = re.compile(r"([A-Za-z0-9_-]{1,128}\.)?[A-Za-z_][A-Za-z0-9_.-]{0,127}")
-_WITH_DETECTION = ("webrtc", "websocket")
+WITH_DETECTION = ("webrtc", "websocket")
 """The transports over which turns are found in a stream of audio."""
 _EAGERNESS = ("auto", "low", "medium", "high")
 _DETECTION_FIELDS = {
@@ -259,7 +260,7 @@ def _check_detection(d: Declaration) -> None:
     if detection is None:
         return
     # What the contract's types already ensure is not checked again.
-    if _word(d.transport) not in _WITH_DETECTION:
+    if _word(d.transport) not in WITH_DETECTION:
         raise errors.InvalidArgument(
             "turn_detection requires provider=openai and transport=webrtc or websocket",
             metadata={"field": "sessions.turn_detection"},

@@ -25,10 +25,12 @@ _sym_db = _symbol_database.Default()
 from agentfield.v1 import execution_pb2 as agentfield_dot_v1_dot_execution__pb2
 from agentfield.v1 import execution_service_pb2 as agentfield_dot_v1_dot_execution__service__pb2
 from agentfield.v1 import options_pb2 as agentfield_dot_v1_dot_options__pb2
+from agentfield.v1 import session_service_pb2 as agentfield_dot_v1_dot_session__service__pb2
+from agentfield.v1 import workflow_service_pb2 as agentfield_dot_v1_dot_workflow__service__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61gentfield/v1/forms.proto\x12\ragentfield.v1\x1a\x1d\x61gentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n\x0c\x41\x63\x63\x65ptedForm\x12\x45\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32#.agentfield.v1.ExecuteAsyncResponseB\x04\xc8\xbb\x18\x01R\x08\x61\x63\x63\x65pted\x12/\n\x04type\x18\x02 \x01(\x0e\x32\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n\x0b\x65nqueued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nenqueuedAt\x12-\n\x12webhook_registered\x18\x04 \x01(\x08R\x11webhookRegistered\"\xb3\x02\n\rExecutionForm\x12<\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01R\texecution\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12#\n\rstatus_reason\x18\x04 \x01(\tR\x0cstatusReason\x12\x39\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x32\n\x12webhook_registered\x18\x06 \x01(\x08H\x00R\x11webhookRegistered\x88\x01\x01\x42\x15\n\x13_webhook_registered\"\xbc\x01\n\x0e\x45xecutionsForm\x12M\n\nexecutions\x18\x01 \x03(\x0b\x32-.agentfield.v1.ExecutionsForm.ExecutionsEntryR\nexecutions\x1a[\n\x0f\x45xecutionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32\x1c.agentfield.v1.ExecutionFormR\x05value:\x02\x38\x01\x42\xa6\x01\n\x11\x63om.agentfield.v1B\nFormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61gentfield/v1/forms.proto\x12\ragentfield.v1\x1a\x1d\x61gentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1b\x61gentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n\x0c\x41\x63\x63\x65ptedForm\x12\x45\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32#.agentfield.v1.ExecuteAsyncResponseB\x04\xc8\xbb\x18\x01R\x08\x61\x63\x63\x65pted\x12/\n\x04type\x18\x02 \x01(\x0e\x32\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n\x0b\x65nqueued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nenqueuedAt\x12-\n\x12webhook_registered\x18\x04 \x01(\x08R\x11webhookRegistered\"\xc6\x02\n\rExecutionForm\x12\x41\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12#\n\rstatus_reason\x18\x04 \x01(\tR\x0cstatusReason\x12\x39\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x32\n\x12webhook_registered\x18\x06 \x01(\x08H\x01R\x11webhookRegistered\x88\x01\x01\x42\x0c\n\n_executionB\x15\n\x13_webhook_registered\"\xbc\x01\n\x0e\x45xecutionsForm\x12M\n\nexecutions\x18\x01 \x03(\x0b\x32-.agentfield.v1.ExecutionsForm.ExecutionsEntryR\nexecutions\x1a[\n\x0f\x45xecutionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32\x1c.agentfield.v1.ExecutionFormR\x05value:\x02\x38\x01\"\x8a\x01\n\x0bStartedForm\x12\x43\n\x07started\x18\x01 \x01(\x0b\x32#.agentfield.v1.StartSessionResponseB\x04\xc8\xbb\x18\x01R\x07started\x12\x1b\n\toffer_url\x18\x02 \x01(\tR\x08offerUrl\x12\x19\n\x08tool_url\x18\x03 \x01(\tR\x07toolUrl\"\xd3\x02\n\nCancelForm\x12J\n\tcancelled\x18\x01 \x01(\x0b\x32&.agentfield.v1.CancelExecutionResponseB\x04\xc8\xbb\x18\x01R\tcancelled\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12G\n\x0fprevious_status\x18\x03 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x0epreviousStatus\x12\x36\n\x06status\x18\x04 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12=\n\x0c\x63\x61ncelled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63\x61ncelledAt\"\xf1\x03\n\x07\x44\x61gForm\x12(\n\x10root_workflow_id\x18\x01 \x01(\tR\x0erootWorkflowId\x12G\n\x0fworkflow_status\x18\x02 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x0eworkflowStatus\x12#\n\rworkflow_name\x18\x03 \x01(\tR\x0cworkflowName\x12\x1d\n\nsession_id\x18\x04 \x01(\tR\tsessionId\x12\x19\n\x08\x61\x63tor_id\x18\x05 \x01(\tR\x07\x61\x63torId\x12\x1f\n\x0btotal_nodes\x18\x06 \x01(\x05R\ntotalNodes\x12\x1b\n\tmax_depth\x18\x07 \x01(\x05R\x08maxDepth\x12\x12\n\x04mode\x18\x08 \x01(\tR\x04mode\x12,\n\x03\x64\x61g\x18\t \x01(\x0b\x32\x1a.agentfield.v1.DagNodeFormR\x03\x64\x61g\x12\x37\n\x08timeline\x18\n \x03(\x0b\x32\x1b.agentfield.v1.DagEntryFormR\x08timeline\x12\x33\n\x08workflow\x18\x0b \x01(\x0b\x32\x17.agentfield.v1.WorkflowR\x08workflow\x12&\n\x0fnext_page_token\x18\x0c \x01(\tR\rnextPageToken\"\x8d\x04\n\x0b\x44\x61gNodeForm\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\"\n\ragent_node_id\x18\x03 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x04 \x01(\tR\nreasonerId\x12\x36\n\x06status\x18\x05 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x39\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63ompletedAt\x12$\n\x0b\x64uration_ms\x18\x08 \x01(\x03H\x00R\ndurationMs\x88\x01\x01\x12.\n\x13parent_execution_id\x18\t \x01(\tR\x11parentExecutionId\x12%\n\x0eworkflow_depth\x18\n \x01(\x05R\rworkflowDepth\x12\x36\n\x08\x63hildren\x18\x0b \x03(\x0b\x32\x1a.agentfield.v1.DagNodeFormR\x08\x63hildrenB\x0e\n\x0c_duration_ms\"\x86\x04\n\x0c\x44\x61gEntryForm\x12\x41\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12.\n\x13parent_execution_id\x18\x03 \x01(\tR\x11parentExecutionId\x12\"\n\ragent_node_id\x18\x04 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x05 \x01(\tR\nreasonerId\x12\x36\n\x06status\x18\x06 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x39\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n\x0c\x63ompleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63ompletedAt\x12$\n\x0b\x64uration_ms\x18\t \x01(\x03H\x01R\ndurationMs\x88\x01\x01\x12%\n\x0eworkflow_depth\x18\n \x01(\x05R\rworkflowDepthB\x0c\n\n_executionB\x0e\n\x0c_duration_msB\xa6\x01\n\x11\x63om.agentfield.v1B\nFormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +44,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONFORM'].fields_by_name['execution']._serialized_options = b'\310\273\030\001'
   _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._loaded_options = None
   _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_ACCEPTEDFORM']._serialized_start=177
-  _globals['_ACCEPTEDFORM']._serialized_end=419
-  _globals['_EXECUTIONFORM']._serialized_start=422
-  _globals['_EXECUTIONFORM']._serialized_end=729
-  _globals['_EXECUTIONSFORM']._serialized_start=732
-  _globals['_EXECUTIONSFORM']._serialized_end=920
-  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_start=829
-  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_end=920
+  _globals['_STARTEDFORM'].fields_by_name['started']._loaded_options = None
+  _globals['_STARTEDFORM'].fields_by_name['started']._serialized_options = b'\310\273\030\001'
+  _globals['_CANCELFORM'].fields_by_name['cancelled']._loaded_options = None
+  _globals['_CANCELFORM'].fields_by_name['cancelled']._serialized_options = b'\310\273\030\001'
+  _globals['_DAGENTRYFORM'].fields_by_name['execution']._loaded_options = None
+  _globals['_DAGENTRYFORM'].fields_by_name['execution']._serialized_options = b'\310\273\030\001'
+  _globals['_ACCEPTEDFORM']._serialized_start=252
+  _globals['_ACCEPTEDFORM']._serialized_end=494
+  _globals['_EXECUTIONFORM']._serialized_start=497
+  _globals['_EXECUTIONFORM']._serialized_end=823
+  _globals['_EXECUTIONSFORM']._serialized_start=826
+  _globals['_EXECUTIONSFORM']._serialized_end=1014
+  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_start=923
+  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_end=1014
+  _globals['_STARTEDFORM']._serialized_start=1017
+  _globals['_STARTEDFORM']._serialized_end=1155
+  _globals['_CANCELFORM']._serialized_start=1158
+  _globals['_CANCELFORM']._serialized_end=1497
+  _globals['_DAGFORM']._serialized_start=1500
+  _globals['_DAGFORM']._serialized_end=1997
+  _globals['_DAGNODEFORM']._serialized_start=2000
+  _globals['_DAGNODEFORM']._serialized_end=2525
+  _globals['_DAGENTRYFORM']._serialized_start=2528
+  _globals['_DAGENTRYFORM']._serialized_end=3046
 # @@protoc_insertion_point(module_scope)

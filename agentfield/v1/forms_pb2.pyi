@@ -5,6 +5,8 @@ isort:skip_file
 
 from agentfield.v1 import execution_pb2 as _execution_pb2
 from agentfield.v1 import execution_service_pb2 as _execution_service_pb2
+from agentfield.v1 import session_service_pb2 as _session_service_pb2
+from agentfield.v1 import workflow_service_pb2 as _workflow_service_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -102,12 +104,17 @@ class ExecutionForm(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         webhook_registered: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_webhook_registered", b"_webhook_registered", "execution", b"execution", "started_at", b"started_at", "webhook_registered", b"webhook_registered"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution", b"_execution", "_webhook_registered", b"_webhook_registered", "execution", b"execution", "started_at", b"started_at", "webhook_registered", b"webhook_registered"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_webhook_registered", b"_webhook_registered", "execution", b"execution", "execution_id", b"execution_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "webhook_registered", b"webhook_registered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution", b"_execution", "_webhook_registered", b"_webhook_registered", "execution", b"execution", "execution_id", b"execution_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "webhook_registered", b"webhook_registered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__execution: _TypeAlias = _typing.Literal["execution"]  # noqa: Y015
+    _WhichOneofArgType__execution: _TypeAlias = _typing.Literal["_execution", b"_execution"]  # noqa: Y015
     _WhichOneofReturnType__webhook_registered: _TypeAlias = _typing.Literal["webhook_registered"]  # noqa: Y015
     _WhichOneofArgType__webhook_registered: _TypeAlias = _typing.Literal["_webhook_registered", b"_webhook_registered"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution) -> _WhichOneofReturnType__execution | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__webhook_registered) -> _WhichOneofReturnType__webhook_registered | None: ...
 
 Global___ExecutionForm: _TypeAlias = ExecutionForm  # noqa: Y015
@@ -156,3 +163,300 @@ class ExecutionsForm(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExecutionsForm: _TypeAlias = ExecutionsForm  # noqa: Y015
+
+@_typing.final
+class StartedForm(_message.Message):
+    """A session that was started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    OFFER_URL_FIELD_NUMBER: _builtins.int
+    TOOL_URL_FIELD_NUMBER: _builtins.int
+    offer_url: _builtins.str
+    """Where to post the offer, on the paths that the session was started by, with
+    model, provider, target, transport and voice as the query.
+    """
+    tool_url: _builtins.str
+    """Where to post tool calls; `{tool}` stands for the tool."""
+    @_builtins.property
+    def started(self) -> _session_service_pb2.StartSessionResponse:
+        """What StartSession answers."""
+
+    def __init__(
+        self,
+        *,
+        started: _session_service_pb2.StartSessionResponse | None = ...,
+        offer_url: _builtins.str = ...,
+        tool_url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer_url", b"offer_url", "started", b"started", "tool_url", b"tool_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartedForm: _TypeAlias = StartedForm  # noqa: Y015
+
+@_typing.final
+class CancelForm(_message.Message):
+    """A cancelled execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    PREVIOUS_STATUS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CANCELLED_AT_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """The execution."""
+    previous_status: _execution_pb2.ExecutionStatus.ValueType
+    """Where it was in its life before."""
+    status: _execution_pb2.ExecutionStatus.ValueType
+    """Where it is now: `cancelled`, unless it had ended already."""
+    reason: _builtins.str
+    """Why, as the request says."""
+    @_builtins.property
+    def cancelled(self) -> _execution_service_pb2.CancelExecutionResponse:
+        """What CancelExecution answers."""
+
+    @_builtins.property
+    def cancelled_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was cancelled."""
+
+    def __init__(
+        self,
+        *,
+        cancelled: _execution_service_pb2.CancelExecutionResponse | None = ...,
+        execution_id: _builtins.str = ...,
+        previous_status: _execution_pb2.ExecutionStatus.ValueType = ...,
+        status: _execution_pb2.ExecutionStatus.ValueType = ...,
+        reason: _builtins.str = ...,
+        cancelled_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "cancelled_at", b"cancelled_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "cancelled_at", b"cancelled_at", "execution_id", b"execution_id", "previous_status", b"previous_status", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelForm: _TypeAlias = CancelForm  # noqa: Y015
+
+@_typing.final
+class DagForm(_message.Message):
+    """A workflow as a tree and as a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOT_WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_STATUS_FIELD_NUMBER: _builtins.int
+    WORKFLOW_NAME_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    TOTAL_NODES_FIELD_NUMBER: _builtins.int
+    MAX_DEPTH_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    DAG_FIELD_NUMBER: _builtins.int
+    TIMELINE_FIELD_NUMBER: _builtins.int
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    root_workflow_id: _builtins.str
+    """The run."""
+    workflow_status: _execution_pb2.ExecutionStatus.ValueType
+    """FAILED or TIMEOUT of any execution makes it `failed`; else it is `running`
+    while any is unfinished, else what its root is.
+    """
+    workflow_name: _builtins.str
+    """The root's function."""
+    session_id: _builtins.str
+    """The session the run belongs to, if any."""
+    actor_id: _builtins.str
+    """Who it is for, as the caller claimed."""
+    total_nodes: _builtins.int
+    """How many executions it has."""
+    max_depth: _builtins.int
+    """The deepest nesting in it."""
+    mode: _builtins.str
+    """`lightweight`, if that was asked for: no tree, and a short list."""
+    next_page_token: _builtins.str
+    """Where the next page starts. Empty: this is all."""
+    @_builtins.property
+    def dag(self) -> Global___DagNodeForm:
+        """The root with everything that was called because of it. Further roots of the
+        run, which joined it by its id, are the root's last children.
+        """
+
+    @_builtins.property
+    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagEntryForm]:
+        """All executions, in the order they were stored."""
+
+    @_builtins.property
+    def workflow(self) -> _workflow_service_pb2.Workflow:
+        """The summary."""
+
+    def __init__(
+        self,
+        *,
+        root_workflow_id: _builtins.str = ...,
+        workflow_status: _execution_pb2.ExecutionStatus.ValueType = ...,
+        workflow_name: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        total_nodes: _builtins.int = ...,
+        max_depth: _builtins.int = ...,
+        mode: _builtins.str = ...,
+        dag: Global___DagNodeForm | None = ...,
+        timeline: _abc.Iterable[Global___DagEntryForm] | None = ...,
+        workflow: _workflow_service_pb2.Workflow | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dag", b"dag", "workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "dag", b"dag", "max_depth", b"max_depth", "mode", b"mode", "next_page_token", b"next_page_token", "root_workflow_id", b"root_workflow_id", "session_id", b"session_id", "timeline", b"timeline", "total_nodes", b"total_nodes", "workflow", b"workflow", "workflow_name", b"workflow_name", "workflow_status", b"workflow_status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DagForm: _TypeAlias = DagForm  # noqa: Y015
+
+@_typing.final
+class DagNodeForm(_message.Message):
+    """An execution in a workflow's tree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    AGENT_NODE_ID_FIELD_NUMBER: _builtins.int
+    REASONER_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    COMPLETED_AT_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    PARENT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_DEPTH_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The run."""
+    execution_id: _builtins.str
+    """The execution."""
+    agent_node_id: _builtins.str
+    """The node that runs it."""
+    reasoner_id: _builtins.str
+    """Its function."""
+    status: _execution_pb2.ExecutionStatus.ValueType
+    """Where it is in its life."""
+    duration_ms: _builtins.int
+    """How long it took."""
+    parent_execution_id: _builtins.str
+    """The execution that called it. Empty: it is a root."""
+    workflow_depth: _builtins.int
+    """How deep it is nested: 0 for a root."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When a worker accepted it; until then, when it was stored."""
+
+    @_builtins.property
+    def completed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it reached a terminal state."""
+
+    @_builtins.property
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagNodeForm]:
+        """What it called."""
+
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+        agent_node_id: _builtins.str = ...,
+        reasoner_id: _builtins.str = ...,
+        status: _execution_pb2.ExecutionStatus.ValueType = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        completed_at: _timestamp_pb2.Timestamp | None = ...,
+        duration_ms: _builtins.int | None = ...,
+        parent_execution_id: _builtins.str = ...,
+        workflow_depth: _builtins.int = ...,
+        children: _abc.Iterable[Global___DagNodeForm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "completed_at", b"completed_at", "duration_ms", b"duration_ms", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "agent_node_id", b"agent_node_id", "children", b"children", "completed_at", b"completed_at", "duration_ms", b"duration_ms", "execution_id", b"execution_id", "parent_execution_id", b"parent_execution_id", "reasoner_id", b"reasoner_id", "started_at", b"started_at", "status", b"status", "workflow_depth", b"workflow_depth", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_ms: _TypeAlias = _typing.Literal["duration_ms"]  # noqa: Y015
+    _WhichOneofArgType__duration_ms: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_ms) -> _WhichOneofReturnType__duration_ms | None: ...
+
+Global___DagNodeForm: _TypeAlias = DagNodeForm  # noqa: Y015
+
+@_typing.final
+class DagEntryForm(_message.Message):
+    """An execution in a workflow's list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    PARENT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    AGENT_NODE_ID_FIELD_NUMBER: _builtins.int
+    REASONER_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    COMPLETED_AT_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    WORKFLOW_DEPTH_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """The execution."""
+    parent_execution_id: _builtins.str
+    """The execution that called it. Empty: it is a root."""
+    agent_node_id: _builtins.str
+    """The node that runs it."""
+    reasoner_id: _builtins.str
+    """Its function."""
+    status: _execution_pb2.ExecutionStatus.ValueType
+    """Where it is in its life."""
+    duration_ms: _builtins.int
+    """How long it took."""
+    workflow_depth: _builtins.int
+    """How deep it is nested: 0 for a root."""
+    @_builtins.property
+    def execution(self) -> _execution_pb2.Execution:
+        """The execution, without payloads. Absent if `lightweight` was asked for."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When a worker accepted it; until then, when it was stored."""
+
+    @_builtins.property
+    def completed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it reached a terminal state."""
+
+    def __init__(
+        self,
+        *,
+        execution: _execution_pb2.Execution | None = ...,
+        execution_id: _builtins.str = ...,
+        parent_execution_id: _builtins.str = ...,
+        agent_node_id: _builtins.str = ...,
+        reasoner_id: _builtins.str = ...,
+        status: _execution_pb2.ExecutionStatus.ValueType = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        completed_at: _timestamp_pb2.Timestamp | None = ...,
+        duration_ms: _builtins.int | None = ...,
+        workflow_depth: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "_execution", b"_execution", "completed_at", b"completed_at", "duration_ms", b"duration_ms", "execution", b"execution", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "_execution", b"_execution", "agent_node_id", b"agent_node_id", "completed_at", b"completed_at", "duration_ms", b"duration_ms", "execution", b"execution", "execution_id", b"execution_id", "parent_execution_id", b"parent_execution_id", "reasoner_id", b"reasoner_id", "started_at", b"started_at", "status", b"status", "workflow_depth", b"workflow_depth"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_ms: _TypeAlias = _typing.Literal["duration_ms"]  # noqa: Y015
+    _WhichOneofArgType__duration_ms: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms"]  # noqa: Y015
+    _WhichOneofReturnType__execution: _TypeAlias = _typing.Literal["execution"]  # noqa: Y015
+    _WhichOneofArgType__execution: _TypeAlias = _typing.Literal["_execution", b"_execution"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_ms) -> _WhichOneofReturnType__duration_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution) -> _WhichOneofReturnType__execution | None: ...
+
+Global___DagEntryForm: _TypeAlias = DagEntryForm  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61gentfield/v1/options.proto\x12\ragentfield.v1\x1a google/protobuf/descriptor.proto\"3\n\x06\x41\x63\x63\x65ss\x12)\n\x05roles\x18\x01 \x03(\x0e\x32\x13.agentfield.v1.RoleR\x05roles\":\n\x0eResponseHeader\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x66ield\x18\x02 \x01(\tR\x05\x66ield\"J\n\x04\x46orm\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x12\n\x04mark\x18\x02 \x01(\tR\x04mark\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\"\xd6\x02\n\x04Rest\x12%\n\x0esuccess_status\x18\x01 \x01(\x05R\rsuccessStatus\x12\x37\n\x07headers\x18\x02 \x03(\x0b\x32\x1d.agentfield.v1.ResponseHeaderR\x07headers\x12!\n\x0c\x65vent_stream\x18\x03 \x01(\x08R\x0b\x65ventStream\x12$\n\x0eraw_media_type\x18\x04 \x01(\tR\x0crawMediaType\x12\x19\n\x08\x65vent_id\x18\x05 \x01(\tR\x07\x65ventId\x12\"\n\rlast_event_id\x18\x06 \x01(\tR\x0blastEventId\x12\x30\n\tbody_form\x18\x07 \x01(\x0b\x32\x13.agentfield.v1.FormR\x08\x62odyForm\x12\x34\n\x0b\x61nswer_form\x18\x08 \x01(\x0b\x32\x13.agentfield.v1.FormR\nanswerForm*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0e\n\nROLE_AGENT\x10\x02\x12\x0f\n\x0bROLE_CLIENT\x10\x03\x12\x10\n\x0cROLE_SESSION\x10\x04:3\n\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\x08R\x04json:7\n\x06\x61lways\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\x08R\x06\x61lways:3\n\x04\x66lat\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x87\x03 \x01(\x08R\x04\x66lat:;\n\x07ignored\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x03(\tR\x07ignored:I\n\x04rest\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x13.agentfield.v1.RestR\x04rest:O\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x15.agentfield.v1.AccessR\x06\x61\x63\x63\x65ssB\xa8\x01\n\x11\x63om.agentfield.v1B\x0cOptionsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61gentfield/v1/options.proto\x12\ragentfield.v1\x1a google/protobuf/descriptor.proto\"3\n\x06\x41\x63\x63\x65ss\x12)\n\x05roles\x18\x01 \x03(\x0e\x32\x13.agentfield.v1.RoleR\x05roles\":\n\x0eResponseHeader\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x66ield\x18\x02 \x01(\tR\x05\x66ield\"\x88\x01\n\x04\x46orm\x12\x18\n\x07message\x18\x01 \x01(\tR\x07message\x12\x12\n\x04mark\x18\x02 \x01(\tR\x04mark\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\x12<\n\nparameters\x18\x04 \x03(\x0b\x32\x1c.agentfield.v1.FormParameterR\nparameters\"9\n\rFormParameter\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05\x61\x62out\x18\x02 \x01(\tR\x05\x61\x62out\"\xec\x02\n\x04Rest\x12%\n\x0esuccess_status\x18\x01 \x01(\x05R\rsuccessStatus\x12\x37\n\x07headers\x18\x02 \x03(\x0b\x32\x1d.agentfield.v1.ResponseHeaderR\x07headers\x12!\n\x0c\x65vent_stream\x18\x03 \x01(\x08R\x0b\x65ventStream\x12$\n\x0eraw_media_type\x18\x04 \x01(\tR\x0crawMediaType\x12\x19\n\x08\x65vent_id\x18\x05 \x01(\tR\x07\x65ventId\x12\"\n\rlast_event_id\x18\x06 \x01(\tR\x0blastEventId\x12\x30\n\tbody_form\x18\x07 \x01(\x0b\x32\x13.agentfield.v1.FormR\x08\x62odyForm\x12\x34\n\x0b\x61nswer_form\x18\x08 \x01(\x0b\x32\x13.agentfield.v1.FormR\nanswerForm\x12\x14\n\x05whole\x18\t \x01(\tR\x05whole*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0e\n\nROLE_AGENT\x10\x02\x12\x0f\n\x0bROLE_CLIENT\x10\x03\x12\x10\n\x0cROLE_SESSION\x10\x04:3\n\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\x08R\x04json:7\n\x06\x61lways\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\x08R\x06\x61lways:3\n\x04\x66lat\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x87\x03 \x01(\x08R\x04\x66lat:;\n\x07ignored\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x03(\tR\x07ignored:I\n\x04rest\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x13.agentfield.v1.RestR\x04rest:O\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x15.agentfield.v1.AccessR\x06\x61\x63\x63\x65ssB\xa8\x01\n\x11\x63om.agentfield.v1B\x0cOptionsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'agentfield.v1.options_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021com.agentfield.v1B\014OptionsProtoP\001Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\242\002\003AXX\252\002\rAgentfield.V1\312\002\rAgentfield\\V1\342\002\031Agentfield\\V1\\GPBMetadata\352\002\016Agentfield::V1'
-  _globals['_ROLE']._serialized_start=614
-  _globals['_ROLE']._serialized_end=709
+  _globals['_ROLE']._serialized_start=758
+  _globals['_ROLE']._serialized_end=853
   _globals['_ACCESS']._serialized_start=80
   _globals['_ACCESS']._serialized_end=131
   _globals['_RESPONSEHEADER']._serialized_start=133
   _globals['_RESPONSEHEADER']._serialized_end=191
-  _globals['_FORM']._serialized_start=193
-  _globals['_FORM']._serialized_end=267
-  _globals['_REST']._serialized_start=270
-  _globals['_REST']._serialized_end=612
+  _globals['_FORM']._serialized_start=194
+  _globals['_FORM']._serialized_end=330
+  _globals['_FORMPARAMETER']._serialized_start=332
+  _globals['_FORMPARAMETER']._serialized_end=389
+  _globals['_REST']._serialized_start=392
+  _globals['_REST']._serialized_end=756
 # @@protoc_insertion_point(module_scope)

@@ -119,6 +119,7 @@ class Form(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     MARK_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """The message of this package whose JSON it is."""
     mark: _builtins.str
@@ -127,20 +128,53 @@ class Form(_message.Message):
     """
     field: _builtins.str
     """Of an answer that is one field of the message: that field. Empty: all of it."""
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormParameter]:
+        """Query parameters besides the request's fields, which only an answer's form
+        depends on.
+        """
+
     def __init__(
         self,
         *,
         message: _builtins.str = ...,
         mark: _builtins.str = ...,
         field: _builtins.str = ...,
+        parameters: _abc.Iterable[Global___FormParameter] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "mark", b"mark", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "mark", b"mark", "message", b"message", "parameters", b"parameters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Form: _TypeAlias = Form  # noqa: Y015
+
+@_typing.final
+class FormParameter(_message.Message):
+    """A query parameter that an answer's form depends on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    about: _builtins.str
+    """What it does, for people."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        about: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FormParameter: _TypeAlias = FormParameter  # noqa: Y015
 
 @_typing.final
 class Rest(_message.Message):
@@ -156,6 +190,7 @@ class Rest(_message.Message):
     LAST_EVENT_ID_FIELD_NUMBER: _builtins.int
     BODY_FORM_FIELD_NUMBER: _builtins.int
     ANSWER_FORM_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     success_status: _builtins.int
     """The HTTP status of success. 0: 200."""
     event_stream: _builtins.bool
@@ -170,6 +205,10 @@ class Rest(_message.Message):
     last_event_id: _builtins.str
     """The field of the request that the header `Last-Event-ID` fills. A stream
     that ends without an event is answered with 204: there is nothing more.
+    """
+    whole: _builtins.str
+    """The list of the response that comes in pages. Unless a request names a page,
+    its pages are put together, up to ten of them.
     """
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResponseHeader]:
@@ -196,10 +235,11 @@ class Rest(_message.Message):
         last_event_id: _builtins.str = ...,
         body_form: Global___Form | None = ...,
         answer_form: Global___Form | None = ...,
+        whole: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form", "event_id", b"event_id", "event_stream", b"event_stream", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form", "event_id", b"event_id", "event_stream", b"event_stream", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

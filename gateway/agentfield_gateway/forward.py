@@ -6,18 +6,21 @@ __all__ = ["Endpoint", "Forward"]
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 from aiohttp import web
+from google.protobuf.message import Message
 
 from agentfield.v1 import errors
 from agentfield_gateway.config import GatewayConfig
 from agentfield_gateway.events import send_events
-from agentfield_gateway.incoming import message_of, metadata_of
+from agentfield_gateway.incoming import form_query, message_of, metadata_of
 from agentfield_gateway.legacy import Asked
 from agentfield_gateway.outgoing import answer
 from agentfield_gateway.routes import Route, Rpc
-from agentfield_gateway.transport import Transport
+from agentfield_gateway.transport import Metadata, Transport
 
+_MOST_PAGES = 10
 Endpoint = Callable[[web.Request, Mapping[str, str]], Awaitable[web.StreamResponse]]
 """Answers a request; it is given the values of the names in its route's template."""
 
@@ -39,10 +42,11 @@ class Forward:
         async def respond(
             request: web.Request, parameters: Mapping[str, str]
         ) -> web.StreamResponse:
+            query = request.rel_url.raw_query_string
             message = message_of(
                 rpc,
                 parameters=parameters,
-                query=request.rel_url.raw_query_string,
+                query=query,
                 body=await self._body(request) if rpc.body else b"",
                 headers=request.headers,
             )
@@ -56,10 +60,27 @@ class Forward:
                     keep_alive_seconds=self._config.keep_alive_seconds,
                     draining=self._draining,
                 )
-            found = await self._transport.unary(rpc.method, message, metadata=metadata)
-            return answer(rpc, found, Asked(template=route.template, request=message))
+            asked = Asked(template=route.template, request=message, query=form_query(rpc, query))
+            return answer(rpc, await self._found(rpc, message, metadata), asked)
 
         return respond
+
+    async def _found(self, rpc: Rpc, request: Any, metadata: Metadata) -> Message:
+        """Call an rpc; of what comes in pages, return all, unless the request names a page."""
+        found: Any = await self._transport.unary(rpc.method, request, metadata=metadata)
+        if not rpc.whole or request.page_size or request.page_token or not found.next_page_token:
+            return cast("Message", found)
+        asked, whole = type(request)(), type(found)()
+        asked.CopyFrom(request)
+        whole.CopyFrom(found)
+        for _ in range(_MOST_PAGES - 1):
+            if not whole.next_page_token:
+                break
+            asked.page_token = whole.next_page_token
+            page: Any = await self._transport.unary(rpc.method, asked, metadata=metadata)
+            getattr(whole, rpc.whole).extend(getattr(page, rpc.whole))
+            whole.next_page_token = page.next_page_token
+        return cast("Message", whole)
 
     async def _body(self, request: web.Request) -> bytes:
         limit = self._config.max_body_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Headers", "header", "message_of", "metadata_of"]
+__all__ = ["Headers", "form_query", "header", "message_of", "metadata_of"]
 
 import re
 from collections.abc import Mapping
@@ -32,6 +32,7 @@ _PASSED_ON = (
 """The headers a control plane gets to see, as metadata of the same names."""
 
 
+_KEY = "api_key"
 _EVENT_ID = re.compile(r"[0-9]{1,19}")
 
 
@@ -64,7 +65,8 @@ def message_of(
 
     ``query`` is the raw query string; ``body`` counts only where the rpc takes one.
     """
-    given = _parameters_of(query)
+    form_names = dict(rpc.form_parameters)
+    given = [(name, text) for name, text in _parameters_of(query) if name not in form_names]
     if rpc.body == "*" and given:
         raise errors.InvalidArgument("This route takes no query parameters.")
     message = _read(rpc, body or b"{}") if rpc.body == "*" else rpc.request()
@@ -84,6 +86,12 @@ def message_of(
     if request_id and "request_id" in message.DESCRIPTOR.fields_by_name:
         _agree(message, "request_id", request_id, "the header Idempotency-Key")
     return message
+
+
+def form_query(rpc: Rpc, query: str) -> dict[str, str]:
+    """Return the query parameters that the answer's form depends on."""
+    names = dict(rpc.form_parameters)
+    return {name: text for name, text in _parameters_of(query) if name in names}
 
 
 def metadata_of(headers: Headers) -> list[tuple[str, str]]:
@@ -106,9 +114,16 @@ def _read(rpc: Rpc, body: bytes) -> Message:
 
 def _parameters_of(query: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict")
+        found = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise errors.InvalidArgument("The query is not percent-encoded UTF-8.") from None
+    if any(name == _KEY for name, _ in found):
+        raise errors.InvalidArgument(
+            "A key never comes in the query, where logs and histories keep it: send it as "
+            "'X-API-Key: <key>' or 'Authorization: Bearer <key>'.",
+            metadata={"field": _KEY},
+        )
+    return found
 
 
 def _text_of(body: bytes, name: str) -> str:

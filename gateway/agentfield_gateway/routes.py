@@ -41,6 +41,10 @@ class Rpc:
     """The member that tells such a body from the request. Empty: the body always is one."""
     answer_form: Descriptor | None
     """What the answer is made of in place of the response."""
+    form_parameters: tuple[tuple[str, str], ...]
+    """Query parameters that only the answer's form depends on, and what they do."""
+    whole: str
+    """The list of the response whose pages are put together. Empty: none."""
     success_status: int
     headers: tuple[tuple[str, str], ...]
     """Names of headers, each with the response field it repeats."""
@@ -164,6 +168,8 @@ def _rpc(method: facts.Method, rule: http_pb2.HttpRule, rest: options_pb2.Rest) 
         body_form=forms.find(rest.body_form.message),
         body_mark=rest.body_form.mark,
         answer_form=answer_form,
+        form_parameters=tuple((each.name, each.about) for each in rest.answer_form.parameters),
+        whole=rest.whole,
         success_status=rest.success_status or 200,
         headers=tuple((header.name, header.field) for header in rest.headers),
         raw_media_type=rest.raw_media_type,

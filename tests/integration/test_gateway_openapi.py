@@ -126,7 +126,7 @@ async def test_what_succeeds_is_as_it_is_described(plane: Plane, gateway: Descri
     statuses = [status for status, _ in answers]
     assert statuses == [202, *[200] * 12, 202, *[200] * 5]
     workflow = answers[8][1]
-    assert workflow["executions"][0]["execution_id"] == work.execution_id
+    assert workflow["timeline"][0]["execution_id"] == work.execution_id
 
 
 async def test_what_fails_is_as_it_is_described(plane: Plane, gateway: Described) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from agentfield_gateway.legacy import executions
+from agentfield_gateway.legacy import executions, sessions, workflows
 from agentfield_gateway.legacy.asked import Asked
 
 BODIES: Mapping[str, Callable[[Any], Message]] = {}
@@ -23,8 +23,11 @@ BODIES: Mapping[str, Callable[[Any], Message]] = {}
 
 ANSWERS: Mapping[str, Callable[[Any, Asked], Message]] = {
     "AcceptedForm": executions.accepted,
+    "CancelForm": executions.cancelled,
+    "DagForm": workflows.dag,
     "ExecutionForm": executions.execution,
     "ExecutionsForm": executions.batch,
+    "StartedForm": sessions.started,
 }
 """By the form's name: from the rpc's response, and what was asked, to the form."""
 

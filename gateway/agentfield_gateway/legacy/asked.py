@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Asked"]
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,3 +17,5 @@ class Asked:
     """Of the route that it came by, for instance ``/api/v1/sessions/{target}/start``."""
     request: Any
     """The rpc's request."""
+    query: Mapping[str, str]
+    """Query parameters that are not the request's: those that the form names."""

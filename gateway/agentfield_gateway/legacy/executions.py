@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["accepted", "batch", "execution"]
+__all__ = ["accepted", "batch", "began", "cancelled", "execution", "function_of"]
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from agentfield.contract.fields import enum_text
 from agentfield.v1 import (
@@ -15,6 +17,9 @@ from agentfield.v1 import (
 from agentfield_gateway.legacy.asked import Asked
 
 _REASONS = error_reason_pb2.ErrorReason.DESCRIPTOR
+_CANCELLED = execution_pb2.EXECUTION_STATUS_CANCELLED
+_QUEUED = execution_pb2.EXECUTION_STATUS_QUEUED
+_RUNNING = execution_pb2.EXECUTION_STATUS_RUNNING
 _STATUSES = execution_pb2.ExecutionStatus.DESCRIPTOR
 
 
@@ -50,6 +55,36 @@ def batch(
     return form
 
 
+def cancelled(
+    response: execution_service_pb2.CancelExecutionResponse, asked: Asked
+) -> forms_pb2.CancelForm:
+    """Return a cancelled execution; one that had ended already stands as it is."""
+    found = response.execution
+    ended_now = response.cancelled_count and found.status == _CANCELLED
+    ran = _RUNNING if found.HasField("started_at") else _QUEUED
+    form = forms_pb2.CancelForm(
+        cancelled=response,
+        execution_id=found.execution_id,
+        previous_status=ran if ended_now else found.status,
+        status=found.status,
+        reason=asked.request.reason,
+    )
+    if found.status == _CANCELLED:
+        form.cancelled_at.CopyFrom(found.completed_at)
+    return form
+
+
+def began(execution: execution_pb2.Execution) -> Timestamp:
+    """Return when an execution began: until a worker accepts it, when it was stored."""
+    has_begun = execution.HasField("started_at")
+    return execution.started_at if has_begun else execution.created_at
+
+
+def function_of(target: str) -> str:
+    """Return the function of ``node.function``."""
+    return target.partition(".")[2]
+
+
 def _form(found: execution_pb2.Execution) -> forms_pb2.ExecutionForm:
     reason = enum_text(_REASONS, found.error_reason) if found.error_reason else ""
     form = forms_pb2.ExecutionForm(
@@ -59,6 +94,5 @@ def _form(found: execution_pb2.Execution) -> forms_pb2.ExecutionForm:
         status_reason=reason,
         webhook_registered=False,
     )
-    began = found.started_at if found.HasField("started_at") else found.created_at
-    form.started_at.CopyFrom(began)
+    form.started_at.CopyFrom(began(found))
     return form

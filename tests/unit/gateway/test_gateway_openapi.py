@@ -210,7 +210,8 @@ def test_parameters_are_the_path_s_and_the_query_s(route: Route[Rpc]) -> None:
     }
 
     assert names["path"] == set(re.findall(r"\{(\w+)\}", route.template))
-    assert names["query"] == (set() if rpc.body == "*" else fields - names["path"] - {rpc.body})
+    own = set() if rpc.body == "*" else fields - names["path"] - {rpc.body}
+    assert names["query"] == own | set(dict(rpc.form_parameters))
     assert ("Last-Event-ID" in names["header"]) == bool(rpc.last_event_id)
     assert ("Idempotency-Key" in names["header"]) == ("request_id" in fields)
     assert ("X-Parent-Execution-ID" in names["header"]) == ("request_id" in fields)
@@ -317,7 +318,7 @@ def test_json_times_and_enums_have_their_own_schemas() -> None:
     assert SCHEMAS["TurnDetection"]["properties"]["threshold"]["type"] == "number"
     loudness = SCHEMAS["TurnDetectionInput"]["properties"]["threshold"]
     assert (loudness["minimum"], loudness["maximum"]) == (0, 1)
-    tools = SCHEMAS["StartSessionResponse"]["properties"]["tool_targets"]
+    tools = SCHEMAS["StartedForm"]["properties"]["tool_targets"]
     assert tools["additionalProperties"] == {"type": "string"}
     check(SCHEMAS["Limits"]["properties"]["agent_grace"], "15s")
     assert SCHEMAS["Limits"]["properties"]["agent_grace"]["type"] == "string"

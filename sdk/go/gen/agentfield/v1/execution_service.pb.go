@@ -1185,8 +1185,7 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"\rerror_details\x18\a \x01(\fB\x04\xa0\xbb\x18\x01R\ferrorDetails\"t\n" +
 	"\x17ReportExecutionResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x126\n" +
-	"\x06status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status2\xfb\n" +
-	"\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status2\x8d\v\n" +
 	"\x10ExecutionService\x12\xad\x01\n" +
 	"\aExecute\x12\x1d.agentfield.v1.ExecuteRequest\x1a\x1e.agentfield.v1.ExecuteResponse\"c\xaa\xbb\x184\x12\x1e\n" +
 	"\x0eX-Execution-ID\x12\fexecution_id\x12\x12\n" +
@@ -1205,8 +1204,10 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"executions\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/api/v1/executions/batch-status\x12\x81\x01\n" +
 	"\x0eListExecutions\x12$.agentfield.v1.ListExecutionsRequest\x1a%.agentfield.v1.ListExecutionsResponse\"\"\xb2\xbb\x18\x04\n" +
-	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/executions\x12\x9d\x01\n" +
-	"\x0fCancelExecution\x12%.agentfield.v1.CancelExecutionRequest\x1a&.agentfield.v1.CancelExecutionResponse\";\xb2\xbb\x18\x04\n" +
+	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/executions\x12\xaf\x01\n" +
+	"\x0fCancelExecution\x12%.agentfield.v1.CancelExecutionRequest\x1a&.agentfield.v1.CancelExecutionResponse\"M\xaa\xbb\x18\x0eB\f\n" +
+	"\n" +
+	"CancelForm\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02-:\x01*\"(/api/v1/executions/{execution_id}/cancel\x12\xab\x01\n" +
 	"\x0eWatchExecution\x12$.agentfield.v1.WatchExecutionRequest\x1a%.agentfield.v1.WatchExecutionResponse\"J\xaa\xbb\x18\x02\x18\x01\xb2\xbb\x18\x05\n" +
 	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x025b\texecution\x12(/api/v1/executions/{execution_id}/events0\x01\x12\x9c\x01\n" +

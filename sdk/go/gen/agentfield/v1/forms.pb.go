@@ -100,7 +100,7 @@ func (x *AcceptedForm) GetWebhookRegistered() bool {
 type ExecutionForm struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The execution. Unset: there is none of this id, or the key may not see it.
-	Execution *Execution `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
+	Execution *Execution `protobuf:"bytes,1,opt,name=execution,proto3,oneof" json:"execution,omitempty"`
 	// The id that was asked for.
 	ExecutionId string `protobuf:"bytes,2,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
 	// `not_found`, if there is none; else where it is in its life.
@@ -233,25 +233,593 @@ func (x *ExecutionsForm) GetExecutions() map[string]*ExecutionForm {
 	return nil
 }
 
+// A session that was started.
+type StartedForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What StartSession answers.
+	Started *StartSessionResponse `protobuf:"bytes,1,opt,name=started,proto3" json:"started,omitempty"`
+	// Where to post the offer, on the paths that the session was started by, with
+	// model, provider, target, transport and voice as the query.
+	OfferUrl string `protobuf:"bytes,2,opt,name=offer_url,json=offerUrl,proto3" json:"offer_url,omitempty"`
+	// Where to post tool calls; `{tool}` stands for the tool.
+	ToolUrl       string `protobuf:"bytes,3,opt,name=tool_url,json=toolUrl,proto3" json:"tool_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartedForm) Reset() {
+	*x = StartedForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartedForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartedForm) ProtoMessage() {}
+
+func (x *StartedForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartedForm.ProtoReflect.Descriptor instead.
+func (*StartedForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *StartedForm) GetStarted() *StartSessionResponse {
+	if x != nil {
+		return x.Started
+	}
+	return nil
+}
+
+func (x *StartedForm) GetOfferUrl() string {
+	if x != nil {
+		return x.OfferUrl
+	}
+	return ""
+}
+
+func (x *StartedForm) GetToolUrl() string {
+	if x != nil {
+		return x.ToolUrl
+	}
+	return ""
+}
+
+// A cancelled execution.
+type CancelForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What CancelExecution answers.
+	Cancelled *CancelExecutionResponse `protobuf:"bytes,1,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
+	// The execution.
+	ExecutionId string `protobuf:"bytes,2,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
+	// Where it was in its life before.
+	PreviousStatus ExecutionStatus `protobuf:"varint,3,opt,name=previous_status,json=previousStatus,proto3,enum=agentfield.v1.ExecutionStatus" json:"previous_status,omitempty"`
+	// Where it is now: `cancelled`, unless it had ended already.
+	Status ExecutionStatus `protobuf:"varint,4,opt,name=status,proto3,enum=agentfield.v1.ExecutionStatus" json:"status,omitempty"`
+	// Why, as the request says.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When it was cancelled.
+	CancelledAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelForm) Reset() {
+	*x = CancelForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelForm) ProtoMessage() {}
+
+func (x *CancelForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelForm.ProtoReflect.Descriptor instead.
+func (*CancelForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CancelForm) GetCancelled() *CancelExecutionResponse {
+	if x != nil {
+		return x.Cancelled
+	}
+	return nil
+}
+
+func (x *CancelForm) GetExecutionId() string {
+	if x != nil {
+		return x.ExecutionId
+	}
+	return ""
+}
+
+func (x *CancelForm) GetPreviousStatus() ExecutionStatus {
+	if x != nil {
+		return x.PreviousStatus
+	}
+	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
+}
+
+func (x *CancelForm) GetStatus() ExecutionStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
+}
+
+func (x *CancelForm) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CancelForm) GetCancelledAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CancelledAt
+	}
+	return nil
+}
+
+// A workflow as a tree and as a list.
+type DagForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run.
+	RootWorkflowId string `protobuf:"bytes,1,opt,name=root_workflow_id,json=rootWorkflowId,proto3" json:"root_workflow_id,omitempty"`
+	// FAILED or TIMEOUT of any execution makes it `failed`; else it is `running`
+	// while any is unfinished, else what its root is.
+	WorkflowStatus ExecutionStatus `protobuf:"varint,2,opt,name=workflow_status,json=workflowStatus,proto3,enum=agentfield.v1.ExecutionStatus" json:"workflow_status,omitempty"`
+	// The root's function.
+	WorkflowName string `protobuf:"bytes,3,opt,name=workflow_name,json=workflowName,proto3" json:"workflow_name,omitempty"`
+	// The session the run belongs to, if any.
+	SessionId string `protobuf:"bytes,4,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Who it is for, as the caller claimed.
+	ActorId string `protobuf:"bytes,5,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// How many executions it has.
+	TotalNodes int32 `protobuf:"varint,6,opt,name=total_nodes,json=totalNodes,proto3" json:"total_nodes,omitempty"`
+	// The deepest nesting in it.
+	MaxDepth int32 `protobuf:"varint,7,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	// `lightweight`, if that was asked for: no tree, and a short list.
+	Mode string `protobuf:"bytes,8,opt,name=mode,proto3" json:"mode,omitempty"`
+	// The root with everything that was called because of it. Further roots of the
+	// run, which joined it by its id, are the root's last children.
+	Dag *DagNodeForm `protobuf:"bytes,9,opt,name=dag,proto3" json:"dag,omitempty"`
+	// All executions, in the order they were stored.
+	Timeline []*DagEntryForm `protobuf:"bytes,10,rep,name=timeline,proto3" json:"timeline,omitempty"`
+	// The summary.
+	Workflow *Workflow `protobuf:"bytes,11,opt,name=workflow,proto3" json:"workflow,omitempty"`
+	// Where the next page starts. Empty: this is all.
+	NextPageToken string `protobuf:"bytes,12,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DagForm) Reset() {
+	*x = DagForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DagForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DagForm) ProtoMessage() {}
+
+func (x *DagForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DagForm.ProtoReflect.Descriptor instead.
+func (*DagForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DagForm) GetRootWorkflowId() string {
+	if x != nil {
+		return x.RootWorkflowId
+	}
+	return ""
+}
+
+func (x *DagForm) GetWorkflowStatus() ExecutionStatus {
+	if x != nil {
+		return x.WorkflowStatus
+	}
+	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
+}
+
+func (x *DagForm) GetWorkflowName() string {
+	if x != nil {
+		return x.WorkflowName
+	}
+	return ""
+}
+
+func (x *DagForm) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *DagForm) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *DagForm) GetTotalNodes() int32 {
+	if x != nil {
+		return x.TotalNodes
+	}
+	return 0
+}
+
+func (x *DagForm) GetMaxDepth() int32 {
+	if x != nil {
+		return x.MaxDepth
+	}
+	return 0
+}
+
+func (x *DagForm) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *DagForm) GetDag() *DagNodeForm {
+	if x != nil {
+		return x.Dag
+	}
+	return nil
+}
+
+func (x *DagForm) GetTimeline() []*DagEntryForm {
+	if x != nil {
+		return x.Timeline
+	}
+	return nil
+}
+
+func (x *DagForm) GetWorkflow() *Workflow {
+	if x != nil {
+		return x.Workflow
+	}
+	return nil
+}
+
+func (x *DagForm) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// An execution in a workflow's tree.
+type DagNodeForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run.
+	WorkflowId string `protobuf:"bytes,1,opt,name=workflow_id,json=workflowId,proto3" json:"workflow_id,omitempty"`
+	// The execution.
+	ExecutionId string `protobuf:"bytes,2,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
+	// The node that runs it.
+	AgentNodeId string `protobuf:"bytes,3,opt,name=agent_node_id,json=agentNodeId,proto3" json:"agent_node_id,omitempty"`
+	// Its function.
+	ReasonerId string `protobuf:"bytes,4,opt,name=reasoner_id,json=reasonerId,proto3" json:"reasoner_id,omitempty"`
+	// Where it is in its life.
+	Status ExecutionStatus `protobuf:"varint,5,opt,name=status,proto3,enum=agentfield.v1.ExecutionStatus" json:"status,omitempty"`
+	// When a worker accepted it; until then, when it was stored.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When it reached a terminal state.
+	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
+	// How long it took.
+	DurationMs *int64 `protobuf:"varint,8,opt,name=duration_ms,json=durationMs,proto3,oneof" json:"duration_ms,omitempty"`
+	// The execution that called it. Empty: it is a root.
+	ParentExecutionId string `protobuf:"bytes,9,opt,name=parent_execution_id,json=parentExecutionId,proto3" json:"parent_execution_id,omitempty"`
+	// How deep it is nested: 0 for a root.
+	WorkflowDepth int32 `protobuf:"varint,10,opt,name=workflow_depth,json=workflowDepth,proto3" json:"workflow_depth,omitempty"`
+	// What it called.
+	Children      []*DagNodeForm `protobuf:"bytes,11,rep,name=children,proto3" json:"children,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DagNodeForm) Reset() {
+	*x = DagNodeForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DagNodeForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DagNodeForm) ProtoMessage() {}
+
+func (x *DagNodeForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DagNodeForm.ProtoReflect.Descriptor instead.
+func (*DagNodeForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DagNodeForm) GetWorkflowId() string {
+	if x != nil {
+		return x.WorkflowId
+	}
+	return ""
+}
+
+func (x *DagNodeForm) GetExecutionId() string {
+	if x != nil {
+		return x.ExecutionId
+	}
+	return ""
+}
+
+func (x *DagNodeForm) GetAgentNodeId() string {
+	if x != nil {
+		return x.AgentNodeId
+	}
+	return ""
+}
+
+func (x *DagNodeForm) GetReasonerId() string {
+	if x != nil {
+		return x.ReasonerId
+	}
+	return ""
+}
+
+func (x *DagNodeForm) GetStatus() ExecutionStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
+}
+
+func (x *DagNodeForm) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *DagNodeForm) GetCompletedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CompletedAt
+	}
+	return nil
+}
+
+func (x *DagNodeForm) GetDurationMs() int64 {
+	if x != nil && x.DurationMs != nil {
+		return *x.DurationMs
+	}
+	return 0
+}
+
+func (x *DagNodeForm) GetParentExecutionId() string {
+	if x != nil {
+		return x.ParentExecutionId
+	}
+	return ""
+}
+
+func (x *DagNodeForm) GetWorkflowDepth() int32 {
+	if x != nil {
+		return x.WorkflowDepth
+	}
+	return 0
+}
+
+func (x *DagNodeForm) GetChildren() []*DagNodeForm {
+	if x != nil {
+		return x.Children
+	}
+	return nil
+}
+
+// An execution in a workflow's list.
+type DagEntryForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The execution, without payloads. Absent if `lightweight` was asked for.
+	Execution *Execution `protobuf:"bytes,1,opt,name=execution,proto3,oneof" json:"execution,omitempty"`
+	// The execution.
+	ExecutionId string `protobuf:"bytes,2,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
+	// The execution that called it. Empty: it is a root.
+	ParentExecutionId string `protobuf:"bytes,3,opt,name=parent_execution_id,json=parentExecutionId,proto3" json:"parent_execution_id,omitempty"`
+	// The node that runs it.
+	AgentNodeId string `protobuf:"bytes,4,opt,name=agent_node_id,json=agentNodeId,proto3" json:"agent_node_id,omitempty"`
+	// Its function.
+	ReasonerId string `protobuf:"bytes,5,opt,name=reasoner_id,json=reasonerId,proto3" json:"reasoner_id,omitempty"`
+	// Where it is in its life.
+	Status ExecutionStatus `protobuf:"varint,6,opt,name=status,proto3,enum=agentfield.v1.ExecutionStatus" json:"status,omitempty"`
+	// When a worker accepted it; until then, when it was stored.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When it reached a terminal state.
+	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
+	// How long it took.
+	DurationMs *int64 `protobuf:"varint,9,opt,name=duration_ms,json=durationMs,proto3,oneof" json:"duration_ms,omitempty"`
+	// How deep it is nested: 0 for a root.
+	WorkflowDepth int32 `protobuf:"varint,10,opt,name=workflow_depth,json=workflowDepth,proto3" json:"workflow_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DagEntryForm) Reset() {
+	*x = DagEntryForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DagEntryForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DagEntryForm) ProtoMessage() {}
+
+func (x *DagEntryForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DagEntryForm.ProtoReflect.Descriptor instead.
+func (*DagEntryForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DagEntryForm) GetExecution() *Execution {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *DagEntryForm) GetExecutionId() string {
+	if x != nil {
+		return x.ExecutionId
+	}
+	return ""
+}
+
+func (x *DagEntryForm) GetParentExecutionId() string {
+	if x != nil {
+		return x.ParentExecutionId
+	}
+	return ""
+}
+
+func (x *DagEntryForm) GetAgentNodeId() string {
+	if x != nil {
+		return x.AgentNodeId
+	}
+	return ""
+}
+
+func (x *DagEntryForm) GetReasonerId() string {
+	if x != nil {
+		return x.ReasonerId
+	}
+	return ""
+}
+
+func (x *DagEntryForm) GetStatus() ExecutionStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
+}
+
+func (x *DagEntryForm) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *DagEntryForm) GetCompletedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CompletedAt
+	}
+	return nil
+}
+
+func (x *DagEntryForm) GetDurationMs() int64 {
+	if x != nil && x.DurationMs != nil {
+		return *x.DurationMs
+	}
+	return 0
+}
+
+func (x *DagEntryForm) GetWorkflowDepth() int32 {
+	if x != nil {
+		return x.WorkflowDepth
+	}
+	return 0
+}
+
 var File_agentfield_v1_forms_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"\n" +
-	"\x19agentfield/v1/forms.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n" +
+	"\x19agentfield/v1/forms.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1bagentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n" +
 	"\fAcceptedForm\x12E\n" +
 	"\baccepted\x18\x01 \x01(\v2#.agentfield.v1.ExecuteAsyncResponseB\x04Ȼ\x18\x01R\baccepted\x12/\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n" +
 	"\venqueued_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"enqueuedAt\x12-\n" +
-	"\x12webhook_registered\x18\x04 \x01(\bR\x11webhookRegistered\"\xb3\x02\n" +
-	"\rExecutionForm\x12<\n" +
-	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionB\x04Ȼ\x18\x01R\texecution\x12!\n" +
+	"\x12webhook_registered\x18\x04 \x01(\bR\x11webhookRegistered\"\xc6\x02\n" +
+	"\rExecutionForm\x12A\n" +
+	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionB\x04Ȼ\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n" +
 	"\fexecution_id\x18\x02 \x01(\tR\vexecutionId\x12\x16\n" +
 	"\x06status\x18\x03 \x01(\tR\x06status\x12#\n" +
 	"\rstatus_reason\x18\x04 \x01(\tR\fstatusReason\x129\n" +
 	"\n" +
 	"started_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x122\n" +
-	"\x12webhook_registered\x18\x06 \x01(\bH\x00R\x11webhookRegistered\x88\x01\x01B\x15\n" +
+	"\x12webhook_registered\x18\x06 \x01(\bH\x01R\x11webhookRegistered\x88\x01\x01B\f\n" +
+	"\n" +
+	"_executionB\x15\n" +
 	"\x13_webhook_registered\"\xbc\x01\n" +
 	"\x0eExecutionsForm\x12M\n" +
 	"\n" +
@@ -259,7 +827,71 @@ const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"executions\x1a[\n" +
 	"\x0fExecutionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\v2\x1c.agentfield.v1.ExecutionFormR\x05value:\x028\x01B\xa6\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.agentfield.v1.ExecutionFormR\x05value:\x028\x01\"\x8a\x01\n" +
+	"\vStartedForm\x12C\n" +
+	"\astarted\x18\x01 \x01(\v2#.agentfield.v1.StartSessionResponseB\x04Ȼ\x18\x01R\astarted\x12\x1b\n" +
+	"\toffer_url\x18\x02 \x01(\tR\bofferUrl\x12\x19\n" +
+	"\btool_url\x18\x03 \x01(\tR\atoolUrl\"\xd3\x02\n" +
+	"\n" +
+	"CancelForm\x12J\n" +
+	"\tcancelled\x18\x01 \x01(\v2&.agentfield.v1.CancelExecutionResponseB\x04Ȼ\x18\x01R\tcancelled\x12!\n" +
+	"\fexecution_id\x18\x02 \x01(\tR\vexecutionId\x12G\n" +
+	"\x0fprevious_status\x18\x03 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x0epreviousStatus\x126\n" +
+	"\x06status\x18\x04 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12=\n" +
+	"\fcancelled_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vcancelledAt\"\xf1\x03\n" +
+	"\aDagForm\x12(\n" +
+	"\x10root_workflow_id\x18\x01 \x01(\tR\x0erootWorkflowId\x12G\n" +
+	"\x0fworkflow_status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x0eworkflowStatus\x12#\n" +
+	"\rworkflow_name\x18\x03 \x01(\tR\fworkflowName\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x04 \x01(\tR\tsessionId\x12\x19\n" +
+	"\bactor_id\x18\x05 \x01(\tR\aactorId\x12\x1f\n" +
+	"\vtotal_nodes\x18\x06 \x01(\x05R\n" +
+	"totalNodes\x12\x1b\n" +
+	"\tmax_depth\x18\a \x01(\x05R\bmaxDepth\x12\x12\n" +
+	"\x04mode\x18\b \x01(\tR\x04mode\x12,\n" +
+	"\x03dag\x18\t \x01(\v2\x1a.agentfield.v1.DagNodeFormR\x03dag\x127\n" +
+	"\btimeline\x18\n" +
+	" \x03(\v2\x1b.agentfield.v1.DagEntryFormR\btimeline\x123\n" +
+	"\bworkflow\x18\v \x01(\v2\x17.agentfield.v1.WorkflowR\bworkflow\x12&\n" +
+	"\x0fnext_page_token\x18\f \x01(\tR\rnextPageToken\"\x8d\x04\n" +
+	"\vDagNodeForm\x12\x1f\n" +
+	"\vworkflow_id\x18\x01 \x01(\tR\n" +
+	"workflowId\x12!\n" +
+	"\fexecution_id\x18\x02 \x01(\tR\vexecutionId\x12\"\n" +
+	"\ragent_node_id\x18\x03 \x01(\tR\vagentNodeId\x12\x1f\n" +
+	"\vreasoner_id\x18\x04 \x01(\tR\n" +
+	"reasonerId\x126\n" +
+	"\x06status\x18\x05 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status\x129\n" +
+	"\n" +
+	"started_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n" +
+	"\fcompleted_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt\x12$\n" +
+	"\vduration_ms\x18\b \x01(\x03H\x00R\n" +
+	"durationMs\x88\x01\x01\x12.\n" +
+	"\x13parent_execution_id\x18\t \x01(\tR\x11parentExecutionId\x12%\n" +
+	"\x0eworkflow_depth\x18\n" +
+	" \x01(\x05R\rworkflowDepth\x126\n" +
+	"\bchildren\x18\v \x03(\v2\x1a.agentfield.v1.DagNodeFormR\bchildrenB\x0e\n" +
+	"\f_duration_ms\"\x86\x04\n" +
+	"\fDagEntryForm\x12A\n" +
+	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionB\x04Ȼ\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n" +
+	"\fexecution_id\x18\x02 \x01(\tR\vexecutionId\x12.\n" +
+	"\x13parent_execution_id\x18\x03 \x01(\tR\x11parentExecutionId\x12\"\n" +
+	"\ragent_node_id\x18\x04 \x01(\tR\vagentNodeId\x12\x1f\n" +
+	"\vreasoner_id\x18\x05 \x01(\tR\n" +
+	"reasonerId\x126\n" +
+	"\x06status\x18\x06 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status\x129\n" +
+	"\n" +
+	"started_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n" +
+	"\fcompleted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt\x12$\n" +
+	"\vduration_ms\x18\t \x01(\x03H\x01R\n" +
+	"durationMs\x88\x01\x01\x12%\n" +
+	"\x0eworkflow_depth\x18\n" +
+	" \x01(\x05R\rworkflowDepthB\f\n" +
+	"\n" +
+	"_executionB\x0e\n" +
+	"\f_duration_msB\xa6\x01\n" +
 	"\x11com.agentfield.v1B\n" +
 	"FormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 
@@ -275,30 +907,56 @@ func file_agentfield_v1_forms_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_forms_proto_rawDescData
 }
 
-var file_agentfield_v1_forms_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_agentfield_v1_forms_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_agentfield_v1_forms_proto_goTypes = []any{
-	(*AcceptedForm)(nil),          // 0: agentfield.v1.AcceptedForm
-	(*ExecutionForm)(nil),         // 1: agentfield.v1.ExecutionForm
-	(*ExecutionsForm)(nil),        // 2: agentfield.v1.ExecutionsForm
-	nil,                           // 3: agentfield.v1.ExecutionsForm.ExecutionsEntry
-	(*ExecuteAsyncResponse)(nil),  // 4: agentfield.v1.ExecuteAsyncResponse
-	(FunctionKind)(0),             // 5: agentfield.v1.FunctionKind
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*Execution)(nil),             // 7: agentfield.v1.Execution
+	(*AcceptedForm)(nil),            // 0: agentfield.v1.AcceptedForm
+	(*ExecutionForm)(nil),           // 1: agentfield.v1.ExecutionForm
+	(*ExecutionsForm)(nil),          // 2: agentfield.v1.ExecutionsForm
+	(*StartedForm)(nil),             // 3: agentfield.v1.StartedForm
+	(*CancelForm)(nil),              // 4: agentfield.v1.CancelForm
+	(*DagForm)(nil),                 // 5: agentfield.v1.DagForm
+	(*DagNodeForm)(nil),             // 6: agentfield.v1.DagNodeForm
+	(*DagEntryForm)(nil),            // 7: agentfield.v1.DagEntryForm
+	nil,                             // 8: agentfield.v1.ExecutionsForm.ExecutionsEntry
+	(*ExecuteAsyncResponse)(nil),    // 9: agentfield.v1.ExecuteAsyncResponse
+	(FunctionKind)(0),               // 10: agentfield.v1.FunctionKind
+	(*timestamppb.Timestamp)(nil),   // 11: google.protobuf.Timestamp
+	(*Execution)(nil),               // 12: agentfield.v1.Execution
+	(*StartSessionResponse)(nil),    // 13: agentfield.v1.StartSessionResponse
+	(*CancelExecutionResponse)(nil), // 14: agentfield.v1.CancelExecutionResponse
+	(ExecutionStatus)(0),            // 15: agentfield.v1.ExecutionStatus
+	(*Workflow)(nil),                // 16: agentfield.v1.Workflow
 }
 var file_agentfield_v1_forms_proto_depIdxs = []int32{
-	4, // 0: agentfield.v1.AcceptedForm.accepted:type_name -> agentfield.v1.ExecuteAsyncResponse
-	5, // 1: agentfield.v1.AcceptedForm.type:type_name -> agentfield.v1.FunctionKind
-	6, // 2: agentfield.v1.AcceptedForm.enqueued_at:type_name -> google.protobuf.Timestamp
-	7, // 3: agentfield.v1.ExecutionForm.execution:type_name -> agentfield.v1.Execution
-	6, // 4: agentfield.v1.ExecutionForm.started_at:type_name -> google.protobuf.Timestamp
-	3, // 5: agentfield.v1.ExecutionsForm.executions:type_name -> agentfield.v1.ExecutionsForm.ExecutionsEntry
-	1, // 6: agentfield.v1.ExecutionsForm.ExecutionsEntry.value:type_name -> agentfield.v1.ExecutionForm
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	9,  // 0: agentfield.v1.AcceptedForm.accepted:type_name -> agentfield.v1.ExecuteAsyncResponse
+	10, // 1: agentfield.v1.AcceptedForm.type:type_name -> agentfield.v1.FunctionKind
+	11, // 2: agentfield.v1.AcceptedForm.enqueued_at:type_name -> google.protobuf.Timestamp
+	12, // 3: agentfield.v1.ExecutionForm.execution:type_name -> agentfield.v1.Execution
+	11, // 4: agentfield.v1.ExecutionForm.started_at:type_name -> google.protobuf.Timestamp
+	8,  // 5: agentfield.v1.ExecutionsForm.executions:type_name -> agentfield.v1.ExecutionsForm.ExecutionsEntry
+	13, // 6: agentfield.v1.StartedForm.started:type_name -> agentfield.v1.StartSessionResponse
+	14, // 7: agentfield.v1.CancelForm.cancelled:type_name -> agentfield.v1.CancelExecutionResponse
+	15, // 8: agentfield.v1.CancelForm.previous_status:type_name -> agentfield.v1.ExecutionStatus
+	15, // 9: agentfield.v1.CancelForm.status:type_name -> agentfield.v1.ExecutionStatus
+	11, // 10: agentfield.v1.CancelForm.cancelled_at:type_name -> google.protobuf.Timestamp
+	15, // 11: agentfield.v1.DagForm.workflow_status:type_name -> agentfield.v1.ExecutionStatus
+	6,  // 12: agentfield.v1.DagForm.dag:type_name -> agentfield.v1.DagNodeForm
+	7,  // 13: agentfield.v1.DagForm.timeline:type_name -> agentfield.v1.DagEntryForm
+	16, // 14: agentfield.v1.DagForm.workflow:type_name -> agentfield.v1.Workflow
+	15, // 15: agentfield.v1.DagNodeForm.status:type_name -> agentfield.v1.ExecutionStatus
+	11, // 16: agentfield.v1.DagNodeForm.started_at:type_name -> google.protobuf.Timestamp
+	11, // 17: agentfield.v1.DagNodeForm.completed_at:type_name -> google.protobuf.Timestamp
+	6,  // 18: agentfield.v1.DagNodeForm.children:type_name -> agentfield.v1.DagNodeForm
+	12, // 19: agentfield.v1.DagEntryForm.execution:type_name -> agentfield.v1.Execution
+	15, // 20: agentfield.v1.DagEntryForm.status:type_name -> agentfield.v1.ExecutionStatus
+	11, // 21: agentfield.v1.DagEntryForm.started_at:type_name -> google.protobuf.Timestamp
+	11, // 22: agentfield.v1.DagEntryForm.completed_at:type_name -> google.protobuf.Timestamp
+	1,  // 23: agentfield.v1.ExecutionsForm.ExecutionsEntry.value:type_name -> agentfield.v1.ExecutionForm
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_forms_proto_init() }
@@ -309,14 +967,18 @@ func file_agentfield_v1_forms_proto_init() {
 	file_agentfield_v1_execution_proto_init()
 	file_agentfield_v1_execution_service_proto_init()
 	file_agentfield_v1_options_proto_init()
+	file_agentfield_v1_session_service_proto_init()
+	file_agentfield_v1_workflow_service_proto_init()
 	file_agentfield_v1_forms_proto_msgTypes[1].OneofWrappers = []any{}
+	file_agentfield_v1_forms_proto_msgTypes[6].OneofWrappers = []any{}
+	file_agentfield_v1_forms_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_forms_proto_rawDesc), len(file_agentfield_v1_forms_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

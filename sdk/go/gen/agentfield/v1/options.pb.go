@@ -196,7 +196,10 @@ type Form struct {
 	// it is the only form there is.
 	Mark string `protobuf:"bytes,2,opt,name=mark,proto3" json:"mark,omitempty"`
 	// Of an answer that is one field of the message: that field. Empty: all of it.
-	Field         string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	// Query parameters besides the request's fields, which only an answer's form
+	// depends on.
+	Parameters    []*FormParameter `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,6 +255,68 @@ func (x *Form) GetField() string {
 	return ""
 }
 
+func (x *Form) GetParameters() []*FormParameter {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+// A query parameter that an answer's form depends on.
+type FormParameter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it does, for people.
+	About         string `protobuf:"bytes,2,opt,name=about,proto3" json:"about,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormParameter) Reset() {
+	*x = FormParameter{}
+	mi := &file_agentfield_v1_options_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormParameter) ProtoMessage() {}
+
+func (x *FormParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_options_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormParameter.ProtoReflect.Descriptor instead.
+func (*FormParameter) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_options_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FormParameter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FormParameter) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
 // What `google.api.http` cannot say about a REST route.
 type Rest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -274,14 +339,17 @@ type Rest struct {
 	BodyForm *Form `protobuf:"bytes,7,opt,name=body_form,json=bodyForm,proto3" json:"body_form,omitempty"`
 	// What the answer is in place of the response, and of what the HTTP rule says
 	// of its body.
-	AnswerForm    *Form `protobuf:"bytes,8,opt,name=answer_form,json=answerForm,proto3" json:"answer_form,omitempty"`
+	AnswerForm *Form `protobuf:"bytes,8,opt,name=answer_form,json=answerForm,proto3" json:"answer_form,omitempty"`
+	// The list of the response that comes in pages. Unless a request names a page,
+	// its pages are put together, up to ten of them.
+	Whole         string `protobuf:"bytes,9,opt,name=whole,proto3" json:"whole,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Rest) Reset() {
 	*x = Rest{}
-	mi := &file_agentfield_v1_options_proto_msgTypes[3]
+	mi := &file_agentfield_v1_options_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -293,7 +361,7 @@ func (x *Rest) String() string {
 func (*Rest) ProtoMessage() {}
 
 func (x *Rest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_options_proto_msgTypes[3]
+	mi := &file_agentfield_v1_options_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -306,7 +374,7 @@ func (x *Rest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rest.ProtoReflect.Descriptor instead.
 func (*Rest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_options_proto_rawDescGZIP(), []int{3}
+	return file_agentfield_v1_options_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Rest) GetSuccessStatus() int32 {
@@ -363,6 +431,13 @@ func (x *Rest) GetAnswerForm() *Form {
 		return x.AnswerForm
 	}
 	return nil
+}
+
+func (x *Rest) GetWhole() string {
+	if x != nil {
+		return x.Whole
+	}
+	return ""
 }
 
 var file_agentfield_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
@@ -466,11 +541,17 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.agentfield.v1.RoleR\x05roles\":\n" +
 	"\x0eResponseHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05field\x18\x02 \x01(\tR\x05field\"J\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\"\x88\x01\n" +
 	"\x04Form\x12\x18\n" +
 	"\amessage\x18\x01 \x01(\tR\amessage\x12\x12\n" +
 	"\x04mark\x18\x02 \x01(\tR\x04mark\x12\x14\n" +
-	"\x05field\x18\x03 \x01(\tR\x05field\"\xd6\x02\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\x12<\n" +
+	"\n" +
+	"parameters\x18\x04 \x03(\v2\x1c.agentfield.v1.FormParameterR\n" +
+	"parameters\"9\n" +
+	"\rFormParameter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05about\x18\x02 \x01(\tR\x05about\"\xec\x02\n" +
 	"\x04Rest\x12%\n" +
 	"\x0esuccess_status\x18\x01 \x01(\x05R\rsuccessStatus\x127\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1d.agentfield.v1.ResponseHeaderR\aheaders\x12!\n" +
@@ -480,7 +561,8 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"\rlast_event_id\x18\x06 \x01(\tR\vlastEventId\x120\n" +
 	"\tbody_form\x18\a \x01(\v2\x13.agentfield.v1.FormR\bbodyForm\x124\n" +
 	"\vanswer_form\x18\b \x01(\v2\x13.agentfield.v1.FormR\n" +
-	"answerForm*_\n" +
+	"answerForm\x12\x14\n" +
+	"\x05whole\x18\t \x01(\tR\x05whole*_\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -510,35 +592,37 @@ func file_agentfield_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_agentfield_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agentfield_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_agentfield_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_agentfield_v1_options_proto_goTypes = []any{
 	(Role)(0),                           // 0: agentfield.v1.Role
 	(*Access)(nil),                      // 1: agentfield.v1.Access
 	(*ResponseHeader)(nil),              // 2: agentfield.v1.ResponseHeader
 	(*Form)(nil),                        // 3: agentfield.v1.Form
-	(*Rest)(nil),                        // 4: agentfield.v1.Rest
-	(*descriptorpb.FieldOptions)(nil),   // 5: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil), // 6: google.protobuf.MessageOptions
-	(*descriptorpb.MethodOptions)(nil),  // 7: google.protobuf.MethodOptions
+	(*FormParameter)(nil),               // 4: agentfield.v1.FormParameter
+	(*Rest)(nil),                        // 5: agentfield.v1.Rest
+	(*descriptorpb.FieldOptions)(nil),   // 6: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil), // 7: google.protobuf.MessageOptions
+	(*descriptorpb.MethodOptions)(nil),  // 8: google.protobuf.MethodOptions
 }
 var file_agentfield_v1_options_proto_depIdxs = []int32{
 	0,  // 0: agentfield.v1.Access.roles:type_name -> agentfield.v1.Role
-	2,  // 1: agentfield.v1.Rest.headers:type_name -> agentfield.v1.ResponseHeader
-	3,  // 2: agentfield.v1.Rest.body_form:type_name -> agentfield.v1.Form
-	3,  // 3: agentfield.v1.Rest.answer_form:type_name -> agentfield.v1.Form
-	5,  // 4: agentfield.v1.json:extendee -> google.protobuf.FieldOptions
-	5,  // 5: agentfield.v1.always:extendee -> google.protobuf.FieldOptions
-	5,  // 6: agentfield.v1.flat:extendee -> google.protobuf.FieldOptions
-	6,  // 7: agentfield.v1.ignored:extendee -> google.protobuf.MessageOptions
-	7,  // 8: agentfield.v1.rest:extendee -> google.protobuf.MethodOptions
-	7,  // 9: agentfield.v1.access:extendee -> google.protobuf.MethodOptions
-	4,  // 10: agentfield.v1.rest:type_name -> agentfield.v1.Rest
-	1,  // 11: agentfield.v1.access:type_name -> agentfield.v1.Access
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	10, // [10:12] is the sub-list for extension type_name
-	4,  // [4:10] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	4,  // 1: agentfield.v1.Form.parameters:type_name -> agentfield.v1.FormParameter
+	2,  // 2: agentfield.v1.Rest.headers:type_name -> agentfield.v1.ResponseHeader
+	3,  // 3: agentfield.v1.Rest.body_form:type_name -> agentfield.v1.Form
+	3,  // 4: agentfield.v1.Rest.answer_form:type_name -> agentfield.v1.Form
+	6,  // 5: agentfield.v1.json:extendee -> google.protobuf.FieldOptions
+	6,  // 6: agentfield.v1.always:extendee -> google.protobuf.FieldOptions
+	6,  // 7: agentfield.v1.flat:extendee -> google.protobuf.FieldOptions
+	7,  // 8: agentfield.v1.ignored:extendee -> google.protobuf.MessageOptions
+	8,  // 9: agentfield.v1.rest:extendee -> google.protobuf.MethodOptions
+	8,  // 10: agentfield.v1.access:extendee -> google.protobuf.MethodOptions
+	5,  // 11: agentfield.v1.rest:type_name -> agentfield.v1.Rest
+	1,  // 12: agentfield.v1.access:type_name -> agentfield.v1.Access
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	11, // [11:13] is the sub-list for extension type_name
+	5,  // [5:11] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_options_proto_init() }
@@ -552,7 +636,7 @@ func file_agentfield_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_options_proto_rawDesc), len(file_agentfield_v1_options_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 6,
 			NumServices:   0,
 		},

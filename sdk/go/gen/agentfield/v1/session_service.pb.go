@@ -1357,22 +1357,22 @@ const file_agentfield_v1_session_service_proto_rawDesc = "" +
 	"\x05voice\x18\x05 \x01(\tR\x05voice\x12 \n" +
 	"\bmetadata\x18\x06 \x01(\fB\x04\xa0\xbb\x18\x01R\bmetadata\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"\x82\a\n" +
+	"request_id\x18\a \x01(\tR\trequestId\"\x94\a\n" +
 	"\x14StartSessionResponse\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x1a\n" +
 	"\bprovider\x18\x03 \x01(\tR\bprovider\x12\x1c\n" +
-	"\ttransport\x18\x04 \x01(\tR\ttransport\x12\x14\n" +
-	"\x05model\x18\x05 \x01(\tR\x05model\x12\x14\n" +
-	"\x05voice\x18\x06 \x01(\tR\x05voice\x12\x1e\n" +
+	"\ttransport\x18\x04 \x01(\tR\ttransport\x12\x1a\n" +
+	"\x05model\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01R\x05model\x12\x1a\n" +
+	"\x05voice\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\x05voice\x12\x1e\n" +
 	"\n" +
 	"modalities\x18\a \x03(\tR\n" +
 	"modalities\x12\x12\n" +
 	"\x04tags\x18\b \x03(\tR\x04tags\x12W\n" +
-	"\ftool_targets\x18\t \x03(\v24.agentfield.v1.StartSessionResponse.ToolTargetsEntryR\vtoolTargets\x12C\n" +
+	"\ftool_targets\x18\t \x03(\v24.agentfield.v1.StartSessionResponse.ToolTargetsEntryR\vtoolTargets\x12I\n" +
 	"\x0eturn_detection\x18\n" +
-	" \x01(\v2\x1c.agentfield.v1.TurnDetectionR\rturnDetection\x12\x1b\n" +
+	" \x01(\v2\x1c.agentfield.v1.TurnDetectionB\x04\xb8\xbb\x18\x01R\rturnDetection\x12\x1b\n" +
 	"\toffer_url\x18\v \x01(\tR\bofferUrl\x12\x19\n" +
 	"\btool_url\x18\f \x01(\tR\atoolUrl\x129\n" +
 	"\n" +
@@ -1462,9 +1462,10 @@ const file_agentfield_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"}\n" +
 	"\x1cListSessionWorkflowsResponse\x125\n" +
 	"\tworkflows\x18\x01 \x03(\v2\x17.agentfield.v1.WorkflowR\tworkflows\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc2\r\n" +
-	"\x0eSessionService\x12\xbf\x01\n" +
-	"\fStartSession\x12\".agentfield.v1.StartSessionRequest\x1a#.agentfield.v1.StartSessionResponse\"f\xaa\xbb\x18\x03\b\xc9\x01\xb2\xbb\x18\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xd1\r\n" +
+	"\x0eSessionService\x12\xce\x01\n" +
+	"\fStartSession\x12\".agentfield.v1.StartSessionRequest\x1a#.agentfield.v1.StartSessionResponse\"u\xaa\xbb\x18\x12\b\xc9\x01B\r\n" +
+	"\vStartedForm\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02Q:\x01*Z$:\x01*\"\x1f/api/v1/sessions/{target}/start\"&/api/v1/session-targets/{target}/start\x12\x97\x02\n" +
 	"\rRealtimeOffer\x12#.agentfield.v1.RealtimeOfferRequest\x1a$.agentfield.v1.RealtimeOfferResponse\"\xba\x01\xaa\xbb\x18\x11\"\x0fapplication/sdp\xb2\xbb\x18\x05\n" +
 	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02\x95\x01:\toffer_sdpZE:\toffer_sdpb\n" +

@@ -470,11 +470,15 @@ const file_agentfield_v1_workflow_service_proto_rawDesc = "" +
 	"\n" +
 	"executions\x18\x02 \x03(\v2\x18.agentfield.v1.ExecutionR\n" +
 	"executions\x12&\n" +
-	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken2\xbd\x02\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken2\xb5\x03\n" +
 	"\x0fWorkflowService\x12}\n" +
 	"\rListWorkflows\x12#.agentfield.v1.ListWorkflowsRequest\x1a$.agentfield.v1.ListWorkflowsResponse\"!\xb2\xbb\x18\x04\n" +
-	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/workflows\x12\xaa\x01\n" +
-	"\vGetWorkflow\x12!.agentfield.v1.GetWorkflowRequest\x1a\".agentfield.v1.GetWorkflowResponse\"T\xb2\xbb\x18\x05\n" +
+	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/workflows\x12\xa2\x02\n" +
+	"\vGetWorkflow\x12!.agentfield.v1.GetWorkflowRequest\x1a\".agentfield.v1.GetWorkflowResponse\"\xcb\x01\xaa\xbb\x18sBe\n" +
+	"\aDagForm\"1\n" +
+	"\x04mode\x12)`lightweight`: no tree, and a short list.\"'\n" +
+	"\vlightweight\x12\x18`true` or `1`: the same.J\n" +
+	"executions\xb2\xbb\x18\x05\n" +
 	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02EZ#\x12!/api/ui/v1/workflows/{run_id}/dag\x12\x1e/api/v1/workflows/{run_id}/dagB\xb0\x01\n" +
 	"\x11com.agentfield.v1B\x14WorkflowServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 

@@ -4,11 +4,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Execution, FunctionKind } from "./execution_pb.js";
+import type { Execution, ExecutionStatus, FunctionKind } from "./execution_pb.js";
 import { file_agentfield_v1_execution } from "./execution_pb.js";
-import type { ExecuteAsyncResponse } from "./execution_service_pb.js";
+import type { CancelExecutionResponse, ExecuteAsyncResponse } from "./execution_service_pb.js";
 import { file_agentfield_v1_execution_service } from "./execution_service_pb.js";
 import { file_agentfield_v1_options } from "./options_pb.js";
+import type { StartSessionResponse } from "./session_service_pb.js";
+import { file_agentfield_v1_session_service } from "./session_service_pb.js";
+import type { Workflow } from "./workflow_service_pb.js";
+import { file_agentfield_v1_workflow_service } from "./workflow_service_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -17,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/forms.proto.
  */
 export const file_agentfield_v1_forms: GenFile = /*@__PURE__*/
-  fileDesc("ChlhZ2VudGZpZWxkL3YxL2Zvcm1zLnByb3RvEg1hZ2VudGZpZWxkLnYxIsMBCgxBY2NlcHRlZEZvcm0SOwoIYWNjZXB0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLkV4ZWN1dGVBc3luY1Jlc3BvbnNlQgTIuxgBEikKBHR5cGUYAiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIvCgtlbnF1ZXVlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSd2ViaG9va19yZWdpc3RlcmVkGAQgASgIIucBCg1FeGVjdXRpb25Gb3JtEjEKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSFQoNc3RhdHVzX3JlYXNvbhgEIAEoCRIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfChJ3ZWJob29rX3JlZ2lzdGVyZWQYBiABKAhIAIgBAUIVChNfd2ViaG9va19yZWdpc3RlcmVkIqQBCg5FeGVjdXRpb25zRm9ybRJBCgpleGVjdXRpb25zGAEgAygLMi0uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25zRm9ybS5FeGVjdXRpb25zRW50cnkaTwoPRXhlY3V0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRIrCgV2YWx1ZRgCIAEoCzIcLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uRm9ybToCOAFCpgEKEWNvbS5hZ2VudGZpZWxkLnYxQgpGb3Jtc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_execution, file_agentfield_v1_execution_service, file_agentfield_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("ChlhZ2VudGZpZWxkL3YxL2Zvcm1zLnByb3RvEg1hZ2VudGZpZWxkLnYxIsMBCgxBY2NlcHRlZEZvcm0SOwoIYWNjZXB0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLkV4ZWN1dGVBc3luY1Jlc3BvbnNlQgTIuxgBEikKBHR5cGUYAiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIvCgtlbnF1ZXVlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSd2ViaG9va19yZWdpc3RlcmVkGAQgASgIIvoBCg1FeGVjdXRpb25Gb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIVCg1zdGF0dXNfcmVhc29uGAQgASgJEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KEndlYmhvb2tfcmVnaXN0ZXJlZBgGIAEoCEgBiAEBQgwKCl9leGVjdXRpb25CFQoTX3dlYmhvb2tfcmVnaXN0ZXJlZCKkAQoORXhlY3V0aW9uc0Zvcm0SQQoKZXhlY3V0aW9ucxgBIAMoCzItLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uc0Zvcm0uRXhlY3V0aW9uc0VudHJ5Gk8KD0V4ZWN1dGlvbnNFbnRyeRILCgNrZXkYASABKAkSKwoFdmFsdWUYAiABKAsyHC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkZvcm06AjgBIm4KC1N0YXJ0ZWRGb3JtEjoKB3N0YXJ0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlc3BvbnNlQgTIuxgBEhEKCW9mZmVyX3VybBgCIAEoCRIQCgh0b29sX3VybBgDIAEoCSKOAgoKQ2FuY2VsRm9ybRI/CgljYW5jZWxsZWQYASABKAsyJi5hZ2VudGZpZWxkLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlQgTIuxgBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRI3Cg9wcmV2aW91c19zdGF0dXMYAyABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgZzdGF0dXMYBCABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIOCgZyZWFzb24YBSABKAkSMAoMY2FuY2VsbGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLrAgoHRGFnRm9ybRIYChByb290X3dvcmtmbG93X2lkGAEgASgJEjcKD3dvcmtmbG93X3N0YXR1cxgCIAEoDjIeLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uU3RhdHVzEhUKDXdvcmtmbG93X25hbWUYAyABKAkSEgoKc2Vzc2lvbl9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRITCgt0b3RhbF9ub2RlcxgGIAEoBRIRCgltYXhfZGVwdGgYByABKAUSDAoEbW9kZRgIIAEoCRInCgNkYWcYCSABKAsyGi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVGb3JtEi0KCHRpbWVsaW5lGAogAygLMhsuYWdlbnRmaWVsZC52MS5EYWdFbnRyeUZvcm0SKQoId29ya2Zsb3cYCyABKAsyFy5hZ2VudGZpZWxkLnYxLldvcmtmbG93EhcKD25leHRfcGFnZV90b2tlbhgMIAEoCSKDAwoLRGFnTm9kZUZvcm0SEwoLd29ya2Zsb3dfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWFnZW50X25vZGVfaWQYAyABKAkSEwoLcmVhc29uZXJfaWQYBCABKAkSLgoGc3RhdHVzGAUgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgIIAEoA0gAiAEBEhsKE3BhcmVudF9leGVjdXRpb25faWQYCSABKAkSFgoOd29ya2Zsb3dfZGVwdGgYCiABKAUSLAoIY2hpbGRyZW4YCyADKAsyGi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVGb3JtQg4KDF9kdXJhdGlvbl9tcyKHAwoMRGFnRW50cnlGb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEhsKE3BhcmVudF9leGVjdXRpb25faWQYAyABKAkSFQoNYWdlbnRfbm9kZV9pZBgEIAEoCRITCgtyZWFzb25lcl9pZBgFIAEoCRIuCgZzdGF0dXMYBiABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxjb21wbGV0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2R1cmF0aW9uX21zGAkgASgDSAGIAQESFgoOd29ya2Zsb3dfZGVwdGgYCiABKAVCDAoKX2V4ZWN1dGlvbkIOCgxfZHVyYXRpb25fbXNCpgEKEWNvbS5hZ2VudGZpZWxkLnYxQgpGb3Jtc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_execution, file_agentfield_v1_execution_service, file_agentfield_v1_options, file_agentfield_v1_session_service, file_agentfield_v1_workflow_service, file_google_protobuf_timestamp]);
 
 /**
  * An execution that was accepted. Webhooks are not served: one that is asked for
@@ -71,7 +75,7 @@ export type ExecutionForm = Message<"agentfield.v1.ExecutionForm"> & {
   /**
    * The execution. Unset: there is none of this id, or the key may not see it.
    *
-   * @generated from field: agentfield.v1.Execution execution = 1;
+   * @generated from field: optional agentfield.v1.Execution execution = 1;
    */
   execution?: Execution | undefined;
 
@@ -138,4 +142,371 @@ export type ExecutionsForm = Message<"agentfield.v1.ExecutionsForm"> & {
  */
 export const ExecutionsFormSchema: GenMessage<ExecutionsForm> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_forms, 2);
+
+/**
+ * A session that was started.
+ *
+ * @generated from message agentfield.v1.StartedForm
+ */
+export type StartedForm = Message<"agentfield.v1.StartedForm"> & {
+  /**
+   * What StartSession answers.
+   *
+   * @generated from field: agentfield.v1.StartSessionResponse started = 1;
+   */
+  started?: StartSessionResponse | undefined;
+
+  /**
+   * Where to post the offer, on the paths that the session was started by, with
+   * model, provider, target, transport and voice as the query.
+   *
+   * @generated from field: string offer_url = 2;
+   */
+  offerUrl: string;
+
+  /**
+   * Where to post tool calls; `{tool}` stands for the tool.
+   *
+   * @generated from field: string tool_url = 3;
+   */
+  toolUrl: string;
+};
+
+/**
+ * Describes the message agentfield.v1.StartedForm.
+ * Use `create(StartedFormSchema)` to create a new message.
+ */
+export const StartedFormSchema: GenMessage<StartedForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 3);
+
+/**
+ * A cancelled execution.
+ *
+ * @generated from message agentfield.v1.CancelForm
+ */
+export type CancelForm = Message<"agentfield.v1.CancelForm"> & {
+  /**
+   * What CancelExecution answers.
+   *
+   * @generated from field: agentfield.v1.CancelExecutionResponse cancelled = 1;
+   */
+  cancelled?: CancelExecutionResponse | undefined;
+
+  /**
+   * The execution.
+   *
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * Where it was in its life before.
+   *
+   * @generated from field: agentfield.v1.ExecutionStatus previous_status = 3;
+   */
+  previousStatus: ExecutionStatus;
+
+  /**
+   * Where it is now: `cancelled`, unless it had ended already.
+   *
+   * @generated from field: agentfield.v1.ExecutionStatus status = 4;
+   */
+  status: ExecutionStatus;
+
+  /**
+   * Why, as the request says.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * When it was cancelled.
+   *
+   * @generated from field: google.protobuf.Timestamp cancelled_at = 6;
+   */
+  cancelledAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.CancelForm.
+ * Use `create(CancelFormSchema)` to create a new message.
+ */
+export const CancelFormSchema: GenMessage<CancelForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 4);
+
+/**
+ * A workflow as a tree and as a list.
+ *
+ * @generated from message agentfield.v1.DagForm
+ */
+export type DagForm = Message<"agentfield.v1.DagForm"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string root_workflow_id = 1;
+   */
+  rootWorkflowId: string;
+
+  /**
+   * FAILED or TIMEOUT of any execution makes it `failed`; else it is `running`
+   * while any is unfinished, else what its root is.
+   *
+   * @generated from field: agentfield.v1.ExecutionStatus workflow_status = 2;
+   */
+  workflowStatus: ExecutionStatus;
+
+  /**
+   * The root's function.
+   *
+   * @generated from field: string workflow_name = 3;
+   */
+  workflowName: string;
+
+  /**
+   * The session the run belongs to, if any.
+   *
+   * @generated from field: string session_id = 4;
+   */
+  sessionId: string;
+
+  /**
+   * Who it is for, as the caller claimed.
+   *
+   * @generated from field: string actor_id = 5;
+   */
+  actorId: string;
+
+  /**
+   * How many executions it has.
+   *
+   * @generated from field: int32 total_nodes = 6;
+   */
+  totalNodes: number;
+
+  /**
+   * The deepest nesting in it.
+   *
+   * @generated from field: int32 max_depth = 7;
+   */
+  maxDepth: number;
+
+  /**
+   * `lightweight`, if that was asked for: no tree, and a short list.
+   *
+   * @generated from field: string mode = 8;
+   */
+  mode: string;
+
+  /**
+   * The root with everything that was called because of it. Further roots of the
+   * run, which joined it by its id, are the root's last children.
+   *
+   * @generated from field: agentfield.v1.DagNodeForm dag = 9;
+   */
+  dag?: DagNodeForm | undefined;
+
+  /**
+   * All executions, in the order they were stored.
+   *
+   * @generated from field: repeated agentfield.v1.DagEntryForm timeline = 10;
+   */
+  timeline: DagEntryForm[];
+
+  /**
+   * The summary.
+   *
+   * @generated from field: agentfield.v1.Workflow workflow = 11;
+   */
+  workflow?: Workflow | undefined;
+
+  /**
+   * Where the next page starts. Empty: this is all.
+   *
+   * @generated from field: string next_page_token = 12;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message agentfield.v1.DagForm.
+ * Use `create(DagFormSchema)` to create a new message.
+ */
+export const DagFormSchema: GenMessage<DagForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 5);
+
+/**
+ * An execution in a workflow's tree.
+ *
+ * @generated from message agentfield.v1.DagNodeForm
+ */
+export type DagNodeForm = Message<"agentfield.v1.DagNodeForm"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string workflow_id = 1;
+   */
+  workflowId: string;
+
+  /**
+   * The execution.
+   *
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * The node that runs it.
+   *
+   * @generated from field: string agent_node_id = 3;
+   */
+  agentNodeId: string;
+
+  /**
+   * Its function.
+   *
+   * @generated from field: string reasoner_id = 4;
+   */
+  reasonerId: string;
+
+  /**
+   * Where it is in its life.
+   *
+   * @generated from field: agentfield.v1.ExecutionStatus status = 5;
+   */
+  status: ExecutionStatus;
+
+  /**
+   * When a worker accepted it; until then, when it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 6;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When it reached a terminal state.
+   *
+   * @generated from field: google.protobuf.Timestamp completed_at = 7;
+   */
+  completedAt?: Timestamp | undefined;
+
+  /**
+   * How long it took.
+   *
+   * @generated from field: optional int64 duration_ms = 8;
+   */
+  durationMs?: bigint | undefined;
+
+  /**
+   * The execution that called it. Empty: it is a root.
+   *
+   * @generated from field: string parent_execution_id = 9;
+   */
+  parentExecutionId: string;
+
+  /**
+   * How deep it is nested: 0 for a root.
+   *
+   * @generated from field: int32 workflow_depth = 10;
+   */
+  workflowDepth: number;
+
+  /**
+   * What it called.
+   *
+   * @generated from field: repeated agentfield.v1.DagNodeForm children = 11;
+   */
+  children: DagNodeForm[];
+};
+
+/**
+ * Describes the message agentfield.v1.DagNodeForm.
+ * Use `create(DagNodeFormSchema)` to create a new message.
+ */
+export const DagNodeFormSchema: GenMessage<DagNodeForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 6);
+
+/**
+ * An execution in a workflow's list.
+ *
+ * @generated from message agentfield.v1.DagEntryForm
+ */
+export type DagEntryForm = Message<"agentfield.v1.DagEntryForm"> & {
+  /**
+   * The execution, without payloads. Absent if `lightweight` was asked for.
+   *
+   * @generated from field: optional agentfield.v1.Execution execution = 1;
+   */
+  execution?: Execution | undefined;
+
+  /**
+   * The execution.
+   *
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * The execution that called it. Empty: it is a root.
+   *
+   * @generated from field: string parent_execution_id = 3;
+   */
+  parentExecutionId: string;
+
+  /**
+   * The node that runs it.
+   *
+   * @generated from field: string agent_node_id = 4;
+   */
+  agentNodeId: string;
+
+  /**
+   * Its function.
+   *
+   * @generated from field: string reasoner_id = 5;
+   */
+  reasonerId: string;
+
+  /**
+   * Where it is in its life.
+   *
+   * @generated from field: agentfield.v1.ExecutionStatus status = 6;
+   */
+  status: ExecutionStatus;
+
+  /**
+   * When a worker accepted it; until then, when it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 7;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When it reached a terminal state.
+   *
+   * @generated from field: google.protobuf.Timestamp completed_at = 8;
+   */
+  completedAt?: Timestamp | undefined;
+
+  /**
+   * How long it took.
+   *
+   * @generated from field: optional int64 duration_ms = 9;
+   */
+  durationMs?: bigint | undefined;
+
+  /**
+   * How deep it is nested: 0 for a root.
+   *
+   * @generated from field: int32 workflow_depth = 10;
+   */
+  workflowDepth: number;
+};
+
+/**
+ * Describes the message agentfield.v1.DagEntryForm.
+ * Use `create(DagEntryFormSchema)` to create a new message.
+ */
+export const DagEntryFormSchema: GenMessage<DagEntryForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 7);
 

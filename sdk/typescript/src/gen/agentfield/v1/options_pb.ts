@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/options.proto.
  */
 export const file_agentfield_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChthZ2VudGZpZWxkL3YxL29wdGlvbnMucHJvdG8SDWFnZW50ZmllbGQudjEiLAoGQWNjZXNzEiIKBXJvbGVzGAEgAygOMhMuYWdlbnRmaWVsZC52MS5Sb2xlIi0KDlJlc3BvbnNlSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFZmllbGQYAiABKAkiNAoERm9ybRIPCgdtZXNzYWdlGAEgASgJEgwKBG1hcmsYAiABKAkSDQoFZmllbGQYAyABKAki9wEKBFJlc3QSFgoOc3VjY2Vzc19zdGF0dXMYASABKAUSLgoHaGVhZGVycxgCIAMoCzIdLmFnZW50ZmllbGQudjEuUmVzcG9uc2VIZWFkZXISFAoMZXZlbnRfc3RyZWFtGAMgASgIEhYKDnJhd19tZWRpYV90eXBlGAQgASgJEhAKCGV2ZW50X2lkGAUgASgJEhUKDWxhc3RfZXZlbnRfaWQYBiABKAkSJgoJYm9keV9mb3JtGAcgASgLMhMuYWdlbnRmaWVsZC52MS5Gb3JtEigKC2Fuc3dlcl9mb3JtGAggASgLMhMuYWdlbnRmaWVsZC52MS5Gb3JtKl8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfQURNSU4QARIOCgpST0xFX0FHRU5UEAISDwoLUk9MRV9DTElFTlQQAxIQCgxST0xFX1NFU1NJT04QBDozCgRqc29uEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi0hwMgASgIUgRqc29uOjcKBmFsd2F5cxIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIGYWx3YXlzOjMKBGZsYXQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLmHAyABKAhSBGZsYXQ6OwoHaWdub3JlZBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgAygJUgdpZ25vcmVkOkkKBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgASgLMhMuYWdlbnRmaWVsZC52MS5SZXN0UgRyZXN0Ok8KBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKAsyFS5hZ2VudGZpZWxkLnYxLkFjY2Vzc1IGYWNjZXNzQqgBChFjb20uYWdlbnRmaWVsZC52MUIMT3B0aW9uc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChthZ2VudGZpZWxkL3YxL29wdGlvbnMucHJvdG8SDWFnZW50ZmllbGQudjEiLAoGQWNjZXNzEiIKBXJvbGVzGAEgAygOMhMuYWdlbnRmaWVsZC52MS5Sb2xlIi0KDlJlc3BvbnNlSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFZmllbGQYAiABKAkiZgoERm9ybRIPCgdtZXNzYWdlGAEgASgJEgwKBG1hcmsYAiABKAkSDQoFZmllbGQYAyABKAkSMAoKcGFyYW1ldGVycxgEIAMoCzIcLmFnZW50ZmllbGQudjEuRm9ybVBhcmFtZXRlciIsCg1Gb3JtUGFyYW1ldGVyEgwKBG5hbWUYASABKAkSDQoFYWJvdXQYAiABKAkihgIKBFJlc3QSFgoOc3VjY2Vzc19zdGF0dXMYASABKAUSLgoHaGVhZGVycxgCIAMoCzIdLmFnZW50ZmllbGQudjEuUmVzcG9uc2VIZWFkZXISFAoMZXZlbnRfc3RyZWFtGAMgASgIEhYKDnJhd19tZWRpYV90eXBlGAQgASgJEhAKCGV2ZW50X2lkGAUgASgJEhUKDWxhc3RfZXZlbnRfaWQYBiABKAkSJgoJYm9keV9mb3JtGAcgASgLMhMuYWdlbnRmaWVsZC52MS5Gb3JtEigKC2Fuc3dlcl9mb3JtGAggASgLMhMuYWdlbnRmaWVsZC52MS5Gb3JtEg0KBXdob2xlGAkgASgJKl8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfQURNSU4QARIOCgpST0xFX0FHRU5UEAISDwoLUk9MRV9DTElFTlQQAxIQCgxST0xFX1NFU1NJT04QBDozCgRqc29uEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi0hwMgASgIUgRqc29uOjcKBmFsd2F5cxIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIGYWx3YXlzOjMKBGZsYXQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLmHAyABKAhSBGZsYXQ6OwoHaWdub3JlZBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgAygJUgdpZ25vcmVkOkkKBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgASgLMhMuYWdlbnRmaWVsZC52MS5SZXN0UgRyZXN0Ok8KBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKAsyFS5hZ2VudGZpZWxkLnYxLkFjY2Vzc1IGYWNjZXNzQqgBChFjb20uYWdlbnRmaWVsZC52MUIMT3B0aW9uc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call an rpc. ROLE_ADMIN always may and is not listed.
@@ -92,6 +92,14 @@ export type Form = Message<"agentfield.v1.Form"> & {
    * @generated from field: string field = 3;
    */
   field: string;
+
+  /**
+   * Query parameters besides the request's fields, which only an answer's form
+   * depends on.
+   *
+   * @generated from field: repeated agentfield.v1.FormParameter parameters = 4;
+   */
+  parameters: FormParameter[];
 };
 
 /**
@@ -100,6 +108,34 @@ export type Form = Message<"agentfield.v1.Form"> & {
  */
 export const FormSchema: GenMessage<Form> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_options, 2);
+
+/**
+ * A query parameter that an answer's form depends on.
+ *
+ * @generated from message agentfield.v1.FormParameter
+ */
+export type FormParameter = Message<"agentfield.v1.FormParameter"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it does, for people.
+   *
+   * @generated from field: string about = 2;
+   */
+  about: string;
+};
+
+/**
+ * Describes the message agentfield.v1.FormParameter.
+ * Use `create(FormParameterSchema)` to create a new message.
+ */
+export const FormParameterSchema: GenMessage<FormParameter> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_options, 3);
 
 /**
  * What `google.api.http` cannot say about a REST route.
@@ -166,6 +202,14 @@ export type Rest = Message<"agentfield.v1.Rest"> & {
    * @generated from field: agentfield.v1.Form answer_form = 8;
    */
   answerForm?: Form | undefined;
+
+  /**
+   * The list of the response that comes in pages. Unless a request names a page,
+   * its pages are put together, up to ten of them.
+   *
+   * @generated from field: string whole = 9;
+   */
+  whole: string;
 };
 
 /**
@@ -173,7 +217,7 @@ export type Rest = Message<"agentfield.v1.Rest"> & {
  * Use `create(RestSchema)` to create a new message.
  */
 export const RestSchema: GenMessage<Rest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_options, 3);
+  messageDesc(file_agentfield_v1_options, 4);
 
 /**
  * Who a key belongs to, and so what it may do. A key may have several roles.
