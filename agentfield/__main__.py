@@ -15,13 +15,16 @@ from agentfield.process.lifetime import failed, until_signalled
 from agentfield.process.logs import configure_logging
 from agentfield.store.database import SchemaTooNew
 from agentfield.store.sqlite import DataFolderInUse
+from agentfield.telemetry import served
 from agentfield.v1.errors import AgentFieldError
 
 
 async def serve(config: Config) -> None:
     """Run until a signal drains it."""
-    async with running(config) as app:
-        await until_signalled(grpc=app.grpc_address, http=app.http_address)
+    with served(config.metrics_bind) as metrics:
+        async with running(config) as app:
+            addresses = {"grpc": app.grpc_address, "http": app.http_address}
+            await until_signalled(**addresses, **({"metrics": metrics} if metrics else {}))
 
 
 def main() -> int:

@@ -39,6 +39,8 @@ class Config:
     grpc_bind: str
     http_bind: str | None
     """None: no gateway in this process."""
+    metrics_bind: str | None
+    """None: the gateway serves the metrics, or nobody."""
     data_dir: Path
     keyring: Keyring | None
     """None: nobody needs a key."""
@@ -80,6 +82,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
     return Config(
         grpc_bind=args.grpc_bind,
         http_bind=http_bind,
+        metrics_bind=args.metrics_bind or None,
         data_dir=Path(args.data_dir).expanduser(),
         keyring=keyring,
         limits=Limits(
@@ -116,6 +119,9 @@ def _flags(environment: Mapping[str, str]) -> Flags:
         "127.0.0.1:8080",
         "HOST:PORT",
         "where the gateway listens; 'none': no gateway",
+    )
+    flags.flag(
+        "--metrics-bind", "", "HOST:PORT", "where metrics are served, if not by a gateway in here"
     )
     flags.flag("--data-dir", str(_data_dir(environment)), "FOLDER", "where the database is")
     flags.flag("--api-keys", "", "FILE", "TOML file of the keys the server accepts; none: no keys")

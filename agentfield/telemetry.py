@@ -1,10 +1,12 @@
-"""Metrics of the control plane."""
+"""Metrics of the control plane. What each says is told in docs/telemetry.md, word for word."""
 
 from __future__ import annotations
 
 __all__ = [
     "ABANDONED_CALLS",
     "ATTACH_SECONDS",
+    "COMMIT_SECONDS",
+    "COMMIT_WRITES",
     "EXECUTIONS",
     "EXECUTION_SECONDS",
     "FIRST_AUDIO_SECONDS",
@@ -12,53 +14,116 @@ __all__ = [
     "LIVE_SESSIONS",
     "OFFER_SECONDS",
     "OPEN_CALLS",
+    "QUEUED",
     "QUEUE_SECONDS",
     "RPCS",
     "RPC_SECONDS",
+    "SENT",
     "SESSIONS",
+    "STARTED_SESSIONS",
     "TAMPERING",
     "TOOLS",
     "TOOL_SECONDS",
     "TURNS",
     "WORKERS",
+    "committing",
+    "served",
 ]
 
-from prometheus_client import Counter, Gauge, Histogram
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-RPCS = Counter("agentfield_rpc_total", "Finished rpcs.", ["method", "reason"])
-RPC_SECONDS = Histogram("agentfield_rpc_seconds", "How long rpcs took.", ["method"])
-EXECUTIONS = Counter("agentfield_executions_total", "Executions that ended.", ["status"])
-QUEUE_SECONDS = Histogram(
-    "agentfield_execution_queue_seconds", "From the request for an execution to its begin."
-)
-EXECUTION_SECONDS = Histogram(
-    "agentfield_execution_seconds", "From an execution's begin to its end."
-)
-WORKERS = Gauge("agentfield_workers", "Connected workers.")
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
-SESSIONS = Counter("agentfield_session_total", "Sessions that ended.", ["reason"])
-LIVE_SESSIONS = Gauge("agentfield_session_live", "Sessions whose link is up.")
-OPEN_CALLS = Gauge("agentfield_session_open_provider_calls", "Provider calls not known to be over.")
-ABANDONED_CALLS = Counter(
-    "agentfield_session_abandoned_provider_calls_total",
-    "Provider calls whose answer was never received.",
+from agentfield.process.addresses import split_bind
+
+_SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+"""Seconds that programs take."""
+_LONG = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+"""Seconds that functions of users take."""
+_HEARD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10)
+"""Seconds that people wait for an answer."""
+_POWERS = tuple(2**power for power in range(10))
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(f"agentfield_{name}", text, labels)
+
+
+def _gauge(name: str, text: str) -> Gauge:
+    return Gauge(f"agentfield_{name}", text)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"agentfield_{name}", text, labels, buckets=buckets)
+
+
+RPCS = _counter("rpc_total", "Finished rpcs.", "method", "reason")
+RPC_SECONDS = _histogram("rpc_seconds", "How long rpcs took.", _SHORT, "method")
+
+EXECUTIONS = _counter("executions_total", "Executions that ended.", "status")
+EXECUTION_SECONDS = _histogram(
+    "execution_seconds", "From the begin of executions to their end.", _LONG
 )
-OFFER_SECONDS = Histogram("agentfield_session_offer_seconds", "How long providers took to answer.")
-ATTACH_SECONDS = Histogram(
-    "agentfield_session_attach_seconds", "From the provider's id of a call to its link being live."
+QUEUE_SECONDS = _histogram(
+    "execution_queue_seconds", "From the request for executions to their begin.", _SHORT
 )
-TOOL_SECONDS = Histogram("agentfield_session_tool_seconds", "How long the model's tools took.")
-TOOLS = Counter(
-    "agentfield_session_tools_total", "Calls of tools by what became of them.", ["outcome"]
+QUEUED = _gauge("queued_executions", "Executions in the store that wait for a worker.")
+SENT = _counter("sent_executions_total", "Executions that this server sent to workers.")
+WORKERS = _gauge("workers", "Workers connected to this server.")
+
+COMMIT_SECONDS = _histogram("store_commit_seconds", "How long transactions took.", _SHORT)
+COMMIT_WRITES = _histogram("store_commit_writes", "Writes in one transaction.", _POWERS)
+
+STARTED_SESSIONS = _counter("session_started_total", "Sessions that were started.")
+SESSIONS = _counter("session_total", "Sessions that ended.", "reason")
+LIVE_SESSIONS = _gauge("session_live", "Sessions whose link to the provider is up.")
+OPEN_CALLS = _gauge("session_open_provider_calls", "Provider calls not known to be over.")
+ABANDONED_CALLS = _counter(
+    "session_abandoned_provider_calls_total", "Provider calls whose answer was never received."
 )
-TURNS = Counter("agentfield_session_turns_total", "Turns of users.", ["channel"])
-FIRST_AUDIO_SECONDS = Histogram(
-    "agentfield_session_first_audio_seconds",
-    "From the end of the user's speech to the first sound of the agent.",
+OFFER_SECONDS = _histogram(
+    "session_offer_seconds", "How long providers took to answer offers.", _HEARD
 )
-INTERRUPTIONS = Counter(
-    "agentfield_session_interruptions_total", "How often users spoke over the agent."
+ATTACH_SECONDS = _histogram(
+    "session_attach_seconds", "From a provider's id of a call to its sideband being live.", _SHORT
 )
-TAMPERING = Counter(
-    "agentfield_session_tampering_total", "Forgeries found in data channels of clients."
+TURNS = _counter("session_turns_total", "Turns of users.", "channel")
+FIRST_AUDIO_SECONDS = _histogram(
+    "session_first_audio_seconds",
+    "From the end of users' speech to the agent's first sound.",
+    _HEARD,
 )
+INTERRUPTIONS = _counter("session_interruptions_total", "Times that users spoke over the agent.")
+TOOLS = _counter("session_tools_total", "Calls of tools by what became of them.", "outcome")
+TOOL_SECONDS = _histogram("session_tool_seconds", "How long tools took.", _LONG)
+TAMPERING = _counter("session_tampering_total", "Forgeries found in clients' data channels.")
+
+
+@contextmanager
+def committing(writes: int) -> Iterator[None]:
+    """Measure a transaction of so many writes, made by the block."""
+    began_at = time.perf_counter()
+    yield
+    COMMIT_SECONDS.observe(time.perf_counter() - began_at)
+    COMMIT_WRITES.observe(writes)
+
+
+@contextmanager
+def served(bind: str | None) -> Iterator[str | None]:
+    """Serve this process's metrics while the block runs, and yield where; None: nowhere.
+
+    Raises OSError when the address cannot be listened on.
+    """
+    if bind is None:
+        yield None
+        return
+    host, port = split_bind(bind)
+    server, thread = start_http_server(port, host)
+    try:
+        yield f"{bind.rpartition(':')[0]}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

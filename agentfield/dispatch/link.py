@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agentfield.executions.model import Execution
 from agentfield.executions.work import Offer, Running
 from agentfield.sessions.ports import HandlerStart
+from agentfield.telemetry import SENT
 
 MAX_OUTBOX = 100_000
 """Executions in it are bounded by credit; this bounds the rest."""
@@ -223,5 +224,6 @@ class Link:
             if attempt is not None:
                 # From here on it may have reached the worker, even if the write fails.
                 self._sent.setdefault(message.execution.execution_id, set()).add(attempt)
+                SENT.inc()
                 return message
         return None

@@ -13,9 +13,11 @@ from agentfield.executions.engine import announce
 from agentfield.executions.model import Execution
 from agentfield.executions.ports import Hints
 from agentfield.executions.work import WorkStore
+from agentfield.telemetry import QUEUED
 
 EXPIRE_SECONDS = 0.2
 GIVE_UP_SECONDS = 0.5
+COUNT_SECONDS = 2.0
 FORGET_SECONDS = 60.0
 EXPIRE_AT_ONCE = 500
 
@@ -25,6 +27,9 @@ class ExpiringStore(Protocol):
 
     async def expire(self, limit: int) -> list[Execution]:
         """Time out what is due, and cancel the unfinished descendants; return what changed."""
+
+    async def queued(self) -> int:
+        """Return how many wait for a worker."""
 
     async def forget_requests(self) -> None:
         """Forget the request ids that may be used again."""
@@ -54,6 +59,7 @@ class Sweeper:
             for seconds, sweep in (
                 (EXPIRE_SECONDS, self._expire),
                 (GIVE_UP_SECONDS, self._give_up),
+                (COUNT_SECONDS, self._count),
                 (FORGET_SECONDS, self._forget),
             ):
                 tasks.create_task(_every(seconds, sweep), name=f"sweep{sweep.__name__}")
@@ -63,6 +69,9 @@ class Sweeper:
 
     async def _give_up(self) -> None:
         announce(self._hints, await self._work.give_up(grace=self._grace))
+
+    async def _count(self) -> None:
+        QUEUED.set(await self._executions.queued())
 
     async def _forget(self) -> None:
         await self._executions.forget_requests()

@@ -31,6 +31,7 @@ from agentfield.sessions.starting import (
     begin,
     fingerprint,
 )
+from agentfield.telemetry import STARTED_SESSIONS
 from agentfield.v1 import errors
 
 REPLAY = 1000
@@ -109,6 +110,7 @@ class ClientSide:
     async def _begin(self, start: Start, make: Callable[[Found], Begun]) -> Session:
         session, created = await self._store.start(start, make)
         if created:
+            STARTED_SESSIONS.inc()
             self._registry.begin(session)
         return session
 

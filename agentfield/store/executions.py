@@ -116,6 +116,12 @@ class SqlExecutions:
 
         return await self._db.write(run) if await self._db.read(any_due) else []
 
+    async def queued(self) -> int:
+        """Return how many wait for a worker."""
+        waiting = "SELECT count(*) FROM executions WHERE status = 'queued' AND worker_id IS NULL"
+        count: int = await self._db.read(lambda c: c.execute(waiting).fetchone()[0])
+        return count
+
     async def forget_requests(self) -> None:
         """Forget the answers whose request ids may be used again."""
         await self._db.write(

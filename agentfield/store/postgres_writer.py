@@ -25,6 +25,7 @@ from agentfield.store.postgres_connection import (
     reason_of,
 )
 from agentfield.store.waiting import run_waiting
+from agentfield.telemetry import committing
 from agentfield.v1 import errors
 
 T = TypeVar("T")
@@ -83,7 +84,9 @@ class Writer:
                 group.append(self._waiting.get_nowait())
             stopping = None in group
             if writes := [write for write in group if write]:
-                _answer(writes, await self._store(writes))
+                with committing(len(writes)):
+                    done = await self._store(writes)
+                _answer(writes, done)
         if self._connection is not None:
             await self._connection.close()
 

@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 
 from agentfield.store.database import Connection, SchemaTooNew, unavailable
 from agentfield.store.migrations import migrations
+from agentfield.telemetry import committing
 
 T = TypeVar("T")
 
@@ -137,7 +138,8 @@ class SqliteDatabase:
             while len(group) < MAX_GROUP and not self._writes.empty():
                 group.append(self._writes.get_nowait())
             stopping = None in group
-            answers = self._commit(connection, [write for write in group if write])
+            with committing(len(group)):
+                answers = self._commit(connection, [write for write in group if write])
             self._loop.call_soon_threadsafe(_answer, answers)
         connection.close()
 

@@ -18,7 +18,12 @@ from agentfield_gateway.transport import Transport
 REQUESTS = Counter(
     "agentfield_http_requests_total", "Answered HTTP requests.", ["route", "method", "status"]
 )
-REQUEST_SECONDS = Histogram("agentfield_http_request_seconds", "How long they took.", ["route"])
+REQUEST_SECONDS = Histogram(
+    "agentfield_http_request_seconds",
+    "How long they took.",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+)
 
 _CHECK = "/grpc.health.v1.Health/Check"
 _CHECK_SECONDS = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ STORY = {
     ("concierge: session.handler", SESSION),
     (f"{SERVER}AgentService/Say", "concierge: session.handler"),
     (f"{SESSION}.say", f"{SERVER}AgentService/Say"),
+    (f"{SERVER}AgentService/Respond", "concierge: session.handler"),
+    (f"{SESSION}.respond", f"{SERVER}AgentService/Respond"),
     (EXECUTE, "concierge: session.handler"),
     (f"{SESSION}.tool", SESSION),
     (EXECUTION, f"{SESSION}.tool"),
@@ -53,6 +56,7 @@ async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]
 async def _world(tmp_path: Path, collector: Collector) -> AsyncIterator[VoiceWorld]:
     script = Script(
         replies=[
+            Reply(when="further help", says="What else?"),
             Reply(when="again", calls=[Call(name="find", arguments={"words": "a second book"})]),
             Reply(when="spoken", says="Here it is."),
         ]
@@ -68,7 +72,7 @@ async def call(world: VoiceWorld, headers: dict[str, str]) -> str:
     """Have a conversation of two turns; return the session's id."""
     async with calling(world, "concierge.voice", headers=headers) as call:
         call.say("a first book")
-        await call.until("agent.heard", outcome="completed")
+        await call.until("agent.heard", text="On the shelf is a first book")
         await call.until("handler.returned")
         call.say("and again")
         await call.until("agent.heard", text="Here it is.")
@@ -99,6 +103,20 @@ async def test_a_call_is_one_trace_across_gateway_control_plane_and_two_agents(
     assert first.facts["agentfield.answered"]
     assert second.facts["agentfield.answered"]
     assert not any(span.failed for span in spans)
+    assert {in_general(span.name) for span in spans} == documented()
+
+
+def in_general(name: str) -> str:
+    """Return how the page calls the spans of this name."""
+    name = re.sub(r"^[A-Z]+ /.*", "<verb> <route>", name)
+    return re.sub(r"^agentfield\.v1\.\w+/\w+", "agentfield.v1.<Service>/<Rpc>", name)
+
+
+def documented() -> set[str]:
+    """Return the names in the page's table of spans."""
+    page = (Path(__file__).parents[2] / "docs/telemetry.md").read_text()
+    rows = page.partition("| span | from | to |")[2].partition("\n\n")[0].splitlines()[2:]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
 
 
 async def test_a_call_that_names_no_trace_is_one_all_the_same(

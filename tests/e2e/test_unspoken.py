@@ -33,6 +33,7 @@ WORDS = (
 )
 SCRIPT = Script(
     replies=[
+        Reply(when="further help", says="What else?"),
         Reply(
             when="again",
             calls=[

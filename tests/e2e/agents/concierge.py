@@ -16,6 +16,7 @@ async def voice(session: RealtimeSession) -> None:
     turn = await session.input()
     found = await session.call("library.find", words=turn.text)
     await session.say(found["spoken"])
+    await session.respond("Offer further help.")
 
 
 configure_logging("debug")
