@@ -13,7 +13,13 @@ from pathlib import Path
 
 from agentfield.identity import ROLES, Caller, Key, Keyring
 from agentfield.process.addresses import is_loopback, split_bind
-from agentfield.process.flags import ConfigError, Flags, comma_separated
+from agentfield.process.flags import (
+    DEFAULT_ORIGINS,
+    ConfigError,
+    Flags,
+    comma_separated,
+    read_origins,
+)
 
 MAX_DEPTH = 64
 REGISTRATION_LEASE = 300.0
@@ -99,7 +105,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         environment=environment,
         registration_lease=REGISTRATION_LEASE,
         allowed_hosts=comma_separated(args.allowed_hosts),
-        cors_origins=comma_separated(args.cors_origins),
+        cors_origins=read_origins(args.cors_origins),
         log_level=args.log_level,
         version=version("agentfield-sessions"),
     )
@@ -128,7 +134,12 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.flag(
         "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
     )
-    flags.flag("--cors-origins", "", "ORIGINS", "whose pages may call the gateway, comma separated")
+    flags.flag(
+        "--cors-origins",
+        DEFAULT_ORIGINS,
+        "ORIGINS",
+        "whose pages may call the gateway, comma separated; 'none': its own alone",
+    )
     flags.flag("--log-level", "info", "LEVEL", "debug, info, warning or error")
     flags.number(
         "--max-payload-bytes",

@@ -31,10 +31,55 @@ def _status(*words: str) -> Json:
     }
 
 
-_HEALTHY = {"200": _response("It lives.", "application/json", _status("ok"), {"status": "ok"})}
+_CHECK: Json = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string", "enum": ["healthy", "unhealthy"]},
+        "message": {"type": "string", "description": "The reason, if it does not serve."},
+        "response_time": {"type": "integer", "description": "In milliseconds."},
+    },
+    "required": ["status", "message", "response_time"],
+}
+_HEALTH: Json = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string", "enum": ["healthy", "unhealthy"]},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "version": {"type": "string"},
+        "checks": {"type": "object", "additionalProperties": _CHECK},
+    },
+    "required": ["status", "timestamp", "version", "checks"],
+}
+_LIVES = {
+    "status": "healthy",
+    "timestamp": "2026-11-23T12:00:00Z",
+    "version": "0.1.0",
+    "checks": {},
+}
+
+
+def _health(status: str, message: str) -> Json:
+    check = {"status": status, "message": message, "response_time": 2}
+    return {**_LIVES, "status": status, "checks": {"control_plane": check}}
+
+
+_READY: Json = {
+    "200": _response("It does.", "application/json", _status("ready"), {"status": "ready"})
+}
+_VERSION: Json = {
+    "type": "object",
+    "properties": {"version": {"type": "string"}},
+    "required": ["version"],
+}
 _NOT_READY = _status("draining", "unavailable")
 _NOT_READY["properties"]["reason"] = reference("schemas", "ErrorReason")
 _NOT_READY["required"].append("reason")
+_READY["503"] = _response(
+    "It does not.",
+    "application/json",
+    _NOT_READY,
+    {"status": "draining", "reason": "SERVER_DRAINING"},
+)
 
 _METRICS = """\
 # HELP agentfield_http_requests_total Answered HTTP requests.
@@ -45,20 +90,32 @@ _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _ITSELF = {"openapi": "3.1.0", "info": {"title": "AgentField", "version": "v1"}, "paths": {}}
 
 OPERATORS: dict[str, Json] = {
-    "/health": _operator("Health", "Whether this gateway lives", _HEALTHY),
-    "/api/v1/health": _operator("Health2", "Whether this gateway lives", _HEALTHY),
-    "/readyz": _operator(
-        "Ready",
-        "Whether the control plane serves",
+    "/health": _operator(
+        "Health",
+        "Whether this gateway lives",
+        {"200": _response("It lives.", "application/json", _HEALTH, _LIVES)},
+    ),
+    "/api/v1/health": _operator(
+        "HealthOfAll",
+        "Whether this gateway and its control plane are well",
         {
-            "200": _response("It does.", "application/json", _status("ready"), {"status": "ready"}),
+            "200": _response(
+                "They are.", "application/json", _HEALTH, _health("healthy", "It serves.")
+            ),
             "503": _response(
-                "It does not.",
+                "They are not.",
                 "application/json",
-                _NOT_READY,
-                {"status": "draining", "reason": "SERVER_DRAINING"},
+                _HEALTH,
+                _health("unhealthy", "SERVER_UNREACHABLE"),
             ),
         },
+    ),
+    "/readyz": _operator("Ready", "Whether the control plane serves", _READY),
+    "/api/v1/health/ready": _operator("Ready2", "Whether the control plane serves", _READY),
+    "/api/v1/version": _operator(
+        "Version",
+        "The version of this gateway",
+        {"200": _response("It.", "application/json", _VERSION, {"version": "0.1.0"})},
     ),
     "/metrics": _operator(
         "Metrics",

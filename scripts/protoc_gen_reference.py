@@ -38,11 +38,13 @@ value, passed on byte for byte. Unknown fields and unknown query parameters are 
   reasons are at the end.
 - **From a browser**: the `Host` must be this machine, the bound host, or one of
   `AGENTFIELD_ALLOWED_HOSTS`; an `Origin` must be the gateway's own or one of
-  `AGENTFIELD_CORS_ORIGINS`.
+  `AGENTFIELD_CORS_ORIGINS` (without it: `http://localhost:3000` and `http://localhost:5173`; `none`
+  allows none).
 
-Besides the contract's routes there are `GET /health` (the gateway lives; also `/api/v1/health`),
-`GET /readyz` (the control plane serves), `GET /metrics` (Prometheus) and `GET /openapi.json` (this
-page for programs, as OpenAPI 3.1). They need no key.
+Besides the contract's routes there are `GET /health` (the gateway lives), `GET /api/v1/health` (it and
+the control plane are well, or 503), `GET /readyz` and `GET /api/v1/health/ready` (the control plane
+serves), `GET /api/v1/version`, `GET /metrics` (Prometheus) and `GET /openapi.json` (this page for
+programs, as OpenAPI 3.1). They need no key.
 """
 
 SCALARS = {

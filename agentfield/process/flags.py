@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "Flags", "comma_separated"]
+__all__ = ["DEFAULT_ORIGINS", "ConfigError", "Flags", "comma_separated", "read_origins"]
 
 import argparse
 import math
 from collections.abc import Mapping
 from typing import NoReturn
+
+DEFAULT_ORIGINS = "http://localhost:3000,http://localhost:5173"
+"""Where pages are served from while they are made: tools for that take these ports."""
 
 
 class ConfigError(ValueError):
@@ -69,3 +72,8 @@ class Flags(argparse.ArgumentParser):
 def comma_separated(text: str) -> tuple[str, ...]:
     """Return the parts of a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    """Return the origins of a text like ``DEFAULT_ORIGINS``; none for ``none``."""
+    return () if text.strip().lower() == "none" else comma_separated(text)

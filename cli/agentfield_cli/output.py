@@ -78,7 +78,7 @@ def details(message: Message) -> Iterator[str]:
         if value and isinstance(value, list) and isinstance(value[0], dict):
             yield name
             yield from _drawn(_columns(value), value)
-        elif value not in ([], {}):
+        elif value not in ([], {}, "", None):
             below = "\n" + " " * (width + 2)
             yield f"{name:<{width}}  {_cell(value).replace(chr(10), below)}"
 

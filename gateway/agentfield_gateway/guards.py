@@ -21,7 +21,7 @@ from agentfield_gateway.incoming import header
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _REQUEST_HEADERS = (
-    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Session-ID, "
+    "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Session-ID, "
     "X-Run-ID, X-Workflow-ID, X-Execution-ID, X-Parent-Execution-ID, X-Actor-ID, Traceparent"
 )
 _RESPONSE_HEADERS = "X-Execution-ID, X-Run-ID, Retry-After"

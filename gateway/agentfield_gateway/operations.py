@@ -4,8 +4,11 @@ from __future__ import annotations
 
 __all__ = ["REQUESTS", "REQUEST_SECONDS", "Operations"]
 
+import time
 from collections.abc import Mapping
-from importlib import resources
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from typing import Any
 
 from aiohttp import web
 from grpc_health.v1 import health_pb2
@@ -25,6 +28,7 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
 )
 
+_VERSION = metadata.version("agentfield-sessions")
 _CHECK = "/grpc.health.v1.Health/Check"
 _CHECK_SECONDS = 5.0
 _SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
@@ -37,29 +41,52 @@ class Operations:
         self._transport = transport
         self._description = resources.files(__package__).joinpath("openapi.json").read_bytes()
         self.endpoints: Mapping[str, Endpoint] = {
-            "/health": self.health,
+            "/health": self.lives,
             "/api/v1/health": self.health,
             "/readyz": self.ready,
+            "/api/v1/health/ready": self.ready,
+            "/api/v1/version": self.version,
             "/metrics": self.metrics,
             "/openapi.json": self.openapi,
         }
 
-    async def health(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
+    async def lives(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
         """Answer that this process lives; it says nothing about the control plane."""
-        return web.json_response({"status": "ok"})
+        return web.json_response(_healthy())
+
+    async def health(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
+        """Answer how the whole does, this process and its control plane; 503 if one does not."""
+        began = time.monotonic()
+        state, reason = await self._control_plane()
+        check = {
+            "status": "healthy" if state == "ready" else "unhealthy",
+            "message": reason or "It serves.",
+            "response_time": round((time.monotonic() - began) * 1000),
+        }
+        form = {**_healthy(), "status": check["status"], "checks": {"control_plane": check}}
+        return web.json_response(form, status=503 if reason else 200)
 
     async def ready(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
         """Answer whether the control plane serves; 503 if not."""
+        state, reason = await self._control_plane()
+        if reason:
+            return web.json_response({"status": state, "reason": reason}, status=503)
+        return web.json_response({"status": state})
+
+    async def version(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
+        """Answer with the version of this gateway."""
+        return web.json_response({"version": _VERSION})
+
+    async def _control_plane(self) -> tuple[str, str]:
+        """Return how the control plane is, and the reason if it does not serve."""
         request = health_pb2.HealthCheckRequest()
         try:
             found = await self._transport.unary(
                 _CHECK, request, metadata=(), timeout=_CHECK_SECONDS
             )
         except errors.AgentFieldError as error:
-            return _not_ready("unavailable", error.reason)
-        if found == _SERVING:
-            return web.json_response({"status": "ready"})
-        return _not_ready("draining", errors.ServerDraining.reason)
+            return "unavailable", error.reason
+        return ("ready", "") if found == _SERVING else ("draining", errors.ServerDraining.reason)
 
     async def metrics(self, _: web.Request, __: Mapping[str, str]) -> web.Response:
         """Answer with the metrics of this process."""
@@ -70,5 +97,6 @@ class Operations:
         return web.Response(body=self._description, content_type="application/json")
 
 
-def _not_ready(status: str, reason: str) -> web.Response:
-    return web.json_response({"status": status, "reason": reason}, status=503)
+def _healthy() -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"status": "healthy", "timestamp": now, "version": _VERSION, "checks": {}}

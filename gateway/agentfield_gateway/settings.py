@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentfield.process.addresses import split_bind
-from agentfield.process.flags import Flags, comma_separated
+from agentfield.process.flags import DEFAULT_ORIGINS, Flags, comma_separated, read_origins
 from agentfield_gateway.config import GatewayConfig
 
 _AROUND_PAYLOAD = 64 * 1024
@@ -39,7 +39,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         gateway=GatewayConfig(
             http_bind=args.http_bind,
             allowed_hosts=comma_separated(args.allowed_hosts),
-            cors_origins=comma_separated(args.cors_origins),
+            cors_origins=read_origins(args.cors_origins),
             max_body_bytes=args.max_payload_bytes + _AROUND_PAYLOAD,
         ),
     )
@@ -54,7 +54,12 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.flag(
         "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
     )
-    flags.flag("--cors-origins", "", "ORIGINS", "whose pages may call it, comma separated")
+    flags.flag(
+        "--cors-origins",
+        DEFAULT_ORIGINS,
+        "ORIGINS",
+        "whose pages may call it, comma separated; 'none': its own alone",
+    )
     flags.number(
         "--max-payload-bytes",
         8 * 1024 * 1024,

@@ -14,18 +14,41 @@ pytestmark = pytest.mark.unit
 Check = health_pb2.HealthCheckResponse
 
 
-@pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
-async def test_health_is_the_gateway_s_own(gateway: Gateway, path: str) -> None:
-    answer = await gateway.get(path)
+READY = pytest.mark.parametrize("path", ["/readyz", "/api/v1/health/ready"])
 
-    assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+
+async def test_whether_it_lives_is_the_gateway_s_own(gateway: Gateway) -> None:
+    answer = await gateway.get("/health")
+
+    assert (answer.status, (await answer.json())["status"]) == (200, "healthy")
     assert not gateway.plane.heard
 
 
-async def test_it_is_ready_when_the_control_plane_serves(gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("found", "status", "says"),
+    [
+        (Check(status=Check.SERVING), (200, "healthy"), "It serves."),
+        (Check(status=Check.NOT_SERVING), (503, "unhealthy"), "SERVER_DRAINING"),
+        (errors.ServerUnreachable("Nobody."), (503, "unhealthy"), "SERVER_UNREACHABLE"),
+    ],
+)
+async def test_the_health_of_all_is_that_of_the_control_plane_too(
+    gateway: Gateway, found: Message | Exception, status: tuple[int, str], says: str
+) -> None:
+    gateway.plane.answers["Check"] = found
+
+    answer = await gateway.get("/api/v1/health")
+
+    form = await answer.json()
+    assert (answer.status, form["status"]) == status
+    assert form["checks"]["control_plane"]["message"] == says
+
+
+@READY
+async def test_it_is_ready_when_the_control_plane_serves(gateway: Gateway, path: str) -> None:
     gateway.plane.answers["Check"] = Check(status=Check.SERVING)
 
-    answer = await gateway.get("/readyz", headers={"X-API-Key": "key"})
+    answer = await gateway.get(path, headers={"X-API-Key": "key"})
 
     assert (answer.status, await answer.json()) == (200, {"status": "ready"})
     assert gateway.plane.heard[-1].metadata == {}
@@ -44,12 +67,13 @@ async def test_it_is_ready_when_the_control_plane_serves(gateway: Gateway) -> No
         ),
     ],
 )
+@READY
 async def test_it_is_not_ready_while_the_control_plane_is_not(
-    gateway: Gateway, found: Message | Exception, form: dict[str, str]
+    gateway: Gateway, found: Message | Exception, form: dict[str, str], path: str
 ) -> None:
     gateway.plane.answers["Check"] = found
 
-    answer = await gateway.get("/readyz")
+    answer = await gateway.get(path)
 
     assert (answer.status, await answer.json()) == (503, form)
 
