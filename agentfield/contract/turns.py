@@ -61,6 +61,10 @@ class Turns:
         self._turns[item_id] = after
         return after
 
+    def knows(self, item_id: str) -> bool:
+        """Return whether an item's place in the conversation was told."""
+        return item_id in self._previous
+
     def history(self) -> list[HeardTurn]:
         """Return the turns in the order of the conversation; noise is left out."""
         return [turn for turn in self._in_order() if not is_noise(turn)]

@@ -12,11 +12,11 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from agentfield.ids import new_id
 from agentfield.live.hangups import TOPIC
+from agentfield.live.links import Links
 from agentfield.live.observing import offering
 from agentfield.live.orders import Order, Then
 from agentfield.live.placed import PlacedCall, replaced, safety_identifier
@@ -31,18 +31,9 @@ from agentfield.sessions.model import (
     session_ended,
     unconnected,
 )
-from agentfield.sessions.provider import (
-    CallLink,
-    Command,
-    LinkClosed,
-    OfferRequest,
-    ProviderRefused,
-)
+from agentfield.sessions.provider import Command, OfferRequest, ProviderRefused
 from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
-
-SEND_SECONDS = 2.5
-"""How long the provider may take to take a command; steps wait meanwhile."""
 
 
 class Calls:
@@ -51,8 +42,11 @@ class Calls:
     def __init__(self, session: Whole) -> None:
         self._session = session
         self._current: PlacedCall | None = None
+        self._links = Links(session)
         self._under_way: set[PlacedCall] = set()
         """Calls whose offer is with the provider."""
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def under_way(self) -> bool:
@@ -79,18 +73,28 @@ class Calls:
             return []
 
     async def send(self, command: Command) -> None:
-        """Tell the provider something, if there is a link; one that takes nothing is given up."""
-        call, session = self._current, self._session
-        if call is None or call.link is None:
-            return
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await call.link.send(command)
-        except TimeoutError:
-            self._unlink(call)
-            detail = "the provider did not take what it was sent"
-            stuck = session.post(session.end_because(EndReason.PROVIDER_ERROR, detail))
-            session.errands.run(stuck, "stuck")
+        """Tell the provider something, if there is a link."""
+        if self._current is not None:
+            await self._links.send(self._current, command)
+
+    def adopt(self, value: ProviderCall, heard_at: int, now: float) -> Sequence[Order]:
+        """Go on with a call that was taken before; ``heard_at`` is when it was heard last."""
+        call = PlacedCall(value=value, heard_at=heard_at or value.created_at)
+        self._current = call
+        OPEN_CALLS.inc()
+        self._set_duration_alarm(now, value)
+        expected = self._links.expect(call, now)
+        return [*expected, Then(run=lambda: self._links.attach(call))]
+
+    @property
+    def quiet_for(self) -> float:
+        """Return for how many seconds nothing has been heard of the current call."""
+        heard_at = self._current.heard_at if self._current else 0
+        return (self._session.shared.store.now() - heard_at) / 1e6 if heard_at else 0.0
+
+    async def placed(self) -> None:
+        """Wait until no offer is with the provider."""
+        await self._idle.wait()
 
     def retire(self, error: errors.AgentFieldError) -> Sequence[Order]:
         """Let go of the current call: it is hung up until that is confirmed.
@@ -101,6 +105,7 @@ class Calls:
         if call is None:
             return []
         call.retired = True
+        self._session.alarms.cancel("link")
         answering = Then(run=lambda: call.answer(error))
         if call.value.state is not CallState.OPEN:
             return [answering]  # not taken yet; it ends when it is
@@ -111,7 +116,7 @@ class Calls:
         return [
             ports.PutCall(call=call.value),
             answering,
-            Then(run=lambda: self._unlink(call)),
+            Then(run=lambda: self._links.detach(call)),
             Then(run=self._hang_up),
         ]
 
@@ -123,7 +128,7 @@ class Calls:
     def stop(self) -> None:
         """Break the link off; the call itself is for others to end."""
         if self._current is not None:
-            self._unlink(self._current)
+            self._links.detach(self._current)
 
     def abandon(self) -> Sequence[Order]:
         """Note that nobody takes in any more what the provider makes of offers under way."""
@@ -133,6 +138,7 @@ class Calls:
                 ABANDONED_CALLS.inc()
                 orders.append(call.over(CallState.ABANDONED, self._session.shared.store.now()))
         self._under_way.clear()
+        self._idle.set()
         return orders
 
     # --- inside ---
@@ -163,27 +169,27 @@ class Calls:
                 created_at=session.shared.store.now(),
                 offer_sha256=digest,
             ),
-            configuration=session.conversation.configuration,
             askers=[answer],
         )
         self._current = call
         self._under_way.add(call)
+        self._idle.clear()
+        request = OfferRequest(
+            sdp=sdp,
+            configuration=session.conversation.configuration,
+            safety_identifier=safety_identifier(session.value.session_id),
+        )
         return [
             *orders,
             ports.PutCall(call=call.value),
             ports.PutSession(session=session.value),
             ports.Append(type="session.connecting", data=self.facts()),
-            Then(run=lambda: session.errands.run(self._place(call, sdp), "offer")),
+            Then(run=lambda: session.errands.run(self._place(call, request), "offer")),
         ]
 
-    async def _place(self, call: PlacedCall, sdp: bytes) -> None:
+    async def _place(self, call: PlacedCall, request: OfferRequest) -> None:
         """Take an offer to the provider, whoever still waits for the answer."""
         session = self._session
-        request = OfferRequest(
-            sdp=sdp,
-            configuration=call.configuration,
-            safety_identifier=safety_identifier(session.value.session_id),
-        )
 
         async def taken(external_id: str) -> None:
             await session.perform(lambda now: self._taken(call, external_id, now))
@@ -205,24 +211,30 @@ class Calls:
         call.value = replace(call.value, external_id=external_id, state=state)
         if call.retired:
             return [ports.PutCall(call=call.value), Then(run=self._hang_up)]
-        self._set_duration_alarm(now)
-        return [ports.PutCall(call=call.value), Then(run=lambda: self._link(call))]
+        self._set_duration_alarm(now, call.value)
+        return [ports.PutCall(call=call.value), Then(run=lambda: self._links.attach(call))]
 
-    def _set_duration_alarm(self, now: float) -> None:
+    def _set_duration_alarm(self, now: float, call: ProviderCall) -> None:
         session = self._session
+        now -= (session.shared.store.now() - call.created_at) / 1e6
         most = session.provider.capabilities.max_duration_s - 60
         seconds = min(session.value.declaration.limits.max_duration, most)
         over = session.end_because(EndReason.MAX_DURATION, "it lasted for its max_duration")
         session.alarms.set("duration", now + seconds, over)
 
+    def _settled(self) -> None:
+        if not self._under_way:
+            self._idle.set()
+
     def _answered(self, call: PlacedCall, answer_sdp: bytes) -> Sequence[Order]:
         self._under_way.discard(call)
         if call.retired:
-            return []  # nobody asks any more, and it may have been hung up by now
+            return [Then(run=self._settled)]  # nobody asks, and it may have been hung up by now
         call.value = replace(call.value, answer_sdp=answer_sdp)
         return [
             ports.PutCall(call=call.value),
             Then(run=lambda: call.answer(answer_sdp)),
+            Then(run=self._settled),
         ]
 
     def _refused(
@@ -231,7 +243,7 @@ class Calls:
         """Note that an offer failed: the client may offer again while there is time."""
         self._under_way.discard(call)
         session = self._session
-        orders: list[Order] = [Then(run=lambda: call.answer(error))]
+        orders: list[Order] = [Then(run=lambda: call.answer(error)), Then(run=self._settled)]
         if call is self._current:
             if call.value.state is CallState.OPEN:  # it was taken, and its answer was lost
                 orders += self.retire(error)
@@ -252,47 +264,6 @@ class Calls:
             # We are in a call whose client never got its answer: nobody will ever speak in it.
             orders += session.end(EndReason.PROVIDER_ERROR, error.message, now)
         return orders
-
-    def _link(self, call: PlacedCall) -> None:
-        if not call.retired:
-            call.linking = self._session.errands.run(self._follow(call), "link")
-
-    async def _follow(self, call: PlacedCall) -> None:
-        """Attach to a call and take in what the provider tells, until the link is gone."""
-        session = self._session
-        adapter = session.provider.adapter
-        configuration = session.conversation.configuration
-        try:
-            async with adapter.attach(call.value.external_id, configuration) as link:
-                await session.perform(lambda _: self._linked(call, link))
-                async for event in link.events():
-                    await session.post(partial(self._told, call, event))
-        except errors.ProviderFailed as error:
-            message = error.message
-            gone = error.metadata.get("gone") == "true"
-            reason = EndReason.PROVIDER_CLOSED if gone else EndReason.PROVIDER_ERROR
-            await session.post(
-                lambda now: [] if call.retired else session.end(reason, message, now)
-            )
-
-    def _linked(self, call: PlacedCall, link: CallLink) -> Sequence[Order]:
-        if call.retired:
-            return []
-        call.link = link
-        return self._session.conversation.linked(call.value.provider_call_id)
-
-    def _told(self, call: PlacedCall, event: Any, now: float) -> Sequence[Order]:
-        if call.retired:
-            return []
-        call.closed = isinstance(event, LinkClosed) and event.by_provider
-        self._session.heard_something(now)
-        self._session.observer.heard(event, now)
-        return self._session.conversation.heard_from(event, now)
-
-    def _unlink(self, call: PlacedCall) -> None:
-        call.link = None
-        if call.linking is not None:
-            call.linking.cancel()
 
     def _hang_up(self) -> None:
         self._session.shared.hints.publish(TOPIC, "")

@@ -31,9 +31,11 @@ class Commands:
         return self._results[command_id]
 
     def resolve(self, command_id: str, result: object) -> None:
-        """Answer those who wait for a command, with a result or an error."""
+        """Answer those who wait for a command, or will, with a result or an error."""
         future = self._results.get(command_id)
-        if future is None or future.done():
+        if future is None:  # it was given before this process took the session up
+            future = self._results[command_id] = asyncio.get_running_loop().create_future()
+        if future.done():
             return
         if isinstance(result, errors.AgentFieldError):
             future.set_exception(result)

@@ -102,6 +102,8 @@ class Handler:
                 raise session_ended(session.value)
         except errors.AgentFieldError as error:
             return [Resolve(command_id=command_id, result=error)]
+        if session.conversation.recalls(command_id):
+            return []
         return act(now)
 
     def update(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from agentfield.sessions.model import CallState, ProviderCall
 from agentfield.sessions.ports import PutCall
-from agentfield.sessions.provider import CallLink, Configuration
+from agentfield.sessions.provider import CallLink
 from agentfield.v1 import errors
 
 SAFETY_DIGITS = 32
@@ -21,8 +21,6 @@ class PlacedCall:
     """A call from its offer until it is retired."""
 
     value: ProviderCall
-    configuration: Configuration
-    """What travels in the offer."""
     askers: list[asyncio.Future[bytes]] = field(default_factory=list)
     """Who waits for its answer."""
     closed: bool = False
@@ -32,6 +30,9 @@ class PlacedCall:
     link: CallLink | None = None
     linking: asyncio.Task[None] | None = None
     taken_at: float = 0.0
+    """When it was taken, or its link was lost."""
+    heard_at: int = 0
+    """When something was heard of it, by the store's clock; 0: it was not linked yet."""
 
     def answer(self, answer: bytes | errors.AgentFieldError) -> None:
         """Answer whoever waits for the provider's answer."""

@@ -6,7 +6,6 @@ __all__ = ["Registry"]
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -15,14 +14,13 @@ from agentfield.executions.engine import Topic
 from agentfield.live import observing
 from agentfield.live.hangups import TOPIC, HangUps
 from agentfield.live.inbox import Step
-from agentfield.live.orders import Order
 from agentfield.live.outliving import Outliving
 from agentfield.live.promises import draining
 from agentfield.live.session import LiveSession
+from agentfield.live.taking_up import Left, current_call, taken_up
 from agentfield.live.whole import Shared
-from agentfield.sessions.model import CallState, EndReason, ProviderCall, Session, State
+from agentfield.sessions.model import CallState, EndReason, ProviderCall, Session
 from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
-from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
 
@@ -31,6 +29,8 @@ FORGET_SECONDS = 60.0
 FORGET_AT_ONCE = 5
 """Sessions in one write: live sessions wait for it."""
 FORGET_PAUSE_SECONDS = 0.05
+PLACE_SECONDS = 2.0
+"""How long an offer may still take when the server goes down."""
 LET_GO_SECONDS = 2.0
 """How long a session that is let go may take to store what it is storing."""
 STOP_SECONDS = 4.0
@@ -95,14 +95,20 @@ class Registry:
         """Run a stored session that nobody runs: one of an earlier process, or of another server.
 
         ``session`` is as it is stored, with the ``owner_epoch`` under which this process writes
-        from now on. One that waits for its offer goes on. One that was connected has lost its link,
-        and nobody heard what was said meanwhile: it ends, and its provider call is hung up.
+        from now on. It goes on where its log ends: one that waits for its offer still does, one
+        that was connected is attached to its call again.
         """
+        store = self.shared.store
         running = LiveSession(self.shared, session)
-        await self._replay(running)
-        for call in await self.shared.store.calls(session.session_id):
-            await self._settle(call)
-        return self._add(running, _resumed(running))
+        heard_at = await self._replay(running)
+        calls = await store.calls(session.session_id)
+        current = current_call(session, calls)
+        for call in calls:
+            if call is not current:
+                await self._settle(call)
+        tool_calls = await store.tool_calls(current.provider_call_id) if current else ()
+        left = Left(call=current, tool_calls=tool_calls, heard_at=heard_at)
+        return self._add(running, partial(taken_up, running, left))
 
     async def let_go(self, session_id: str) -> None:
         """Stop running a session without ending it: whoever takes it up goes on with it.
@@ -123,19 +129,25 @@ class Registry:
             await asyncio.wait({task})
 
     async def drain(self) -> None:
-        """End the sessions that are connected, and wait a while for their calls to end."""
+        """Let every session go: nothing that is connected is hung up, the next process goes on.
+
+        Offers that are with the provider get a while to be answered, and so do calls that are
+        ending.
+        """
         self._draining = True
         self.shared.feeds.drain()
-        try:
-            async with asyncio.timeout(STOP_SECONDS), asyncio.TaskGroup() as tasks:
-                for session in self._sessions.values():
-                    session.commands.release(draining("Give the command again."))
-                    if session.value.state in {State.CONNECTING, State.LIVE}:
-                        tasks.create_task(_end(session, "the control plane was shut down"))
-        except TimeoutError:
-            log.warning("sessions are not confirmed to have ended")
+        async with asyncio.TaskGroup() as tasks:
+            for session_id, session in self._sessions.items():
+                session.commands.release(draining("Give the command again."))
+                tasks.create_task(self._leave(session_id, session), name="leave")
         self.shared.hints.publish(TOPIC, "")
         await self._hang_ups.settled(STOP_SECONDS)
+
+    async def _leave(self, session_id: str, session: LiveSession) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PLACE_SECONDS):
+                await session.calls.placed()
+        await self.let_go(session_id)
 
     def _add(self, running: LiveSession, first: Step) -> LiveSession:
         known = self._sessions.setdefault(running.value.session_id, running)
@@ -192,28 +204,14 @@ class Registry:
             more = await until_stored(expire) >= FORGET_AT_ONCE
             await asyncio.sleep(FORGET_PAUSE_SECONDS if more else FORGET_SECONDS)
 
-    async def _replay(self, running: LiveSession) -> None:
-        after = 0
-        session_id = running.value.session_id
+    async def _replay(self, running: LiveSession) -> int:
+        """Tell a session its log; return when its last event was stored."""
+        after, at, session_id = 0, 0, running.value.session_id
+        began_at = asyncio.get_running_loop().time() - self.shared.store.now() / 1e6
         while events := await self.shared.store.events(session_id, after=after, limit=REPLAY):
             for event in events:
-                running.conversation.replay(event.type, event.data, event.at)
+                running.conversation.replay(event, began_at + event.at / 1e6)
                 running.tools.replay(event.type, event.data)
-            after = events[-1].sequence
-
-
-async def _end(running: LiveSession, detail: str) -> None:
-    with suppress(errors.SessionEnded):
-        await running.perform(running.end_because(EndReason.INTERNAL_ERROR, detail))
-
-
-def _resumed(running: LiveSession) -> Step:
-    def step(now: float) -> Sequence[Order]:
-        if running.value.is_over:
-            return running.handler.session_over(now)
-        if running.value.state is State.PENDING:
-            return running.handler.await_return(now)
-        detail = "the control plane was restarted while the session was connected"
-        return running.end(EndReason.INTERNAL_ERROR, detail, now)
-
-    return step
+                running.presence.replay(event.type, event.data)
+            after, at = events[-1].sequence, events[-1].at
+        return at

@@ -49,6 +49,9 @@ from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
 
+SPARE_SECONDS = 5.0
+"""How long a session that is live again is not idle, at least: what was missed is told meanwhile."""
+
 
 class LiveSession:
     """A session from its start until its root execution is closed."""
@@ -199,6 +202,8 @@ class LiveSession:
     # --- inside ---
 
     def _begin(self, now: float) -> Sequence[Order]:
+        if self.value.live_at is not None:
+            return []
         left = (self.value.connect_by - self.shared.store.now()) / 1e6
         timeout = self.end_because(
             EndReason.CONNECT_TIMEOUT, "it did not become live within its connect_timeout"
@@ -215,7 +220,7 @@ class LiveSession:
         retiring = self.calls.retire(error)
         counted = replace(self.value, usage=self.conversation.usage)
         self.value = ended(counted, reason, detail, now=self.shared.store.now())
-        for name in ("connect", "idle", "duration", "presence"):
+        for name in ("connect", "idle", "link", "duration", "presence"):
             self.alarms.cancel(name)
         logged = ports.Append(type="session.ended", data={"reason": reason, "detail": detail})
         return [*retiring, ports.PutSession(session=self.value), logged]
@@ -227,9 +232,11 @@ class LiveSession:
         LIVE_SESSIONS.inc()
         self.calls.gone_live(now)
         self.alarms.cancel("connect")
-        limits = self.value.declaration.limits
+        self.alarms.cancel("link")
+        most = self.value.declaration.limits.idle_timeout
+        left = max(most - self.calls.quiet_for, min(most, SPARE_SECONDS))
         idle = self.end_because(EndReason.IDLE_TIMEOUT, "nobody spoke for its idle_timeout")
-        self.alarms.set("idle", now + limits.idle_timeout, idle)
+        self.alarms.set("idle", now + left, idle)
         went_live = ports.Append(type="session.live", data=self.calls.facts())
         return [ports.PutSession(session=self.value), went_live]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 __all__ = ["Tools"]
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
 from agentfield.executions.model import Execution, Status
-from agentfield.live.orders import Order
+from agentfield.live.orders import Order, Then
 from agentfield.live.whole import Whole
 from agentfield.sessions import ports
 from agentfield.sessions.effects import RunTool
@@ -37,12 +38,24 @@ class Tools:
         """Calls that were cancelled before they were executions."""
         self._invoked: set[str] = set()
         """Executions that the client has asked for."""
+        self._unfinished: set[str] = set()
+        """Those of them whose end is not in the replayed log."""
         self._changed = asyncio.Event()
 
     def replay(self, type_: str, data: Mapping[str, Any]) -> None:
         """Take in an event of the log: what the client has asked for is not logged again."""
-        if type_ == "tool.started" and data["call_id"] is None:
+        if data.get("call_id", "") is not None:
+            return
+        if type_ == "tool.started":
             self._invoked.add(data["execution_id"])
+            self._unfinished.add(data["execution_id"])
+        elif type_ == "tool.finished":
+            self._unfinished.discard(data["execution_id"])
+
+    def resume(self, calls: Iterable[ToolCall]) -> Sequence[Order]:
+        """Go on where the replayed log ends; ``calls`` are the model's."""
+        self._executions.update((c.call_id, c.execution_id) for c in calls if c.execution_id)
+        return [Then(run=partial(self._take_up, each)) for each in sorted(self._unfinished)]
 
     def run(self, order: RunTool) -> None:
         """Run a tool that the model called."""
@@ -186,6 +199,12 @@ class Tools:
         if order.call_id in self._cut:
             await runs.cancel(execution_id, CUT)
         return await runs.outcome(execution)
+
+    def _take_up(self, execution_id: str) -> None:
+        self._session.errands.run(self._follow(execution_id), "client-tool")
+
+    async def _follow(self, execution_id: str) -> None:
+        await self._finish(await self._session.shared.runs.get(execution_id))
 
     async def _finish(self, execution: Execution) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from agentfield.providers.openai_commands import (
     cancel_frames,
     delete_frame,
+    look_frame,
     output_frame,
     speech_frame,
 )
@@ -33,7 +34,10 @@ from agentfield.sessions.provider import (
     Configured,
     CreateSpeech,
     DeleteItem,
+    ItemMissing,
+    Probe,
     ProviderEvent,
+    RetrieveItem,
     SendToolOutput,
 )
 
@@ -47,6 +51,7 @@ class Codec:
         self._voice = configuration.voice
         self._updates = itertools.count(1)
         self._unanswered: list[str] = []
+        self._looked_for: set[str] = set()
         self._decoder = Decoder()
 
     def encode(self, command: Command) -> list[Frame]:
@@ -62,6 +67,9 @@ class Codec:
                 return [output_frame(command)]
             case DeleteItem():
                 return [delete_frame(command)]
+            case Probe() | RetrieveItem():
+                self._looked_for.add(command.item_id)
+                return [look_frame(command)]
             case _:
                 assert_never(command)
 
@@ -70,7 +78,12 @@ class Codec:
         match frame:
             case {"type": "session.updated", "session": dict() as session}:
                 return self._updated(session)
+            case {"type": "conversation.item.retrieved", "item": {"id": str() as found}}:
+                self._looked_for.discard(found)
             case {"type": "error", "error": {"event_id": str() as refused}}:
+                if refused in self._looked_for:
+                    self._looked_for.discard(refused)
+                    return [ItemMissing(item_id=refused)]
                 self._unanswered = [update for update in self._unanswered if update != refused]
         return self._decoder.decode(frame)
 

@@ -5,10 +5,24 @@ Every frame has an ``event_id`` of ours, which an error about it repeats.
 
 from __future__ import annotations
 
-__all__ = ["COMMAND_KEY", "cancel_frames", "delete_frame", "output_frame", "speech_frame"]
+__all__ = [
+    "COMMAND_KEY",
+    "cancel_frames",
+    "delete_frame",
+    "look_frame",
+    "output_frame",
+    "speech_frame",
+]
 
 from agentfield.providers.openai_session import Frame
-from agentfield.sessions.provider import CancelSpeech, CreateSpeech, DeleteItem, SendToolOutput
+from agentfield.sessions.provider import (
+    CancelSpeech,
+    CreateSpeech,
+    DeleteItem,
+    Probe,
+    RetrieveItem,
+    SendToolOutput,
+)
 
 COMMAND_KEY = "agentfield_command"
 """Where a response's metadata has our id of the command that asked for it."""
@@ -54,6 +68,19 @@ def output_frame(command: SendToolOutput) -> Frame:
 def delete_frame(command: DeleteItem) -> Frame:
     """Return the removal of an item."""
     return {"type": "conversation.item.delete", "event_id": "delete", "item_id": command.item_id}
+
+
+def look_frame(command: Probe | RetrieveItem) -> Frame:
+    """Return the question for an item, or one that stands at the end for a moment.
+
+    An error about it carries the item's id.
+    """
+    item_id = command.item_id
+    if isinstance(command, RetrieveItem):
+        return {"type": "conversation.item.retrieve", "event_id": item_id, "item_id": item_id}
+    content = [{"type": "input_text", "text": command.text}]
+    item = {"id": item_id, "type": "message", "role": "system", "content": content}
+    return {"type": "conversation.item.create", "event_id": item_id, "item": item}
 
 
 def _request_to_say(text: str) -> str:

@@ -21,6 +21,7 @@ from agentfield.sessions.provider import (
     HeardDelta,
     HeardFailed,
     ItemAdded,
+    ItemFound,
     PlaybackCleared,
     PlaybackStarted,
     PlaybackStopped,
@@ -160,6 +161,22 @@ def _item_added(frame: Json) -> ItemAdded:
     )
 
 
+def _item_found(frame: Json) -> ItemFound:
+    item = _object(frame, "item")
+    kinds = {_text(part, "type") for part in _objects(item, "content")}
+    return ItemFound(
+        item_id=_text(item, "id"),
+        type=_text(item, "type"),
+        role=_text(item, "role"),
+        status=_text(item, "status"),
+        spoken=bool(kinds & (_SPOKEN | {"input_audio"})),
+        text=_words(item),
+        call_id=_text(item, "call_id"),
+        name=_text(item, "name"),
+        arguments=_text(item, "arguments"),
+    )
+
+
 def _begun(frame: Json) -> SpeechBegun:
     response = _object(frame, "response")
     return SpeechBegun(response_id=_text(response, "id"), command_id=_command_of(response))
@@ -195,6 +212,7 @@ _PLAIN: Mapping[str, Callable[[Json], ProviderEvent]] = {
         item_id=_text(frame, "item_id"), code=_code(_object(frame, "error"))
     ),
     "conversation.item.added": _item_added,
+    "conversation.item.retrieved": _item_found,
     "conversation.item.truncated": lambda frame: Truncated(
         item_id=_text(frame, "item_id"), audio_ms=_number(frame, "audio_end_ms")
     ),

@@ -40,7 +40,8 @@ class Link:
                     continue
                 case aiohttp.WSMsgType.CLOSE:
                     detail = f"{message.data} {message.extra or ''}".strip()
-                    yield LinkClosed(by_provider=True, detail=detail)
+                    is_over = message.data == aiohttp.WSCloseCode.OK
+                    yield LinkClosed(by_provider=is_over, detail=detail)
                     return
                 case _:
                     yield LinkClosed(by_provider=False, detail="connection lost")

@@ -29,6 +29,8 @@ _ANSWERS = {"application/sdp", "text/plain"}
 """The second is what the provider sends, the first what it documents."""
 _RETRY_S = 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
+_LATER_PAUSE_S = 5.0
+"""The longest pause once an outage has lasted for longer than a new call is waited for."""
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 """Deadlines span several steps and are set around them."""
 _CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)
@@ -67,13 +69,19 @@ class OpenAIRealtime:
 
     @asynccontextmanager
     async def attach(
-        self, external_id: str, configuration: Configuration
+        self,
+        external_id: str,
+        configuration: Configuration,
+        *,
+        age: float = 0.0,
+        patience: float | None = None,
     ) -> AsyncIterator[CallLink]:
         """Attach to a call that was taken; leaving the block does not end the call.
 
-        Raises ProviderFailed; its metadata has ``gone`` = ``true`` if the call stayed unknown.
+        One that is older than the attach time is gone if it is not known. Raises ProviderFailed;
+        its metadata has ``gone`` = ``true`` for such a call, or one that stayed unknown.
         """
-        async with await self._connected(external_id) as socket:
+        async with await self._connected(external_id, age, patience) as socket:
             link = Link(socket, Codec(configuration))
             await link.send(Configure(configuration=configuration))
             yield link
@@ -124,17 +132,23 @@ class OpenAIRealtime:
             told = await self._in_time(response.read(), deadline)
             raise refusal(self._profile, response.status, response.headers, body=told)
 
-    async def _connected(self, external_id: str) -> aiohttp.ClientWebSocketResponse:
-        """Return a sideband, which a new call may refuse for a while."""
-        deadline, pause = _now() + self._profile.attach_for_s, _FIRST_PAUSE_S
+    async def _connected(
+        self, external_id: str, age: float, patience: float | None
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Return a sideband, which a new call may refuse for a while, and a provider in trouble."""
+        began_at, usual = _now(), self._profile.attach_for_s
+        pause, deadline = _FIRST_PAUSE_S, began_at + (usual if patience is None else patience)
         while True:
             try:
-                return await self._handshake(external_id, deadline)
+                return await self._handshake(external_id, min(deadline, _now() + usual))
             except ProviderFailed as failed:
-                if _is_final(failed) or _now() + pause >= deadline:
+                until = began_at + usual - age if _is_gone(failed) else deadline
+                wait = max(pause, failed.retry_after or 0.0)
+                if _is_final(failed) or _now() + wait >= until:
                     raise
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            await asyncio.sleep(wait)
+            longest = _LONGEST_PAUSE_S if _now() < began_at + usual else _LATER_PAUSE_S
+            pause = min(2 * pause, longest)
 
     async def _handshake(
         self, external_id: str, deadline: float
@@ -176,6 +190,10 @@ class OpenAIRealtime:
 
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"}
+
+
+def _is_gone(failed: ProviderFailed) -> bool:
+    return failed.metadata.get("gone") == "true"
 
 
 def _is_final(failed: ProviderFailed) -> bool:

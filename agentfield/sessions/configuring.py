@@ -66,6 +66,11 @@ class Configuring:
     def deadline(self) -> float:
         return min(self._waiting.values(), default=math.inf)
 
+    def restore(self, command_id: str, now: float) -> None:
+        """Go on with a change that may not have been confirmed; empty: there is none."""
+        if command_id:
+            self._waiting[command_id] = now + CONFIRM_SECONDS
+
     def begin(self) -> None:
         """Begin with a link whose adapter has sent the configuration, as it was when it began."""
         self.live, self._linked, self._unconfirmed, self._accepted = False, True, True, None
@@ -83,7 +88,10 @@ class Configuring:
         self.instructions = self.instructions if instructions is None else instructions
         self.tools = self.tools if tools is None else tuple(tools)
         self._out.log(
-            "configuration.changed", instructions=self.instructions, tool_targets=self._targets()
+            "configuration.changed",
+            instructions=self.instructions,
+            tool_targets=self._targets(),
+            request=command_id,
         )
         self._waiting[command_id] = now + CONFIRM_SECONDS
         if self._linked:

@@ -19,7 +19,7 @@ __all__ = [
     "Updated",
 ]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,12 +130,16 @@ class Outbox:
     """Effects in the order they were decided, until they are taken."""
 
     _effects: list[Effect] = field(default_factory=list)
+    observe: Callable[[str, Mapping[str, Any]], None] | None = None
+    """Is told what is logged."""
 
     def put(self, effect: Effect) -> None:
         self._effects.append(effect)
 
     def log(self, type_: str, **data: Any) -> None:
         self._effects.append(Log(type=type_, data=data))
+        if self.observe is not None:
+            self.observe(type_, data)
 
     def take(self) -> list[Effect]:
         effects, self._effects = self._effects, []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Listening"]
 
+from collections.abc import Mapping
+from typing import Any
+
 from agentfield.contract.turns import Turns
 from agentfield.sessions.effects import Live, Outbox
 from agentfield.sessions.provider import (
@@ -27,9 +30,12 @@ class Listening:
         self._turns = turns
         self._transcribed = transcribed
         self._timeout = transcript_timeout
-        self._committed: set[str] = set()
+        self._committed: dict[str, None] = {}
+        """In their order."""
         self._known: set[str] = set()
         """Turns whose words are known, or known to be missing."""
+        self._late: set[str] = set()
+        """Turns whose words were not waited for any longer."""
         self._due: dict[str, float] = {}
 
     @property
@@ -41,7 +47,27 @@ class Listening:
         """Give up waiting for what is late."""
         for item_id in [item_id for item_id, at in self._due.items() if at <= now]:
             del self._due[item_id]
+            self._late.add(item_id)
             self._log("turn.timed_out", item_id=item_id)
+
+    def replay(self, type_: str, data: Mapping[str, Any]) -> None:
+        """Take in an event of the log, as history."""
+        match type_:
+            case "turn.committed":
+                self._committed[data["item_id"]] = None
+            case "turn.transcribed" | "turn.failed":
+                self._known.add(data["item_id"])
+            case "turn.timed_out":
+                self._late.add(data["item_id"])
+
+    def wait_anew(self, now: float) -> None:
+        """Give the words of turns the whole time to come from now on: nobody has listened."""
+        unknown = [each for each in self._committed if each not in self._known | self._late]
+        self._due = dict.fromkeys(unknown, now + self._timeout)
+
+    def unheard(self, most: int) -> list[str]:
+        """Return the latest turns whose words are not known, at most so many."""
+        return [item_id for item_id in self._committed if item_id not in self._known][-most:]
 
     def started(self, event: SpeechStarted) -> None:
         self._out.log("speech.started", item_id=event.item_id, at_ms=event.at_ms)
@@ -53,7 +79,7 @@ class Listening:
         """Take in a complete turn; return whether it is new."""
         if event.item_id in self._committed:
             return False
-        self._committed.add(event.item_id)
+        self._committed[event.item_id] = None
         self._log(
             "turn.committed",
             item_id=event.item_id,
@@ -70,7 +96,7 @@ class Listening:
         """Take in a turn that was typed; return whether it is new."""
         if item.item_id in self._committed:
             return False
-        self._committed.add(item.item_id)
+        self._committed[item.item_id] = None
         self._log(
             "turn.committed",
             item_id=item.item_id,

@@ -19,6 +19,7 @@ __all__ = [
     "ended",
     "failed_by",
     "live",
+    "relinking",
     "unconnected",
 ]
 
@@ -209,6 +210,13 @@ def live(session: Session, *, now: int) -> Session:
     if session.state is not State.CONNECTING:
         return session
     return replace(session, state=State.LIVE, live_at=session.live_at or now)
+
+
+def relinking(session: Session) -> Session:
+    """Return it waiting for a link to its call again; unchanged unless it had one."""
+    if session.state is not State.LIVE:
+        return session
+    return replace(session, state=State.CONNECTING)
 
 
 def unconnected(session: Session) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["heard_parts", "outcome_of", "spoken_words", "what_was_spoken"]
 
 from agentfield.sessions.effects import Spoken
-from agentfield.sessions.speech import HeardPart, Piece, Response
+from agentfield.sessions.pieces import HeardPart, Piece, Response
 from agentfield.sessions.words import expected_seconds, heard_words, same_words
 
 

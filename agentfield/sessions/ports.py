@@ -208,6 +208,9 @@ class Store(Protocol):
     async def calls_in(self, state: CallState) -> list[ProviderCall]:
         """Return all provider calls in a state, the oldest first."""
 
+    async def tool_calls(self, provider_call_id: str) -> list[ToolCall]:
+        """Return the tool calls of a provider call."""
+
     async def settle_call(self, provider_call_id: str, state: CallState) -> None:
         """Note what became of a provider call; ENDED and ABANDONED get the time as well."""
 

@@ -23,14 +23,18 @@ __all__ = [
     "HeardDelta",
     "HeardFailed",
     "ItemAdded",
+    "ItemFound",
+    "ItemMissing",
     "LinkClosed",
     "OfferRequest",
     "PlaybackCleared",
     "PlaybackStarted",
     "PlaybackStopped",
+    "Probe",
     "Provider",
     "ProviderEvent",
     "ProviderRefused",
+    "RetrieveItem",
     "SendToolOutput",
     "SpeechBegun",
     "SpeechDone",
@@ -57,6 +61,8 @@ from agentfield.sessions.provider_events import (
     HeardDelta,
     HeardFailed,
     ItemAdded,
+    ItemFound,
+    ItemMissing,
     LinkClosed,
     PlaybackCleared,
     PlaybackStarted,
@@ -165,7 +171,29 @@ class DeleteItem:
     item_id: str
 
 
-Command = Configure | CreateSpeech | CancelSpeech | SendToolOutput | DeleteItem
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Put an item of ours at the end: its ItemAdded tells which item was the last.
+
+    ItemMissing is the answer if it is refused.
+    """
+
+    item_id: str
+    """The id the item is to have."""
+    text: str
+    """Its words, by which one that was left behind is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrieveItem:
+    """Tell an item as it is now: ItemFound or ItemMissing."""
+
+    item_id: str
+
+
+Command = (
+    Configure | CreateSpeech | CancelSpeech | SendToolOutput | DeleteItem | Probe | RetrieveItem
+)
 
 
 # --- the port ---
@@ -230,12 +258,19 @@ class Adapter(Protocol):
         """
 
     def attach(
-        self, external_id: str, configuration: Configuration
+        self,
+        external_id: str,
+        configuration: Configuration,
+        *,
+        age: float = 0.0,
+        patience: float | None = None,
     ) -> AbstractAsyncContextManager[CallLink]:
         """Attach to a call that was taken; ``configuration`` is sent at once and compared with.
 
-        An id that is not known yet is tried again for the profile's attach time. Raises
-        ProviderFailed; its metadata has ``gone`` = ``true`` if there is no such call.
+        An id that is not known is tried again while the call is younger than the profile's attach
+        time; ``age`` is how old it is now, in seconds. What else may pass is tried again for
+        ``patience`` seconds, without it for the attach time. Raises ProviderFailed; its metadata
+        has ``gone`` = ``true`` if there is no such call.
         """
 
     async def hang_up(self, external_id: str) -> bool:

@@ -11,6 +11,8 @@ __all__ = [
     "HeardDelta",
     "HeardFailed",
     "ItemAdded",
+    "ItemFound",
+    "ItemMissing",
     "LinkClosed",
     "PlaybackCleared",
     "PlaybackStarted",
@@ -101,6 +103,32 @@ class ItemAdded:
     """Of a message that is typed: its text."""
     call_id: str = ""
     """Of a function call or its output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFound:
+    """An item as it is now: the answer to RetrieveItem."""
+
+    item_id: str
+    type: str
+    """As of ItemAdded."""
+    role: str = ""
+    status: str = ""
+    """``in_progress``, ``completed`` or ``incomplete``, where the provider says so."""
+    spoken: bool = False
+    """Of a message: it is audio."""
+    text: str = ""
+    """Of a message: its words, as far as the provider knows them."""
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemMissing:
+    """There is no item that was looked for, or no place for the one that was to look."""
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +238,7 @@ class LinkClosed:
     """The link is gone; always the last event of a link."""
 
     by_provider: bool
-    """It was closed in good order: the call is over. Else it broke."""
+    """It was closed in good order: the call is over. Else it broke, and the call may go on."""
     detail: str = ""
 
 
@@ -223,6 +251,8 @@ ProviderEvent = (
     | Heard
     | HeardFailed
     | ItemAdded
+    | ItemFound
+    | ItemMissing
     | SpeechBegun
     | AgentDelta
     | AgentSaid

@@ -8,9 +8,11 @@ from __future__ import annotations
 __all__ = ["Responses"]
 
 from collections import deque
+from collections.abc import Iterable
 
 from agentfield.contract.turns import Turns
 from agentfield.sessions.effects import Live, Outbox, Send
+from agentfield.sessions.pieces import Piece, Response
 from agentfield.sessions.provider import (
     AgentDelta,
     AgentSaid,
@@ -23,7 +25,7 @@ from agentfield.sessions.provider import (
     ToolCalled,
     Truncated,
 )
-from agentfield.sessions.speech import REMEMBERED, Response, Sequencer
+from agentfield.sessions.speech import REMEMBERED, Sequencer
 from agentfield.sessions.toolbook import ToolBook
 
 Playback = PlaybackStarted | PlaybackStopped | PlaybackCleared
@@ -42,6 +44,29 @@ class Responses:
         self._over: deque[str] = deque(maxlen=REMEMBERED)
         self.calling: list[Response] = []
         """Those that have called tools, after which the model may have to go on."""
+
+    def restore(self, calling: Iterable[Response], over: Iterable[str]) -> None:
+        """Go on with responses that called tools; what comes of those that are over is ignored."""
+        self.calling += calling
+        self._over += over
+
+    def found_words(self, event: AgentSaid) -> None:
+        """Take in words that were found: they are no sign that more will come."""
+        response = self._sequence.responses.get(event.response_id)
+        if response is not None:
+            response.said[event.item_id] = event.text
+        self._log_said(event, response)
+
+    def found_call(self, event: ToolCalled, now: float) -> None:
+        """Take in a call that was found; of whichever response it was, the model goes on after."""
+        if not self._book.called(event):
+            return
+        response = self._sequence.responses.get(event.response_id)
+        if response is None:
+            piece = Piece(command_id="", kind="own")
+            response = Response(response_id="", piece=piece, alive_at=now, cut={})
+            response.outcome = "unknown"
+        self._note_call(response, event.call_id)
 
     def begun(self, event: SpeechBegun, now: float, *, only_ours: bool) -> None:
         """Take in the begin of a response; what is not ours is cancelled if only ours may be."""
@@ -69,21 +94,20 @@ class Responses:
         if response is None:
             return
         response.said[event.item_id] = event.text
-        data = {
-            "item_id": event.item_id,
-            "response_id": event.response_id,
-            "command_id": response.piece.command_id,
-            "text": event.text,
-        }
-        self._out.log("agent.said", **data)
-        self._turns.add("agent.said", data, 0)
+        self._log_said(event, response)
 
     def called(self, event: ToolCalled, now: float) -> None:
         response = self._response(event.response_id, now)
-        if self._book.called(event) and response is not None:
-            response.calls.add(event.call_id)
-            if response not in self.calling:
-                self.calling.append(response)
+        is_new = self._book.called(event)
+        if response is None:
+            return
+        for found in self.calling:  # a call that was found, and this is its response
+            if not found.response_id and event.call_id in found.calls:
+                self.calling.remove(found)
+                is_new = True
+                break
+        if is_new:
+            self._note_call(response, event.call_id)
 
     def playback(self, event: Playback, now: float) -> None:
         is_start = isinstance(event, PlaybackStarted)
@@ -130,12 +154,27 @@ class Responses:
         self._sequence.over(response)
         self._over.append(response.response_id)
 
+    def _note_call(self, response: Response, call_id: str) -> None:
+        response.calls.add(call_id)
+        if response not in self.calling:
+            self.calling.append(response)
+
+    def _log_said(self, event: AgentSaid, response: Response | None) -> None:
+        data = {
+            "item_id": event.item_id,
+            "response_id": event.response_id,
+            "command_id": response.piece.command_id if response else "",
+            "text": event.text,
+        }
+        self._out.log("agent.said", **data)
+        self._turns.add("agent.said", data, 0)
+
     def _response(self, response_id: str, now: float, command_id: str = "") -> Response | None:
         """Return a response, new or known; None for one that is over."""
         if response_id in self._over:
             return None
         response = self._sequence.begun(response_id, command_id, now)
-        response.alive_at = now
+        response.alive_at, response.settles_at = now, None
         if response.piece.stopped:
             self._cancel(response)
         return response

@@ -15,9 +15,11 @@ from agentfield.sessions.outcomes import (
     spoken_words,
     what_was_spoken,
 )
+from agentfield.sessions.pieces import HeardPart, Piece, Response
 from agentfield.sessions.provider import CancelSpeech, CreateSpeech
+from agentfield.sessions.recalling import Recalling
 from agentfield.sessions.responses import Responses
-from agentfield.sessions.speech import HeardPart, Piece, Response, Sequencer
+from agentfield.sessions.speech import Sequencer
 from agentfield.sessions.toolbook import ToolBook
 from agentfield.sessions.words import same_words
 from agentfield.v1 import errors
@@ -55,8 +57,27 @@ class Speaking:
         return self._sequence.speaking
 
     @property
+    def adrift(self) -> str:
+        """The one response that was under way when a link was lost; empty: there is no one such."""
+        adrift = [r for r in self._sequence.responses.values() if r.settles_at is not None]
+        return adrift[0].response_id if len(adrift) == 1 else ""
+
+    @property
     def deadline(self) -> float:
         return self._sequence.deadline()
+
+    def restore(self, recalled: Recalling) -> None:
+        """Go on with what was under way when nobody listened any more."""
+        self._sequence.restore(recalled.open(), recalled.asked())
+        self.responses.restore(recalled.calling(), recalled.over())
+
+    def cast_adrift(self) -> None:
+        """Note that the link is gone, and the provider call goes on."""
+        self._sequence.cast_adrift()
+
+    def settle_soon(self, now: float) -> None:
+        """Note that there is a link again to the same provider call."""
+        self._sequence.settle(now)
 
     def begin(self) -> None:
         """Begin anew with another provider call; what waits to be spoken still does."""
@@ -93,6 +114,10 @@ class Speaking:
             kind=piece.kind,
             text=piece.text,
             attempt=piece.attempt,
+            instructions=piece.instructions,
+            metadata=dict(piece.metadata),
+            request=piece.waits,
+            after=piece.after,
         )
         command = CreateSpeech(
             command_id=piece.command_id,
@@ -149,7 +174,7 @@ class Speaking:
         for piece in pieces:
             self._resolve(piece, None, "unknown")
         for response in responses:
-            if response.generating:
+            if response.generating and response.settles_at is None:
                 self._out.put(Send(command=CancelSpeech(response_id=response.response_id)))
             self._close(response, now, "unknown")
 
@@ -229,6 +254,7 @@ class Speaking:
             attempt=piece.attempt,
             waits=piece.waits,
             under_way=True,
+            after=response.response_id,
             turn=piece.turn,
         )
         piece.waits = ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 __all__ = ["ToolBook", "ToolOutcome"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentfield.sessions.arguments import Refusal, parse_arguments
 from agentfield.sessions.declaration import Declaration
 from agentfield.sessions.effects import CancelTool, Outbox, RunTool, Save, Send
 from agentfield.sessions.model import Tool, ToolCall
-from agentfield.sessions.provider import ItemAdded, SendToolOutput, ToolCalled
+from agentfield.sessions.provider import SendToolOutput, ToolCalled
 from agentfield.sessions.tools import (
     called_tool,
     error_output,
@@ -69,6 +69,35 @@ class ToolBook:
         self._cancelled.clear()
         self._item_ids.clear()
 
+    def restore(
+        self, provider_call_id: str, calls: Iterable[ToolCall], targets: Mapping[str, str]
+    ) -> None:
+        """Go on with a provider call: what has no output is run, again or at last.
+
+        To run a call again is to join its execution. ``targets`` are by call ids.
+        """
+        self.begin(provider_call_id)
+        for call in calls:
+            self._calls[call.call_id] = call
+            if call.output is not None:
+                self._item_ids[call.output_item_id] = call.call_id
+                continue
+            target = targets.get(call.call_id) or call.name
+            tool = Tool(entry=call.name, name=call.name, target=target)
+            known = next((each for each in self._tools() if each.target == target), tool)
+            self._start(call, known, call.arguments.encode() or b"{}")
+
+    def undelivered(self) -> list[str]:
+        """Return the items of the outputs that the provider has not confirmed."""
+        calls = [self._calls[call_id] for call_id in self._item_ids.values()]
+        return [call.output_item_id for call in calls if not call.delivered]
+
+    def resend(self, item_id: str) -> None:
+        """Send an output again that is not in the conversation."""
+        call = self._calls.get(self._item_ids.get(item_id, ""))
+        if call is not None and call.output is not None and not call.delivered:
+            self._send(call.call_id, item_id, call.output)
+
     def find(self, call_id: str) -> ToolCall | None:
         """Return a call as it was received, if it was."""
         return self._calls.get(call_id)
@@ -93,15 +122,15 @@ class ToolBook:
             tool = called_tool(self._tools(), event.name)
             arguments = parse_arguments(tool, event.arguments)
         except Refusal as refusal:
-            self._refuse(call, refusal)
+            self._refuse(call, event, refusal)
         else:
-            self._run(call, tool, arguments)
+            self._run(call, event, tool, arguments)
         return True
 
     def started(self, call_id: str, execution_id: str) -> None:
         """Note that a call has become an execution."""
         call = self._calls.get(call_id)
-        if call is not None:
+        if call is not None and call.execution_id != execution_id:
             self._calls[call_id] = replace(call, execution_id=execution_id)
             self._out.put(Save(call=self._calls[call_id]))
             target = self._running[call_id].target if call_id in self._running else ""
@@ -132,22 +161,28 @@ class ToolBook:
                 self._cancelled.add(call_id)
                 self._out.put(CancelTool(call_id=call_id))
 
-    def output_added(self, item: ItemAdded) -> bool:
+    def owns(self, item_id: str) -> bool:
+        """Return whether an item is one of our outputs."""
+        return item_id in self._item_ids
+
+    def delivered(self, item_id: str) -> bool:
         """Note an output in the conversation; return whether it is one of ours."""
-        call_id = self._item_ids.get(item.item_id)
+        call_id = self._item_ids.get(item_id)
         if call_id is None:
             return False
         call = self._calls[call_id]
         if not call.delivered:
             self._calls[call_id] = replace(call, delivered=True)
-            self._out.log("tool.delivered", call_id=call_id, item_id=item.item_id)
+            self._out.log("tool.delivered", call_id=call_id, item_id=item_id)
             self._out.put(Save(call=self._calls[call_id]))
         return True
 
-    def _refuse(self, call: ToolCall, refusal: Refusal) -> None:
+    def _refuse(self, call: ToolCall, event: ToolCalled, refusal: Refusal) -> None:
         self._out.log(
             "tool.refused",
             call_id=call.call_id,
+            item_id=event.item_id,
+            response_id=event.response_id,
             name=call.name,
             source="model",
             reason=refusal.reason,
@@ -156,16 +191,21 @@ class ToolBook:
         self._out.put(Save(call=call))
         self._give(call.call_id, error_output(refusal.reason, refusal.message))
 
-    def _run(self, call: ToolCall, tool: Tool, arguments: bytes) -> None:
+    def _run(self, call: ToolCall, event: ToolCalled, tool: Tool, arguments: bytes) -> None:
         self._out.log(
             "tool.called",
             call_id=call.call_id,
+            item_id=event.item_id,
+            response_id=event.response_id,
             name=call.name,
             target=tool.target,
             arguments=call.arguments,
             source="model",
         )
         self._out.put(Save(call=call))
+        self._start(call, tool, arguments)
+
+    def _start(self, call: ToolCall, tool: Tool, arguments: bytes) -> None:
         self._running[call.call_id] = tool
         option = self._declaration.tool_option(tool.entry)
         self._out.put(
@@ -187,4 +227,7 @@ class ToolBook:
         self._item_ids[item_id] = call_id
         self._out.log("tool.output", call_id=call_id, item_id=item_id, output=output)
         self._out.put(Save(call=self._calls[call_id]))
+        self._send(call_id, item_id, output)
+
+    def _send(self, call_id: str, item_id: str, output: str) -> None:
         self._out.put(Send(command=SendToolOutput(item_id=item_id, call_id=call_id, output=output)))

@@ -16,8 +16,8 @@ from agentfield.store.session_rows import (
     insert_events,
     put_call,
     put_session,
-    put_tool_call,
 )
+from agentfield.store.session_tools import put_tool_call
 
 
 def apply_changes(

@@ -9,17 +9,15 @@ __all__ = [
     "call_of",
     "extend_log",
     "find_session",
-    "functions",
     "hold_session",
     "insert_events",
     "insert_session",
     "put_call",
     "put_session",
-    "put_tool_call",
     "session_of",
 ]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -32,9 +30,7 @@ from agentfield.sessions.model import (
     ProviderCall,
     Session,
     State,
-    ToolCall,
 )
-from agentfield.sessions.ports import DeclaredFunction
 from agentfield.sessions.snapshot import (
     declaration_from_json,
     declaration_json,
@@ -239,42 +235,3 @@ def put_call(connection: Connection, call: ProviderCall, *, epoch: int) -> None:
             epoch,
         ),
     )
-
-
-def put_tool_call(connection: Connection, call: ToolCall, *, now: int) -> None:
-    """Store a tool call, new or changed; of its delivery the first time is kept."""
-    c = call
-    connection.execute(
-        "INSERT INTO tool_calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (provider_call_id, provider_tool_call_id) DO UPDATE SET"
-        " execution_id = excluded.execution_id, output_item_id = excluded.output_item_id,"
-        " output = excluded.output,"
-        " delivered_at = coalesce(tool_calls.delivered_at, excluded.delivered_at)",
-        (
-            c.provider_call_id,
-            c.call_id,
-            c.session_id,
-            c.execution_id,
-            c.name,
-            c.arguments,
-            c.output_item_id,
-            c.output,
-            now if c.delivered else None,
-        ),
-    )
-
-
-def functions(connection: Connection, targets: Sequence[str]) -> Mapping[str, DeclaredFunction]:
-    """Return those of the functions that are declared now, by ``node.function``."""
-    found: dict[str, DeclaredFunction] = {}
-    for target in targets:
-        node_id, _, name = target.partition(".")
-        row = connection.execute(
-            "SELECT description, input_schema FROM functions WHERE node_id = ? AND name = ?",
-            (node_id, name),
-        ).fetchone()
-        if row:
-            found[target] = DeclaredFunction(
-                node_id=node_id, name=name, description=row[0], input_schema=row[1]
-            )
-    return found

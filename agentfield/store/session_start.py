@@ -17,11 +17,11 @@ from agentfield.store.session_rows import (
     UNFINISHED,
     extend_log,
     find_session,
-    functions,
     insert_events,
     insert_session,
     put_session,
 )
+from agentfield.store.session_tools import functions
 
 RPC = "StartSession"
 

@@ -7,7 +7,7 @@ __all__ = ["SqlSessions", "newest_sessions"]
 from collections.abc import Callable, Mapping, Sequence
 
 from agentfield.executions.ports import Scope
-from agentfield.sessions.model import CallState, Event, ProviderCall, Session, State
+from agentfield.sessions.model import CallState, Event, ProviderCall, Session, State, ToolCall
 from agentfield.sessions.ports import (
     Begun,
     Change,
@@ -28,10 +28,10 @@ from agentfield.store.session_rows import (
     UNFINISHED,
     call_of,
     find_session,
-    functions,
     session_of,
 )
 from agentfield.store.session_start import start_session
+from agentfield.store.session_tools import find_tool_calls, functions
 from agentfield.store.session_words import delete_session, expire_sessions, something_expired
 
 _UNFINISHED = (
@@ -108,6 +108,9 @@ class SqlSessions:
         sql = f"SELECT {CALL} FROM provider_calls WHERE {condition}"
         rows = await self._db.read(lambda c: c.execute(sql, (value,)).fetchall())
         return [call_of(row) for row in rows]
+
+    async def tool_calls(self, provider_call_id: str) -> list[ToolCall]:
+        return await self._db.read(lambda c: find_tool_calls(c, provider_call_id))
 
     async def settle_call(self, provider_call_id: str, state: CallState) -> None:
         def run(connection: Connection) -> None:

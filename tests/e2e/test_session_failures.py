@@ -188,45 +188,6 @@ async def test_over_the_limit_of_sessions_nothing_starts_until_one_has_ended(
     assert status == 201
 
 
-async def test_a_killed_server_leaves_no_call_behind(world: VoiceWorld) -> None:
-    server = await world.server()
-    await world.agents("stock.py", "desk.py")
-    async with placing() as caller:
-        _, started = await world.rest("POST", START.format("desk.model"))
-        _, waiting = await world.rest("POST", START.format("desk.model"))
-        offer = (await caller.offer()).encode()
-        _, answer = await world.rest("POST", started["offer_url"], data=offer)
-        await caller.take(answer)
-        await caller.hears_silence()
-        await server.kill()
-        await world.server()
-        await world.hung_up()
-        session = await settled(world, started["session_id"])
-        assert (session.state, session.end_reason) == ("ended", "internal_error")
-        async with Client(world.grpc_address) as client:
-            events = [event async for event in client.sessions.watch(started["session_id"])]
-            assert [e.sequence for e in events if e.sequence] == list(range(1, len(events) + 1))
-            root = await client.get(started["root_execution_id"])
-            assert root.status == "failed"
-            # What waited for its offer goes on, with the same handler.
-            assert (await client.sessions.get(waiting["session_id"])).state == "pending"
-            await client.sessions.end(waiting["session_id"])
-
-
-async def test_a_server_that_is_told_to_stop_hangs_up_first(world: VoiceWorld) -> None:
-    server = await world.server()
-    await world.agents("stock.py", "desk.py")
-    async with placing() as caller:
-        _, started = await world.rest("POST", START.format("desk.model"))
-        offer = (await caller.offer()).encode()
-        _, answer = await world.rest("POST", started["offer_url"], data=offer)
-        await caller.take(answer)
-        await caller.hears_silence()
-        assert await server.terminate() == 0
-    assert sum(map(is_hang_up, world.simulator.journal.entries())) == 1
-    assert list(world.simulator.calls()) == []
-
-
 async def test_a_hang_up_that_fails_is_repeated_until_it_is_confirmed(world: VoiceWorld) -> None:
     await world.desk(script=Script(faults=[Fault(on="hangup", status=500, times=2)]))
     async with calling(world, "desk.model") as call:

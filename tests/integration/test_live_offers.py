@@ -240,15 +240,6 @@ async def test_a_call_that_the_provider_closes_is_over_without_a_hang_up() -> No
         assert at.hang_ups() == []
 
 
-async def test_a_link_that_breaks_ends_the_session_and_hangs_up() -> None:
-    async with desk() as at:
-        line, _ = await at.led()
-        at.provider.drop_sidebands(await line.external_id())
-        assert await line.ended() == "provider_error"
-        await line.calls_are("ended")
-        assert at.hang_ups() == [await line.external_id()]
-
-
 async def test_a_call_that_lasts_too_long_for_the_provider_ends() -> None:
     async with desk(script=Script(lasts_ms=1000)) as at:
         line = await at.start("plain")

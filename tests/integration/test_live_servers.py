@@ -116,6 +116,7 @@ async def test_a_server_that_goes_down_takes_no_further_command(tmp_path: Path) 
         live = await (await at.start("plain")).connect()
         waits = await at.start()
         handler = await at.worker.lead()
+        await live.end()
         here.stop.set()
         await live.calls_are("ending")
         async with asyncio.timeout(0.5):
@@ -216,17 +217,39 @@ async def test_a_handler_may_still_call_when_the_server_is_back_after_the_end(
             await agent.enter_async_context(app.serving(drain_timeout=0.1))
             line = await (await at.start("night.talk")).connect()
             await line.until("handler.started")
+            await line.end()
         async with here.up() as at:
             back.set()
             line = Line(at, line.started)
-            assert await line.ended() == "internal_error"
+            assert await line.ended() == "api_ended"
             await at.plane.until(line.started.root_execution_id, *ENDED)
             assert saved == ["BYE"]
             await agent.aclose()
 
 
-async def test_a_call_of_which_nobody_knows_is_abandoned_after_a_restart(tmp_path: Path) -> None:
+async def test_an_offer_that_is_with_the_provider_is_answered_before_the_server_goes_down(
+    tmp_path: Path,
+) -> None:
     late = Script(tells_of_leaving=False, faults=[Fault(on="offer", status=None, after_ms=500)])
+    async with server(tmp_path, late) as here:
+        async with here.up() as at:
+            await at.worker.connect()
+            line = await at.start("plain")
+            offering = at.begin(line.offer())
+            await at.offered()
+            here.stop.set()
+            assert (await offering).startswith("v=0")
+        async with here.up() as at:
+            line = Line(at, line.started)
+            await line.log_until("session.live", keep=True)
+            assert await line.offer() == await offering
+            await line.end()
+
+
+async def test_a_call_of_which_nobody_knows_is_abandoned_and_another_offer_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    late = Script(tells_of_leaving=False, faults=[Fault(on="offer", status=None, after_ms=3500)])
     async with server(tmp_path, late) as here:
         async with here.up() as at:
             await at.worker.connect()
@@ -239,10 +262,12 @@ async def test_a_call_of_which_nobody_knows_is_abandoned_after_a_restart(tmp_pat
         assert here.sql("SELECT state FROM provider_calls") == [("creating",)]
         async with here.up() as at:
             line = Line(at, line.started)
-            assert await line.ended() == "internal_error"
             await line.calls_are("abandoned")
-            assert at.hang_ups() == []
             await until(lambda: _is_true(bool(at.provider.calls())))  # it answers after all
+            await line.connect()
+            await line.calls_are("abandoned", "open")
+            assert at.hang_ups() == []
+            await line.end()
 
 
 async def test_a_call_that_was_left_open_is_hung_up_after_a_restart(tmp_path: Path) -> None:

@@ -692,14 +692,14 @@ async def test_frames_that_are_no_events_are_passed_over() -> None:
     async with beside(babble) as adapter, adapter.attach("rtc_1", CONFIGURATION) as link:
         closed = await Ear(link).until(LinkClosed)
 
-    assert closed == LinkClosed(by_provider=True, detail="4000 enough")
+    assert closed == LinkClosed(by_provider=False, detail="4000 enough")
 
 
 async def test_a_session_that_expires_says_so_and_is_closed() -> None:
     async with standing(Script(lasts_ms=400)) as stand, stand.connected() as (_, ear, _call):
         failed = await ear.until(Failed)
         assert (failed.expired, failed.fatal) == (True, True)
-        assert (await ear.until(LinkClosed)).by_provider is True
+        assert (await ear.until(LinkClosed)).by_provider is False  # whether it is over is asked
 
 
 async def test_a_hang_up_of_which_nothing_is_known_has_failed() -> None:

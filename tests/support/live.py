@@ -143,6 +143,10 @@ class Line:
                 self.log.add(value_of(message.event))
             return found
 
+    def follow_from(self, after: int) -> None:
+        """Watch again, from after a number on: the watch before was sent on."""
+        self._stream = self.watch(after)
+
     def watch(self, after: int = 0) -> Any:
         """Open a watch, with the key and not the token."""
         request = pb.WatchSessionRequest(session_id=self.session_id, after_sequence=after)

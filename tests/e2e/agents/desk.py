@@ -45,6 +45,14 @@ async def slowly(seconds: float) -> str:
 
 
 @app.skill()
+async def count(thing: str) -> str:
+    """Count a thing, which takes until the gate is open."""
+    note(ran="count")
+    await through_the_gate()
+    return f"seven {thing}s"
+
+
+@app.skill()
 def secret() -> str:
     """No session lists this."""
     note(ran="secret")
@@ -60,6 +68,7 @@ def save(words: list[str]) -> int:
 
 TOOLS = ["desk.look_up", "slowly"]
 app.add_session("model", **PAIR, tools=TOOLS)
+app.add_session("counter", **PAIR, tools=["count"])
 app.add_session("quiet", **PAIR, data_channel="refuse")
 app.add_session("brief", **PAIR, connect_timeout=1.5)
 app.add_session("idle", **PAIR, idle_timeout=1)

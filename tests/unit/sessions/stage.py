@@ -9,12 +9,14 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
 
+import orjson
+
 from agentfield.sessions import effects as e
 from agentfield.sessions import provider as p
 from agentfield.sessions.conversation import Conversation
 from agentfield.sessions.declaration import Declaration
 from agentfield.sessions.leading import Leader
-from agentfield.sessions.model import Session, Tool
+from agentfield.sessions.model import Event, Session, Tool
 from agentfield.sessions.toolbook import ToolOutcome
 from agentfield.v1 import errors
 
@@ -51,6 +53,11 @@ CommandT = TypeVar("CommandT", bound=p.Command)
 EffectT = TypeVar("EffectT", bound=e.Effect)
 
 
+def json_copy(data: Mapping[str, Any]) -> Any:
+    """Return data as a log gives it back."""
+    return orjson.loads(orjson.dumps(data))
+
+
 class Stage:
     """Plays provider, handler and clock to one conversation; time passes only when told to."""
 
@@ -59,6 +66,7 @@ class Stage:
     ) -> None:
         self.now = 1000.0
         self.effects: list[e.Effect] = []
+        self.leader, self.declared = leader, declared
         self._numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(1))
         has_handler = leader in {Leader.HANDLER, Leader.MODEL}
         facts = {"has_handler": has_handler, **declared}
@@ -71,6 +79,47 @@ class Stage:
         if live:
             self.link()
             self.tell(p.Configured(matches=True))
+
+    # --- when nobody listens ---
+
+    def replay(self, type_: str, **data: Any) -> None:
+        self.conversation.replay(Event(type=type_, data=data), self.now)
+
+    def after_restart(self, *, leader: Leader | None = None, later: float = 1.0) -> Stage:
+        """Return what goes on with the log, and the tool calls that are stored, of this one."""
+        after = Stage(leader or self.leader, live=False, **self.declared)
+        after._numbers = self._numbers
+        after.now = self.now + later
+        connecting = {"provider_call_id": "call_1", "generation": 1}
+        after.conversation.replay(Event(type="session.connecting", data=connecting), self.now)
+        for number, log in enumerate(self.all(e.Log), start=1):
+            stored = Event(type=log.type, data=json_copy(log.data), sequence=number)
+            after.conversation.replay(stored, self.now)
+        calls = {save.call.call_id: save.call for save in self.all(e.Save)}
+        after._take(after.conversation.resume(list(calls.values()), after.now))
+        return after
+
+    def lose_link(self) -> None:
+        self._take(self.conversation.unlinked())
+
+    def relink(self, *, last: str | None = None, answers: bool = True) -> None:
+        """Attach again, with all that is asked then answered: ``last`` is the last item."""
+        gap = {"from": "then", "to": "now"}
+        self._take(self.conversation.relinked(gap, self.now))
+        self.tell(p.Configured(matches=True))
+        if answers:
+            self.answer_probe(last)
+
+    def answer_probe(self, last: str | None = None) -> None:
+        """Have the item of ours put in, after the last one."""
+        probe = self.sent(p.Probe)[-1]
+        added = p.ItemAdded(
+            item_id=probe.item_id, previous_item_id=last, type="message", role="system"
+        )
+        self.tell(added)
+
+    def looked_up(self) -> list[str]:
+        return [command.item_id for command in self.sent(p.RetrieveItem)]
 
     # --- what happens ---
 

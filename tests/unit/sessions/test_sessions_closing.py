@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from unit.sessions.stage import CAPABILITIES, SESSION, Stage
 
@@ -11,6 +9,7 @@ from agentfield.sessions import effects as e
 from agentfield.sessions import provider as p
 from agentfield.sessions.conversation import Conversation
 from agentfield.sessions.leading import Leader
+from agentfield.sessions.model import Event
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.unit
@@ -260,18 +259,16 @@ def test_usage_whose_shape_changes_breaks_nothing() -> None:
 
 def test_usage_goes_on_from_what_was_used() -> None:
     conversation = Conversation(
-        replace(SESSION, usage={"total": 5}),
-        leader=Leader.PROVIDER,
-        capabilities=CAPABILITIES,
-        new_id=str,
+        SESSION, leader=Leader.PROVIDER, capabilities=CAPABILITIES, new_id=str
     )
+    conversation.replay(Event(type="usage", data={"usage": {"total": 5}}), 0.0)
     conversation.heard_from(p.SpeechDone(response_id="r", usage={"total": 2}), 0.0)
     assert conversation.usage == {"total": 7}
 
 
 def test_history_is_taken_in_again_and_its_open_turns_are_answered() -> None:
     stage = Stage()
-    stage.conversation.replay("turn.committed", {"item_id": "u1"}, 1)
-    stage.conversation.replay("turn.transcribed", {"item_id": "u1", "text": "Hi."}, 2)
+    stage.replay("turn.committed", item_id="u1")
+    stage.replay("turn.transcribed", item_id="u1", text="Hi.")
     stage.lead(Leader.MODEL)
     assert stage.asks() == 1

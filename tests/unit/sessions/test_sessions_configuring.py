@@ -118,6 +118,7 @@ def test_a_change_is_sent_and_answered_when_it_is_in_force() -> None:
     assert stage.one("configuration.changed") == {
         "instructions": "Be brief.",
         "tool_targets": {"talk": "shop.talk"},
+        "request": "update",
     }
     (command,) = stage.sent(p.Configure)
     assert command.configuration == stage.conversation.configuration

@@ -59,6 +59,10 @@ def test_a_text_waits_until_the_session_is_live() -> None:
         "kind": "say",
         "text": TEXT,
         "attempt": 1,
+        "instructions": None,
+        "metadata": {},
+        "request": "say",
+        "after": "",
     }
     # It is logged first: what is sent may only follow what is stored.
     asked, live = stage.all(e.Log)[-1], stage.all(e.GoLive)[0]

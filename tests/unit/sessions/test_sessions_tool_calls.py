@@ -46,6 +46,8 @@ def test_an_allowed_call_is_logged_and_stored_and_runs() -> None:
         type="tool.called",
         data={
             "call_id": "call-1",
+            "item_id": "call-1-item",
+            "response_id": "resp-1",
             "name": "look",
             "target": "shop.look",
             "arguments": '{"n": 1}',
@@ -163,6 +165,8 @@ def test_what_may_not_run_is_answered_at_once(
     assert says in refused["message"]
     assert {**refused, "message": ""} == {
         "call_id": "call-1",
+        "item_id": "call-1-item",
+        "response_id": "resp-1",
         "name": name,
         "source": "model",
         "reason": reason,
