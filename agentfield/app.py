@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
@@ -38,7 +37,7 @@ from agentfield.rpc.execution_service import ExecutionService
 from agentfield.rpc.interceptors import interceptors
 from agentfield.rpc.local import LocalTransport
 from agentfield.rpc.node_service import NodeService
-from agentfield.rpc.server import build_server, services
+from agentfield.rpc.server import build_server, listen, services
 from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
@@ -117,7 +116,7 @@ async def running(config: Config) -> AsyncIterator[App]:
             health,
         )
         server = build_server(served, chain, max_payload_bytes=config.limits.max_payload_bytes)
-        grpc_address = _listen(server, config.grpc_bind)
+        grpc_address = listen(server, config.grpc_bind, config.tls)
         await server.start()
         stack.push_async_callback(server.stop, STOP_SECONDS)
         transport = LocalTransport(served, chain)
@@ -187,15 +186,6 @@ async def _drain(
     await dispatcher.shut_down()
 
 
-def _listen(server: grpc.aio.Server, bind: str) -> str:
-    try:
-        port = server.add_insecure_port(bind)
-    except RuntimeError as error:
-        # gRPC's own text ends in advice on its debug log.
-        raise OSError(f"cannot listen on {bind}: it is in use, or not of this machine") from error
-    return f"{bind.rpartition(':')[0]}:{port}"
-
-
 async def _gateway(stack: AsyncExitStack, transport: LocalTransport, config: Config) -> str | None:
     if config.http_bind is None:
         return None
@@ -203,6 +193,7 @@ async def _gateway(stack: AsyncExitStack, transport: LocalTransport, config: Con
 
     gateway = GatewayConfig(
         http_bind=config.http_bind,
+        tls=config.tls,
         allowed_hosts=config.allowed_hosts,
         cors_origins=config.cors_origins,
         max_body_bytes=config.limits.max_payload_bytes + 64 * 1024,

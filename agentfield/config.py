@@ -20,6 +20,7 @@ from agentfield.process.flags import (
     comma_separated,
     read_origins,
 )
+from agentfield.process.tls import TlsFiles, add_tls_flags, tls_files
 
 MAX_DEPTH = 64
 REGISTRATION_LEASE = 300.0
@@ -47,6 +48,8 @@ class Config:
     """None: no gateway in this process."""
     metrics_bind: str | None
     """None: the gateway serves the metrics, or nobody."""
+    tls: TlsFiles | None
+    """Of both addresses. None: in the clear."""
     data_dir: Path
     keyring: Keyring | None
     """None: nobody needs a key."""
@@ -89,6 +92,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         grpc_bind=args.grpc_bind,
         http_bind=http_bind,
         metrics_bind=args.metrics_bind or None,
+        tls=tls_files(args, client_ca=args.tls_client_ca),
         data_dir=Path(args.data_dir).expanduser(),
         keyring=keyring,
         limits=Limits(
@@ -128,6 +132,13 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     )
     flags.flag(
         "--metrics-bind", "", "HOST:PORT", "where metrics are served, if not by a gateway in here"
+    )
+    add_tls_flags(flags)
+    flags.flag(
+        "--tls-client-ca",
+        "",
+        "FILE",
+        "PEM file of the CA whose certificates callers over gRPC must show; none: they show none",
     )
     flags.flag("--data-dir", str(_data_dir(environment)), "FOLDER", "where the database is")
     flags.flag("--api-keys", "", "FILE", "TOML file of the keys the server accepts; none: no keys")

@@ -27,6 +27,28 @@ _BARE: dict[int, type[errors.AgentFieldError]] = {
     grpc.StatusCode.PERMISSION_DENIED.value[0]: errors.PermissionDenied,
 }
 
+# What gRPC says of a server that is reached and not trusted, and what there is to do.
+_HANDSHAKES = {
+    "certificate has expired": "The control plane's certificate has expired.",
+    "CERTIFICATE_VERIFY_FAILED": (
+        "The control plane's certificate is not trusted here: AGENTFIELD_TLS_CA must name the file "
+        "of the CA that signed it."
+    ),
+    "Hostname Verification Check failed": (
+        "The control plane's certificate is not of the host that its address names: take the name "
+        "in the certificate."
+    ),
+    "WRONG_VERSION_NUMBER": (
+        "The control plane does not speak TLS at this address: without TLS it is HOST:PORT alone."
+    ),
+}
+
+
+class _HandshakeFailed(errors.ServerUnreachable):
+    """A server that is not trusted now will not be in a moment."""
+
+    retryable = False
+
 
 MAX_MESSAGE = 2048
 MAX_METADATA = 256
@@ -80,4 +102,8 @@ def error_from_rpc(error: grpc.aio.AioRpcError) -> errors.AgentFieldError:
             raw = value if isinstance(value, bytes) else value.encode()
             return error_from_status(status_pb2.Status.FromString(raw))
     code: int = error.code().value[0]
-    return error_from_status(status_pb2.Status(code=code, message=error.details() or ""))
+    details = error.details() or ""
+    for sign, message in _HANDSHAKES.items():
+        if sign in details:
+            return _HandshakeFailed(message)
+    return error_from_status(status_pb2.Status(code=code, message=details))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Service", "build_server", "grpc_options"]
+__all__ = ["Service", "build_server", "grpc_options", "listen", "services"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from agentfield.contract.facts import SERVICES
+from agentfield.process.tls import Certificate, TlsFiles
 from agentfield.rpc.interceptors import Around
 from agentfield.v1 import (
     agent_service_pb2_grpc,
@@ -85,3 +86,31 @@ def build_server(
     names = [service.descriptor.full_name for service in all_services]
     reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
     return server
+
+
+def listen(server: grpc.aio.Server, bind: str, tls: TlsFiles | None) -> str:
+    """Have a server listen on HOST:PORT, over TLS if files are given; return the address it has.
+
+    Each handshake uses the files as they are then. Raises OSError when that cannot be listened on.
+    """
+    try:
+        if tls is None:
+            port = server.add_insecure_port(bind)
+        else:
+            port = server.add_secure_port(bind, _credentials(Certificate(tls), tls))
+    except RuntimeError as error:
+        # gRPC's own text ends in advice on its debug log.
+        raise OSError(f"cannot listen on {bind}: it is in use, or not of this machine") from error
+    return f"{bind.rpartition(':')[0]}:{port}"
+
+
+def _credentials(certificate: Certificate, tls: TlsFiles) -> grpc.ServerCredentials:
+    def current() -> grpc.ServerCertificateConfiguration:
+        pems = certificate.pems
+        return grpc.ssl_server_certificate_configuration(
+            [(pems.key, pems.cert)], root_certificates=pems.client_ca
+        )
+
+    return grpc.dynamic_ssl_server_credentials(
+        current(), current, require_client_authentication=tls.client_ca is not None
+    )

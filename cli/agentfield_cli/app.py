@@ -53,7 +53,7 @@ def options(
             "--server",
             envvar="AGENTFIELD_GRPC",
             metavar="HOST:PORT",
-            help="Where the control plane is.",
+            help="Where the control plane is; grpcs://HOST:PORT is TLS.",
         ),
     ] = "localhost:8180",
     api_key: Annotated[

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 Server = Annotated[
     str | None,
-    typer.Option("-s", "--server", metavar="HOST:PORT", help="Where the control plane is."),
+    typer.Option(
+        "-s",
+        "--server",
+        metavar="HOST:PORT",
+        help="Where the control plane is; grpcs://HOST:PORT is TLS.",
+    ),
 ]
 ApiKey = Annotated[
     str | None, typer.Option("-k", "--api-key", metavar="KEY", help="The key to show it.")

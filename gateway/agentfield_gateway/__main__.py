@@ -37,7 +37,7 @@ class Unanswered(Refused):
 
 async def run(settings: Settings) -> None:
     """Serve until a signal drains it."""
-    async with connect(settings.grpc) as channel:
+    async with connect(settings.grpc, settings.client_tls) as channel:
         transport = GrpcTransport(channel)
         await refuse_without_keys(transport, settings)
         async with serve(transport, settings.gateway) as address:

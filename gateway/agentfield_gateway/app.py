@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from aiohttp import hdrs, web
 
 from agentfield.process.addresses import split_bind
+from agentfield.process.tls import Certificate
 from agentfield.v1 import errors
 from agentfield_gateway.config import GatewayConfig
 from agentfield_gateway.events import STARTED, send_failure
@@ -64,9 +65,10 @@ async def serve(transport: Transport, config: GatewayConfig) -> AsyncIterator[st
         # It waits this long for requests to finish, and once more after it has told them.
         shutdown_timeout=config.drain_seconds / 2,
     )
+    context = Certificate(config.tls).context() if config.tls else None
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
         yield f"{config.http_bind.rpartition(':')[0]}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

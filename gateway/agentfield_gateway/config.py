@@ -6,6 +6,8 @@ __all__ = ["GatewayConfig"]
 
 from dataclasses import dataclass
 
+from agentfield.process.tls import TlsFiles
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
@@ -13,6 +15,8 @@ class GatewayConfig:
 
     http_bind: str = "127.0.0.1:8080"
     """HOST:PORT to listen on; port 0 takes any."""
+    tls: TlsFiles | None = None
+    """None: in the clear."""
     allowed_hosts: tuple[str, ...] = ()
     """Further host names it answers for; ``*`` is any."""
     cors_origins: tuple[str, ...] = ()

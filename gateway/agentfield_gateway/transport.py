@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2
 
 from agentfield.contract.facts import SERVICES
 from agentfield.contract.status import error_from_rpc
+from agentfield.process.channels import ClientTls, open_channel
 
 Metadata = Sequence[tuple[str, str]]
 
@@ -53,9 +54,12 @@ class Transport(Protocol):
         ...
 
 
-def connect(address: str) -> grpc.aio.Channel:
-    """Return a channel to a control plane. It connects when it is used, and again when it must."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+def connect(address: str, tls: ClientTls) -> grpc.aio.Channel:
+    """Return a channel to a control plane. It connects when it is used, and again when it must.
+
+    Raises ConfigError like ``open_channel``.
+    """
+    return open_channel(address, options=_OPTIONS, tls=tls)
 
 
 class GrpcTransport:

@@ -26,6 +26,7 @@ from support.plane import (
 )
 
 from agentfield.identity import Caller
+from agentfield.process.channels import ClientTls
 from agentfield_gateway import GatewayConfig, GrpcTransport, Transport, serve
 from agentfield_gateway.routes import contract_routes
 from agentfield_gateway.transport import connect
@@ -38,7 +39,7 @@ Reach = Callable[[Plane], AbstractAsyncContextManager[Transport]]
 
 @asynccontextmanager
 async def over_grpc(plane: Plane) -> AsyncIterator[Transport]:
-    async with connect(plane.app.grpc_address) as channel:
+    async with connect(plane.app.grpc_address, ClientTls()) as channel:
         yield GrpcTransport(channel)
 
 

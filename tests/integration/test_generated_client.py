@@ -76,7 +76,7 @@ async def test_it_registers_executes_reports_and_polls(served: Served) -> None:
     listed = await client("list_executions", node_id="desk", page_size=1)
     assert [each.execution_id for each in listed.executions] == [asked.parsed.execution_id]
     workflow = await client("get_workflow", asked.parsed.run_id)
-    assert workflow.executions[0].target == "desk.find"
+    assert (workflow.dag.agent_node_id, workflow.dag.reasoner_id) == ("desk", "find")
 
 
 @pytest.mark.parametrize("family", ["", "_2"])

@@ -45,8 +45,8 @@ _NODE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 class Agent:
     """A node of the control plane.
 
-    ``server`` is ``host:port`` (else AGENTFIELD_GRPC, else localhost:8180), ``api_key`` the key to
-    show (else AGENTFIELD_API_KEY). ``max_executions`` is how many executions this process works on
+    ``server`` is ``host:port``, or ``grpcs://host:port`` for TLS (else AGENTFIELD_GRPC, else
+    localhost:8180), ``api_key`` the key to show (else AGENTFIELD_API_KEY). ``max_executions`` is how many executions this process works on
     at once, not counting those that wait for calls of their own, ``max_sessions`` how many session
     handlers it runs beside them.
     """

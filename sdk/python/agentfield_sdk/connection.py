@@ -6,9 +6,9 @@ __all__ = ["Connection"]
 
 import asyncio
 import os
-import re
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 import grpc
 
 from agentfield.contract.status import error_from_rpc
+from agentfield.process.channels import ClientTls, check_address, open_channel
+from agentfield.process.flags import ConfigError
 from agentfield.v1.agent_service_pb2 import (
     InterruptRequest,
     RespondRequest,
@@ -46,7 +48,6 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 DEFAULT_SERVER = "localhost:8180"
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):[0-9]{1,5}")
 RETRY_SECONDS = 30.0
 # An attempt that lasted this long had reached the server: connecting takes less.
 _REACHED_SECONDS = 10.0
@@ -79,24 +80,25 @@ _CHANNEL_OPTIONS = (
 class Connection:
     """A channel with credentials, the current execution's metadata, retries and typed errors.
 
-    ``server`` is ``host:port`` (else AGENTFIELD_GRPC, else localhost:8180), ``api_key`` the key to
-    show (else AGENTFIELD_API_KEY); a session's token may stand in its place for that session. The
-    channel is not encrypted: across machines, keep it inside a
-    network you trust. Use it as an async context manager; it connects on first use.
+    ``server`` is ``host:port``, or ``grpcs://host:port`` for TLS (else AGENTFIELD_GRPC, else
+    localhost:8180), ``api_key`` the key to show (else AGENTFIELD_API_KEY); a session's token may
+    stand in its place for that session. Over TLS, AGENTFIELD_TLS_CA is the file of the CA that the
+    server's certificate is of, if not a public one; AGENTFIELD_CLIENT_CERT and
+    AGENTFIELD_CLIENT_KEY are what a server is shown that asks for a certificate. Use it as an async
+    context manager; it connects on first use.
     """
 
     def __init__(self, server: str | None = None, *, api_key: str | None = None) -> None:
         self.address = server or os.environ.get("AGENTFIELD_GRPC") or DEFAULT_SERVER
-        if not _ADDRESS.fullmatch(self.address):
-            raise InvalidArgument(
-                f"The control plane's address is HOST:PORT, for instance {DEFAULT_SERVER}, "
-                f"not '{self.address}'."
-            )
+        with _as_invalid():
+            check_address(self.address)
         self._api_key = api_key or os.environ.get("AGENTFIELD_API_KEY") or ""
         self._channel: grpc.aio.Channel | None = None
 
     async def __aenter__(self) -> Self:
-        self._channel = grpc.aio.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
+        tls = ClientTls.of(os.environ)
+        with _as_invalid():
+            self._channel = open_channel(self.address, options=_CHANNEL_OPTIONS, tls=tls)
         return self
 
     async def __aexit__(
@@ -187,6 +189,14 @@ class Connection:
             raise error_from_rpc(failure) from None
         finally:
             call.cancel()
+
+
+@contextmanager
+def _as_invalid() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise InvalidArgument(str(error)) from None
 
 
 def _repeatable(request: Q) -> Q:
