@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentfield.process.addresses import split_bind
-from agentfield.process.flags import DEFAULT_ORIGINS, Flags, comma_separated, read_origins
 from agentfield.process.channels import ClientTls, check_address
+from agentfield.process.flags import DEFAULT_ORIGINS, Flags, comma_separated, read_origins
 from agentfield.process.tls import add_tls_flags, tls_files
 from agentfield_gateway.config import GatewayConfig
 
