@@ -13,7 +13,7 @@ from agentfield.process.exporting import exporting
 from agentfield.process.flags import ConfigError
 from agentfield.process.lifetime import failed, until_signalled
 from agentfield.process.logs import configure_logging
-from agentfield.store.database import SchemaTooNew
+from agentfield.store.database import DatabaseUnreachable, SchemaTooNew
 from agentfield.store.sqlite import DataFolderInUse
 from agentfield.telemetry import served
 from agentfield.v1.errors import AgentFieldError
@@ -36,7 +36,10 @@ def main() -> int:
             asyncio.run(serve(config))
     except ConfigError as error:
         return failed(error, 1)
-    except (DataFolderInUse, SchemaTooNew, AgentFieldError, sqlite3.Error, OSError) as error:
+    except (
+        *(DataFolderInUse, DatabaseUnreachable, SchemaTooNew),
+        *(AgentFieldError, sqlite3.Error, OSError),
+    ) as error:
         return failed(error, 3)
     return 0
 

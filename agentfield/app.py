@@ -14,12 +14,13 @@ import aiohttp
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
-from agentfield.bus import InProcessBus
+from agentfield.bus import InProcessBus, PostgresBus
 from agentfield.config import Config
 from agentfield.contract.facts import pairs
 from agentfield.dispatch.dispatcher import Dispatcher
 from agentfield.dispatch.sweeper import Sweeper
 from agentfield.executions.engine import Engine
+from agentfield.executions.ports import Hints
 from agentfield.executions.workflows import Workflows
 from agentfield.live.agents import AgentSide
 from agentfield.live.clients import ClientSide
@@ -42,6 +43,7 @@ from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
 from agentfield.sessions.starting import SessionCeilings
+from agentfield.store.database import Database, DatabaseUnreachable
 from agentfield.store.executions import SqlExecutions
 from agentfield.store.nodes import SqlNodes
 from agentfield.store.sessions import SqlSessions
@@ -70,8 +72,7 @@ async def running(config: Config) -> AsyncIterator[App]:
     Raises OSError when an address cannot be listened on.
     """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(SqliteDatabase(config.data_dir))
-        hints = InProcessBus()
+        database, hints = await _database(stack, config)
         executions, work = SqlExecutions(database), SqlWork(database)
         node_store = SqlNodes(database)
         engine = Engine(store=executions, nodes=node_store, hints=hints, limits=config.limits)
@@ -83,7 +84,8 @@ async def running(config: Config) -> AsyncIterator[App]:
             agent_grace=config.agent_grace,
             registration_lease=config.registration_lease,
         )
-        await work.start_over()
+        if not config.database_url:  # other servers' workers are connected all the same
+            await work.start_over()
         registry = await _sessions(
             stack, config, database=database, engine=engine, dispatcher=dispatcher, hints=hints
         )
@@ -127,14 +129,27 @@ async def running(config: Config) -> AsyncIterator[App]:
         yield App(grpc_address=grpc_address, http_address=http_address, transport=transport)
 
 
+async def _database(stack: AsyncExitStack, config: Config) -> tuple[Database, Hints]:
+    if not config.database_url:
+        return await stack.enter_async_context(SqliteDatabase(config.data_dir)), InProcessBus()
+    try:
+        from agentfield.store.postgres import PostgresDatabase
+    except ModuleNotFoundError as error:
+        raise DatabaseUnreachable(
+            f"PostgreSQL needs {error.name}: pip install 'agentfield-sessions[postgres]'."
+        ) from None
+    database = await stack.enter_async_context(PostgresDatabase(config.database_url))
+    return database, PostgresBus(database)
+
+
 async def _sessions(
     stack: AsyncExitStack,
     config: Config,
     *,
-    database: SqliteDatabase,
+    database: Database,
     engine: Engine,
     dispatcher: Dispatcher,
-    hints: InProcessBus,
+    hints: Hints,
 ) -> Registry:
     store = SqlSessions(database)
     # Every live call holds a connection: its own limits are the sessions' alone.

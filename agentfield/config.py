@@ -51,6 +51,8 @@ class Config:
     tls: TlsFiles | None
     """Of both addresses. None: in the clear."""
     data_dir: Path
+    database_url: str = field(repr=False)
+    """Of a PostgreSQL database; empty: SQLite in the data folder."""
     keyring: Keyring | None
     """None: nobody needs a key."""
     limits: Limits
@@ -94,6 +96,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         metrics_bind=args.metrics_bind or None,
         tls=tls_files(args, client_ca=args.tls_client_ca),
         data_dir=Path(args.data_dir).expanduser(),
+        database_url=_checked_url(args.database_url),
         keyring=keyring,
         limits=Limits(
             max_payload_bytes=args.max_payload_bytes,
@@ -140,7 +143,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
         "FILE",
         "PEM file of the CA whose certificates callers over gRPC must show; none: they show none",
     )
-    flags.flag("--data-dir", str(_data_dir(environment)), "FOLDER", "where the database is")
+    _add_storage_flags(flags, environment)
     flags.flag("--api-keys", "", "FILE", "TOML file of the keys the server accepts; none: no keys")
     flags.flag(
         "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
@@ -165,6 +168,16 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     _add_session_flags(flags)
     flags.switch("--insecure", "listen on other than loopback addresses without keys")
     return flags
+
+
+def _add_storage_flags(flags: Flags, environment: Mapping[str, str]) -> None:
+    flags.flag("--data-dir", str(_data_dir(environment)), "FOLDER", "where SQLite's database is")
+    flags.flag(
+        "--database-url",
+        "",
+        "URL",
+        "PostgreSQL in place of SQLite: postgresql://USER:PASSWORD@HOST:PORT/NAME",
+    )
 
 
 def _add_session_flags(flags: Flags) -> None:
@@ -205,6 +218,13 @@ def read_keys(path: Path) -> Keyring:
     if not keys or len(names) < len(keys) or len(digests) < len(keys):
         raise ConfigError(f"The key file {path} must hold keys with names and hashes of their own.")
     return Keyring(keys)
+
+
+def _checked_url(url: str) -> str:
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        # It is not shown: it may have a password in it.
+        raise ConfigError("--database-url must be postgresql://USER:PASSWORD@HOST:PORT/NAME.")
+    return url
 
 
 def _key(entry: Mapping[str, object], where: str) -> Key:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["Dispatcher", "until_stored"]
+__all__ = ["Dispatcher"]
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
+from agentfield.dispatch.background import POLL_SECONDS, until_stored
+from agentfield.dispatch.ends import follow_ends
 from agentfield.dispatch.link import Handling, Link, Welcome
 from agentfield.executions.engine import Topic, announce
 from agentfield.executions.model import Execution
@@ -20,26 +20,10 @@ from agentfield.identity import Caller
 from agentfield.ids import new_id
 from agentfield.sessions.ports import HandlerStart
 from agentfield.telemetry import WORKERS
-from agentfield.v1 import errors
 
-T = TypeVar("T")
-log = logging.getLogger("agentfield.dispatch")
-
-POLL_SECONDS = 1.0
-"""How long a lost hint may delay work."""
 MAX_ACCEPTS = 10_000
 ACCEPT_SECONDS = 0.01
 """How long acceptances are collected: what ends within it needs no write of its own for them."""
-
-
-async def until_stored(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a background write until the store can take it."""
-    while True:
-        try:
-            return await attempt()
-        except errors.StoreUnavailable:
-            log.warning("store unavailable, background work waits")
-            await asyncio.sleep(POLL_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +53,8 @@ class Dispatcher:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hand_out(), name="dispatch-claims")
-            tasks.create_task(self._follow_ends(), name="dispatch-ends")
+            ends = follow_ends(self._links, store=self._store, hints=self._hints)
+            tasks.create_task(ends, name="dispatch-ends")
             tasks.create_task(self._store_accepts(), name="dispatch-accepts")
             tasks.create_task(self._see_off(), name="dispatch-leaving")
 
@@ -257,16 +242,6 @@ class Dispatcher:
             return False
         link.run(execution)
         return True
-
-    async def _follow_ends(self) -> None:
-        with self._hints.listen((Topic.STOPPED, None), (Topic.DONE, None)) as listener:
-            while True:
-                for topic, execution_id in await listener.wait():
-                    for link in self._links.values():
-                        if topic == Topic.STOPPED:
-                            link.stop(execution_id)
-                        else:
-                            link.done(execution_id)
 
     async def _store_accepts(self) -> None:
         while True:

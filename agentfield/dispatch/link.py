@@ -110,6 +110,11 @@ class Link:
         return self.may_receive and (self._credit > 0 or bool(self._sent))
 
     @property
+    def sent(self) -> frozenset[str]:
+        """The executions that the worker may have."""
+        return frozenset(self._sent)
+
+    @property
     def handling(self) -> frozenset[Handling]:
         """The handlers that run there, or are on their way."""
         return frozenset(self._handlers)

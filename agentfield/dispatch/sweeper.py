@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from agentfield.dispatch.dispatcher import until_stored
+from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import announce
 from agentfield.executions.model import Execution
 from agentfield.executions.ports import Hints

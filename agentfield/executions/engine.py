@@ -17,8 +17,6 @@ from agentfield.v1 import errors
 
 MAX_BATCH = 500
 MAX_DETAILS = 32 * 1024
-RECHECK_SECONDS = 5.0
-"""How long a waiter trusts that no hint was lost."""
 
 _REPORTABLE = {
     errors.ExecutionFailed.reason,
@@ -208,7 +206,7 @@ class Engine:
                 if not execution.is_active:
                     return
                 last = execution
-                await listener.wait(RECHECK_SECONDS)
+                await listener.wait(self._hints.trusted_seconds)
 
 
 def announce(hints: Hints, changed: Iterable[Execution]) -> None:

@@ -154,6 +154,10 @@ class Listener(Protocol):
 class Hints(Protocol):
     """Tells others that something changed. A hint may be lost; the store is the truth."""
 
+    @property
+    def trusted_seconds(self) -> float:
+        """How long one may wait for a hint before one looks whether it was lost."""
+
     def publish(self, topic: str, key: str) -> None: ...
 
     def listen(self, *topics: tuple[str, str | None]) -> AbstractContextManager[Listener]:

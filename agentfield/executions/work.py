@@ -111,6 +111,9 @@ class WorkStore(Protocol):
         Raises PermissionDenied.
         """
 
+    async def active(self, worker_ids: Sequence[str]) -> frozenset[str]:
+        """Return the ids of the unfinished executions that these workers have."""
+
     async def give_up(self, *, grace: float) -> list[Execution]:
         """Lose what workers had that have been gone for ``grace`` seconds; return it."""
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from agentfield.dispatch.dispatcher import until_stored
+from agentfield.dispatch.background import until_stored
 from agentfield.executions.ports import Hints
 from agentfield.sessions.model import CallState, ProviderCall
 from agentfield.sessions.ports import Store

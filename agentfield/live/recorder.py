@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from agentfield.dispatch.dispatcher import until_stored
+from agentfield.dispatch.background import until_stored
 from agentfield.live.feed import LAST, Feeds
 from agentfield.live.observing import Observer
 from agentfield.live.orders import Order

@@ -9,7 +9,7 @@ import logging
 from contextlib import suppress
 from functools import partial
 
-from agentfield.dispatch.dispatcher import until_stored
+from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import Topic
 from agentfield.live import observing
 from agentfield.live.hangups import TOPIC, HangUps

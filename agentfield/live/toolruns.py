@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ToolRuns"]
 
-from agentfield.dispatch.dispatcher import until_stored
+from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import Engine
 from agentfield.executions.model import Execution
 from agentfield.executions.submission import Claims, Submission, checked_input

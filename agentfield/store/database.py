@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["Connection", "Cursor", "Database", "SchemaTooNew", "WriteConflict", "unavailable"]
+__all__ = [
+    "Connection",
+    "Cursor",
+    "Database",
+    "DatabaseUnreachable",
+    "SchemaTooNew",
+    "WriteConflict",
+    "unavailable",
+]
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
@@ -14,6 +22,10 @@ T = TypeVar("T")
 
 class SchemaTooNew(RuntimeError):
     """The database was written by a newer version of the server."""
+
+
+class DatabaseUnreachable(RuntimeError):
+    """The database cannot be used; the message says why, and shows no password."""
 
 
 class WriteConflict(RuntimeError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["DatabaseUnreachable", "PostgresDatabase"]
+__all__ = ["PostgresDatabase"]
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -14,13 +15,14 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from agentfield.store.database import Connection, unavailable
+from agentfield.store.database import Connection, DatabaseUnreachable, unavailable
 from agentfield.store.postgres_connection import (
     TROUBLE,
     PostgresConnection,
     connect,
     reason_of,
 )
+from agentfield.store.postgres_listener import Listener
 from agentfield.store.postgres_schema import migrate
 from agentfield.store.postgres_writer import Writer
 from agentfield.store.waiting import run_waiting
@@ -38,10 +40,6 @@ CLOCK_SECONDS = 10.0
 CLOCK_SAMPLES = 3
 
 
-class DatabaseUnreachable(RuntimeError):
-    """The database cannot be used; the message says why, and shows no password."""
-
-
 class PostgresDatabase:
     """One PostgreSQL database, which other servers may use at the same time."""
 
@@ -51,7 +49,9 @@ class PostgresDatabase:
         """What is added to this process's monotonic clock, in microseconds."""
         self.now = clock or self._database_time
         """The database's clock, in microseconds since the epoch."""
-        self._writer = Writer(partial(connect, url))
+        name = secrets.token_hex(8)  # which server a notification is from
+        self._writer = Writer(partial(connect, url), name)
+        self._listener = Listener(url, name)
         self._readers: asyncio.LifoQueue[PostgresConnection | None] = asyncio.LifoQueue()
         for _ in range(READERS):
             self._readers.put_nowait(None)
@@ -68,8 +68,11 @@ class PostgresDatabase:
             stack.push_async_callback(self._close_readers)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             tasks.create_task(self._writer.run(), name="store-write")
-            clock = tasks.create_task(self._keep_time(), name="store-clock")
-            stack.callback(clock.cancel)
+            for work, name in (
+                (self._keep_time(), "store-clock"),
+                (self._listener.run(), "store-hear"),
+            ):
+                stack.callback(tasks.create_task(work, name=name).cancel)
             stack.push_async_callback(self._writer.stop)
             self._undo = stack.pop_all()
         return self
@@ -92,6 +95,14 @@ class PostgresDatabase:
         except errors.StoreUnavailable:
             # The connection may have been lost long ago, while it was idle: the next is new.
             return await self._read(run)
+
+    def tell(self, topic: str, key: str) -> None:
+        """Have a hint arrive at other servers with the commit of the write that follows it."""
+        self._writer.tell(topic, key)
+
+    def attach(self, *, heard: Callable[[str, str], None], missed: Callable[[], None]) -> None:
+        """Have hints of other servers told here, and that some may have been missed."""
+        self._listener.attach(heard=heard, missed=missed)
 
     async def _read(self, run: Callable[[Connection], T]) -> T:
         try:
@@ -164,4 +175,6 @@ def _shown(url: str) -> str:
 
 def _told(error: BaseException) -> str:
     # The driver's texts about a URL may show parts of it.
-    return "its URL has an error" if isinstance(error, ValueError) else reason_of(error)
+    if isinstance(error, ValueError):
+        return "its URL has an error"
+    return str(error).partition("\n")[0].rstrip(".") or reason_of(error)

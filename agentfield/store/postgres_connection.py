@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from agentfield.store.database import WriteConflict
 from agentfield.store.waiting import wait_for
 
 CONNECT_SECONDS = 5.0
@@ -40,6 +41,23 @@ TROUBLE = (
     TimeoutError,
 )
 """These are of the database or of the way to it, not of a statement."""
+
+REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((TimeoutError, asyncpg.QueryCanceledError), "the database did not answer in time"),
+    ((asyncpg.DiskFullError,), "the disk of the database is full"),
+    ((asyncpg.TooManyConnectionsError,), "the database takes no more connections"),
+    ((asyncpg.ReadOnlySQLTransactionError,), "the database takes no writes"),
+    ((*IN_THE_WAY, WriteConflict), "others wrote the same at the same time"),
+    (
+        (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.OperatorInterventionError,
+        ),
+        "there is no connection to the database",
+    ),
+)
 
 
 class _Rows:
@@ -147,9 +165,12 @@ async def connect(
 
 
 def reason_of(error: BaseException) -> str:
-    """Return in a few words what is wrong: PostgreSQL's, which have no password in them."""
-    text = str(error).partition("\n")[0] or type(error).__name__
-    return "no answer in time" if isinstance(error, TimeoutError) else text
+    """Return in a few words what is wrong: nothing that was written, no address, no password."""
+    for kinds, words in REASONS:
+        if isinstance(error, kinds):
+            return words
+    state = getattr(error, "sqlstate", None)
+    return f"the database failed with {state or type(error).__name__}"
 
 
 @lru_cache(maxsize=1000)

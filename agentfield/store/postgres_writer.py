@@ -24,6 +24,7 @@ from agentfield.store.postgres_connection import (
     PostgresConnection,
     reason_of,
 )
+from agentfield.store.postgres_notices import Hint, notifications
 from agentfield.store.waiting import run_waiting
 from agentfield.telemetry import committing
 from agentfield.v1 import errors
@@ -33,6 +34,8 @@ log = logging.getLogger("agentfield.store")
 
 MAX_GROUP = 256
 MAX_WAITING = 100_000
+MAX_HINTS = 2000
+"""In one group; others are lost, and cost what a lost hint costs."""
 ATTEMPTS = 5
 """How often a group is tried that others get in the way of."""
 BACKOFF_SECONDS = 0.02
@@ -54,6 +57,26 @@ class _Done:
     error: Exception | None = None
 
 
+class _Group:
+    """What becomes one transaction."""
+
+    def __init__(self) -> None:
+        self.writes: list[_Write] = []
+        self.hints: list[Hint] = []
+        self.is_last = False
+
+    def __bool__(self) -> bool:
+        return bool(self.writes or self.hints)
+
+    def add(self, one: _Write | Hint | None) -> None:
+        if one is None:
+            self.is_last = True
+        elif isinstance(one, _Write):
+            self.writes.append(one)
+        elif len(self.hints) < MAX_HINTS:
+            self.hints.append(one)
+
+
 class _SpoiledError(Exception):
     """A write failed after it had changed something."""
 
@@ -61,10 +84,11 @@ class _SpoiledError(Exception):
 class Writer:
     """Takes writes in the order they are asked for, on a connection of its own."""
 
-    def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]], name: str) -> None:
         self._connect = connect
+        self._name = name
         self._connection: PostgresConnection | None = None
-        self._waiting: asyncio.Queue[_Write | None] = asyncio.Queue(MAX_WAITING)
+        self._waiting: asyncio.Queue[_Write | Hint | None] = asyncio.Queue(MAX_WAITING)
 
     async def write(self, run: Callable[[Connection], T]) -> T:
         """Run a write and return its result once it is committed. Raises StoreUnavailable."""
@@ -75,18 +99,29 @@ class Writer:
             raise unavailable("too many writes wait") from None
         return await answer
 
+    def tell(self, topic: str, key: str) -> None:
+        """Tell the other servers with the commit of the write that is asked for next.
+
+        Where no write follows at once it is told by itself.
+        """
+        if not self._waiting.full():
+            self._waiting.put_nowait((topic, key))
+
     async def run(self) -> None:
         """Write until told to stop."""
-        stopping = False
-        while not stopping:
-            group = [await self._waiting.get()]
-            while len(group) < MAX_GROUP and not self._waiting.empty():
-                group.append(self._waiting.get_nowait())
-            stopping = None in group
-            if writes := [write for write in group if write]:
-                with committing(len(writes)):
-                    done = await self._store(writes)
-                _answer(writes, done)
+        while True:
+            first = await self._waiting.get()
+            group = _Group()
+            group.add(first)
+            # A group ends with a write or with all that waits: so no hint is ahead of its write.
+            while len(group.writes) < MAX_GROUP and not self._waiting.empty():
+                group.add(self._waiting.get_nowait())
+            if group:
+                with committing(len(group.writes)):
+                    done = await self._store(group)
+                _answer(group.writes, done)
+            if group.is_last:
+                break
         if self._connection is not None:
             await self._connection.close()
 
@@ -94,18 +129,19 @@ class Writer:
         """Have ``run`` return when everything that waits is written."""
         await self._waiting.put(None)
 
-    async def _store(self, writes: Sequence[_Write]) -> list[_Done]:
-        """Write a group, again where that may help; return what came of each."""
+    async def _store(self, group: _Group) -> list[_Done]:
+        """Write a group, again where that may help; return what came of each write."""
+        writes, notices = group.writes, notifications(self._name, group.hints)
         careful, was_lost = False, False
         failure: BaseException | None = None
         for attempt in range(ATTEMPTS):
             try:
-                return await self._transaction(writes, careful=careful)
+                return await self._transaction(writes, notices, careful=careful)
             except _SpoiledError:
                 careful = True
             except (*IN_THE_WAY, WriteConflict) as error:
                 failure = error
-                log.info("writes are run again", extra={"error": type(error).__name__})
+                log.info("writes are run again", extra={"reason": reason_of(error)})
                 await asyncio.sleep(BACKOFF_SECONDS * random.random() * 2**attempt)  # noqa: S311 - spread
             except (*TROUBLE, asyncpg.InterfaceError) as error:
                 failure = error
@@ -114,11 +150,13 @@ class Writer:
                 was_lost = True
             except errors.StoreUnavailable as error:
                 return [_Done(error=error)] * len(writes)
-        detail = reason_of(failure) if failure else "writes got in each other's way"
-        log.warning("writes failed", extra={"error": detail, "writes": len(writes)})
+        detail = reason_of(failure or WriteConflict())
+        log.warning("writes failed", extra={"reason": detail, "writes": len(writes)})
         return [_Done(error=unavailable(detail)) for _ in writes]
 
-    async def _transaction(self, writes: Sequence[_Write], *, careful: bool) -> list[_Done]:
+    async def _transaction(
+        self, writes: Sequence[_Write], notices: str, *, careful: bool
+    ) -> list[_Done]:
         if self._connection is None:
             self._connection = await self._connect()
         connection = self._connection
@@ -126,7 +164,7 @@ class Writer:
         try:
             await connection.driver.execute("BEGIN")
             done = [await run(connection, write) for write in writes]
-            await _commit(connection)
+            await _commit(connection, notices)
         except (_SpoiledError, *IN_THE_WAY, WriteConflict):
             await self._roll_back(connection)
             raise
@@ -175,9 +213,9 @@ def _is_of_group(connection: PostgresConnection, error: Exception) -> bool:
     return isinstance(error, WriteConflict) or connection.is_at_fault(error)
 
 
-async def _commit(connection: PostgresConnection) -> None:
+async def _commit(connection: PostgresConnection, notices: str) -> None:
     try:
-        await connection.driver.execute("COMMIT")
+        await connection.driver.execute(f"{notices}COMMIT")
     except asyncpg.TransactionRollbackError:
         raise
     except (*TROUBLE, asyncpg.InterfaceError) as error:

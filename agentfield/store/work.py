@@ -8,25 +8,15 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from agentfield.executions.model import Execution, accepted, claimed, lost, returned
-from agentfield.executions.work import MAX_CLAIM, Acceptance, Offer, Rejoined, Running
+from agentfield.executions.model import Execution, accepted, lost, returned
+from agentfield.executions.work import Acceptance, Offer, Rejoined, Running
 from agentfield.identity import Caller
+from agentfield.store.claims import claim
 from agentfield.store.database import Connection, Database
-from agentfield.store.rows import ACTIVE, FACTS, INPUT, execution_of, hold, update
+from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold, update
 from agentfield.v1 import errors
 
 _OF_WORKER = f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND {ACTIVE}"
-_QUEUED = "node_id = ? AND status = 'queued' AND worker_id IS NULL"
-# How many of a worker's executions wait for a call of their own: each lends its slot. What has
-# called is running, whether its acceptance is stored yet or not.
-WAITING = (
-    f"SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND {ACTIVE}"
-    " AND EXISTS (SELECT 1 FROM executions AS child"
-    " WHERE child.parent_execution_id = parent.execution_id"
-    " AND child.status IN ('queued', 'running'))"
-)
-
-
 _GONE = (
     "SELECT worker_id FROM workers WHERE disconnected_at <= ? AND EXISTS"
     " (SELECT 1 FROM executions WHERE executions.worker_id = workers.worker_id"
@@ -89,7 +79,7 @@ class SqlWork:
     async def claim(self, offers: Sequence[Offer]) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
             now = self._db.now()
-            return [e for offer in offers for e in _claim(connection, offer, now)]
+            return [e for offer in offers for e in claim(connection, offer, now)]
 
         return await self._db.write(run)
 
@@ -142,6 +132,12 @@ class SqlWork:
             return _release(connection, unsent) + _remove(connection, worker_id, self._db.now())
 
         return await self._db.write(run)
+
+    async def active(self, worker_ids: Sequence[str]) -> frozenset[str]:
+        marks = ", ".join("?" * len(worker_ids))
+        sql = f"SELECT execution_id FROM executions WHERE worker_id IN ({marks}) AND {ACTIVE}"
+        rows = await self._db.read(lambda c: c.execute(sql, worker_ids).fetchall())
+        return frozenset(execution_id for (execution_id,) in rows)
 
     async def give_up(self, *, grace: float) -> list[Execution]:
         def gone(connection: Connection, held: str = "") -> list[tuple[str]]:
@@ -211,58 +207,6 @@ def _settle(
         changed += _stored(connection, before, after)
     forget = [one for one in running if (one.execution_id, one.attempt) in listed]
     return changed, forget
-
-
-def _claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
-    # Held, so that a worker that is removed meanwhile loses what it is given here as well.
-    (names,) = connection.execute(
-        "SELECT function_names FROM workers WHERE worker_id = ?" + connection.for_update,
-        (offer.worker_id,),
-    ).fetchone() or ("[]",)
-    functions = json.loads(names)
-    # Nested work first, the deepest first: what is begun is finished before more is begun.
-    room = min(_nested_room(connection, offer), MAX_CLAIM)
-    nested = _queued(connection, offer, "depth > 0", functions=functions, room=room, now=now)
-    room = min(offer.credit, MAX_CLAIM) - len(nested)
-    roots = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
-    taken = []
-    for execution in nested + roots:
-        after = claimed(
-            execution, worker_id=offer.worker_id, instance_id=offer.instance_id, now=now
-        )
-        update(connection, after)
-        taken.append(after)
-    return taken
-
-
-def _nested_room(connection: Connection, offer: Offer) -> int:
-    nested = connection.execute(
-        f"SELECT 1 FROM executions WHERE {_QUEUED} AND depth > 0 LIMIT 1", (offer.node_id,)
-    ).fetchone()
-    if not nested:
-        return 0
-    waiting: int = connection.execute(WAITING, (offer.worker_id,)).fetchone()[0]
-    return offer.credit + waiting
-
-
-def _queued(
-    connection: Connection,
-    offer: Offer,
-    condition: str,
-    *,
-    functions: Sequence[str],
-    room: int,
-    now: int,
-) -> list[Execution]:
-    if room <= 0 or not functions:
-        return []
-    marks = ", ".join("?" * len(functions))
-    rows = connection.execute(
-        f"SELECT {INPUT} FROM executions WHERE {_QUEUED} AND {condition} AND expires_at > ?"
-        f" AND function IN ({marks}) ORDER BY depth DESC, seq LIMIT ?{connection.skip_locked}",
-        (offer.node_id, now, *functions, room),
-    )
-    return [execution_of(row) for row in rows]
 
 
 def _release(connection: Connection, unsent: Iterable[Running]) -> list[Execution]:

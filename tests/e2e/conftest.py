@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from support.processes import World, world
+from support.storage import Storage
 
 from agentfield import Client
 
 
 @pytest.fixture(name="world")
-async def _world(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as processes:
+async def _world(tmp_path: Path, storage: Storage) -> AsyncIterator[World]:
+    """Run the test on both databases; a module that has its own ``storage`` on that alone."""
+    async with world(tmp_path, storage) as processes:
         yield processes
 
 

@@ -21,11 +21,12 @@ from agentfield.identity import ANYONE
 from agentfield.nodes.model import Function, Registration
 from agentfield.sessions.declaration import Declaration as SessionDeclaration
 from agentfield.sessions.declaration import DeclaredLimits
+from agentfield.store.claims import WAITING
 from agentfield.store.database import Connection, Database
 from agentfield.store.executions import SqlExecutions, newest
 from agentfield.store.nodes import SqlNodes
 from agentfield.store.rows import FACTS
-from agentfield.store.work import WAITING, SqlWork
+from agentfield.store.work import SqlWork
 from agentfield.store.workflows import SqlWorkflows
 from agentfield.v1 import errors
 

@@ -18,11 +18,11 @@ from agentfield.executions.submission import Claims, Submission
 from agentfield.executions.work import Offer
 from agentfield.identity import ANYONE, Caller
 from agentfield.nodes.model import Function, Registration
-from agentfield.store.database import Connection, SchemaTooNew
+from agentfield.store.database import Connection, DatabaseUnreachable, SchemaTooNew
 from agentfield.store.executions import SqlExecutions
 from agentfield.store.migrations import migrations
 from agentfield.store.nodes import SqlNodes
-from agentfield.store.postgres import DatabaseUnreachable, PostgresDatabase
+from agentfield.store.postgres import PostgresDatabase
 from agentfield.store.postgres_connection import numbered
 from agentfield.store.postgres_schema import translated
 from agentfield.store.work import SqlWork

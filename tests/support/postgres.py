@@ -9,6 +9,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -21,9 +22,9 @@ from typing import Any
 import asyncpg
 
 from agentfield.store.postgres import PostgresDatabase
-from support.processes import PATIENCE, free_port
 
 PASSWORD = "never-shown-to-anybody"  # noqa: S105 - of the tests' own server
+PATIENCE = 30.0
 TEMPLATE = "template_with_schema"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -41,7 +42,7 @@ class Postgres:
     """A PostgreSQL server that can be stopped and started."""
 
     def __init__(self, binaries: Path, folder: Path, identity: Mapping[str, Any]) -> None:
-        self.port = free_port()
+        self.port = _free_port()
         self._binaries = binaries
         self._folder = folder
         self._identity = identity
@@ -163,6 +164,13 @@ def running_postgres() -> Iterator[Postgres]:
             yield server
     finally:
         shutil.rmtree(folder)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _installed() -> Path:

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from support.storage import Storage
+
 AGENTS = Path(__file__).parent.parent / "e2e" / "agents"
 PATIENCE = 30.0
 
@@ -70,8 +72,9 @@ class Process:
 class World:
     """A folder, and the processes of one test that live in it."""
 
-    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, stack: AsyncExitStack, storage: Storage) -> None:
         self._folder = folder
+        self._storage = storage
         self._stack = stack
         self._started = 0
         self.grpc = f"127.0.0.1:{free_port()}"
@@ -88,7 +91,7 @@ class World:
             "agentfield",
             f"--grpc-bind={self.grpc}",
             f"--http-bind={self.http}",
-            f"--data-dir={self._folder / 'data'}",
+            f"--data-dir={self._storage.folder}",
             f"--agent-grace={grace}",
             *flags,
         )
@@ -133,6 +136,7 @@ class World:
             "AGENTFIELD_GRPC": grpc or self.grpc,
             "JOURNAL": str(self.journal),
             "GATE": str(self.gate),
+            "AGENTFIELD_DATABASE_URL": self._storage.url,
             "PYTHONUNBUFFERED": "1",
         }
         with log.open("wb") as errors:
@@ -149,7 +153,10 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
-    """Give a test its processes, and leave none behind."""
+async def world(folder: Path, storage: Storage | None = None) -> AsyncIterator[World]:
+    """Give a test its processes, and leave none behind.
+
+    ``storage`` is where the server keeps its data: a folder of this test if nothing else is said.
+    """
     async with AsyncExitStack() as stack:
-        yield World(folder, stack)
+        yield World(folder, stack, storage or Storage(folder=folder / "data"))

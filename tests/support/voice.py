@@ -19,6 +19,7 @@ from agentfield.simulator import Script, Simulator
 from agentfield.simulator import running as simulating
 from agentfield.simulator.journal import Entry
 from support.processes import PATIENCE, Process, World, world
+from support.storage import Storage
 
 KEY = "sk-never-shown-to-anybody"
 
@@ -101,9 +102,11 @@ def is_hang_up(entry: Entry) -> bool:
 
 
 @asynccontextmanager
-async def voice_world(folder: Path, script: Script | None = None) -> AsyncIterator[VoiceWorld]:
+async def voice_world(
+    folder: Path, script: Script | None = None, storage: Storage | None = None
+) -> AsyncIterator[VoiceWorld]:
     """Give a test a provider, and processes that call it; leave none behind."""
-    async with simulating(script=script) as simulator, world(folder) as processes:
+    async with simulating(script=script) as simulator, world(folder, storage) as processes:
         before = {name: os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
         os.environ |= {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": simulator.base_url}
         try:

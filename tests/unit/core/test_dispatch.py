@@ -142,6 +142,7 @@ class FakeWorkStore:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.released: list[Running] = []
+        self.still_active: frozenset[str] = frozenset()
         self.disconnected: asyncio.Queue[tuple[str, list[Running], bool]] = asyncio.Queue()
         self.connections: list[str] = []
         self.order: list[str] = []
@@ -198,6 +199,9 @@ class FakeWorkStore:
         self.disconnected.put_nowait((worker_id, list(unsent), for_good))
         return []
 
+    async def active(self, worker_ids: Sequence[str]) -> frozenset[str]:
+        return self.still_active
+
     async def give_up(self, *, grace: float) -> list[Execution]:
         return []
 
@@ -243,6 +247,22 @@ async def test_a_claim_for_a_worker_that_left_meanwhile_is_released() -> None:
     assert store.released == [running(1)]
     # The other way round, leaving for good would have lost what was never sent.
     assert store.order == ["release", "disconnect"]
+
+
+async def test_what_ended_without_a_hint_that_arrived_is_stopped_all_the_same() -> None:
+    store, bus = FakeWorkStore(), InProcessBus()
+    bus.trusted_seconds = 0.01
+    store.still_active = frozenset({"exec_2"})
+    dispatcher = Dispatcher(store=store, hints=bus, clock=lambda: 0)
+    known = [running(1), running(2)]
+    worker = await dispatcher.connect("reg_1", max_executions=3, running=known, caller=ANYONE)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        work = tasks.create_task(dispatcher.run())
+
+        assert await worker.next() == Welcome()
+        assert await worker.next() == Stop(running(1))
+        work.cancel()
+    assert worker.sent == {"exec_2"}
 
 
 async def test_who_may_not_take_a_workers_place_does_not_disturb_it() -> None:
@@ -299,6 +319,16 @@ async def test_hints_are_remembered_until_somebody_waits() -> None:
         assert set(await listener.wait(1)) == {("a", "1"), ("b", "x"), ("b", "y")}
         assert set(await listener.wait(0.001)) == set()
     bus.publish("a", "1")
+
+
+async def test_a_wait_ends_when_hints_may_have_been_lost() -> None:
+    bus = InProcessBus()
+    with bus.listen(("a", None)) as listener:
+        bus.wake()
+
+        assert set(await listener.wait(5)) == set()
+        bus.publish("a", "1")
+        assert set(await listener.wait(5)) == {("a", "1")}
 
 
 # --- handlers of sessions ---

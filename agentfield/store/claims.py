@@ -1,0 +1,76 @@
+"""Which queued executions a worker gets."""
+
+from __future__ import annotations
+
+__all__ = ["WAITING", "claim"]
+
+import json
+from collections.abc import Sequence
+
+from agentfield.executions.model import Execution, claimed
+from agentfield.executions.work import MAX_CLAIM, Offer
+from agentfield.store.database import Connection
+from agentfield.store.rows import ACTIVE, INPUT, execution_of, update
+
+_QUEUED = "node_id = ? AND status = 'queued' AND worker_id IS NULL"
+# How many of a worker's executions wait for a call of their own: each lends its slot. What has
+# called is running, whether its acceptance is stored yet or not.
+WAITING = (
+    f"SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND {ACTIVE}"
+    " AND EXISTS (SELECT 1 FROM executions AS child"
+    " WHERE child.parent_execution_id = parent.execution_id"
+    " AND child.status IN ('queued', 'running'))"
+)
+
+
+def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
+    """Claim what a worker can take, and return it with inputs."""
+    # Held, so that a worker that is removed meanwhile loses what it is given here as well.
+    (names,) = connection.execute(
+        "SELECT function_names FROM workers WHERE worker_id = ?" + connection.for_update,
+        (offer.worker_id,),
+    ).fetchone() or ("[]",)
+    functions = json.loads(names)
+    # Nested work first, the deepest first: what is begun is finished before more is begun.
+    room = min(_nested_room(connection, offer), MAX_CLAIM)
+    nested = _queued(connection, offer, "depth > 0", functions=functions, room=room, now=now)
+    room = min(offer.credit, MAX_CLAIM) - len(nested)
+    roots = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
+    taken = []
+    for execution in nested + roots:
+        after = claimed(
+            execution, worker_id=offer.worker_id, instance_id=offer.instance_id, now=now
+        )
+        update(connection, after)
+        taken.append(after)
+    return taken
+
+
+def _nested_room(connection: Connection, offer: Offer) -> int:
+    nested = connection.execute(
+        f"SELECT 1 FROM executions WHERE {_QUEUED} AND depth > 0 LIMIT 1", (offer.node_id,)
+    ).fetchone()
+    if not nested:
+        return 0
+    waiting: int = connection.execute(WAITING, (offer.worker_id,)).fetchone()[0]
+    return offer.credit + waiting
+
+
+def _queued(
+    connection: Connection,
+    offer: Offer,
+    condition: str,
+    *,
+    functions: Sequence[str],
+    room: int,
+    now: int,
+) -> list[Execution]:
+    if room <= 0 or not functions:
+        return []
+    marks = ", ".join("?" * len(functions))
+    rows = connection.execute(
+        f"SELECT {INPUT} FROM executions WHERE {_QUEUED} AND {condition} AND expires_at > ?"
+        f" AND function IN ({marks}) ORDER BY depth DESC, seq LIMIT ?{connection.skip_locked}",
+        (offer.node_id, now, *functions, room),
+    )
+    return [execution_of(row) for row in rows]
