@@ -38,6 +38,7 @@ from agentfield.rpc.execution_service import ExecutionService
 from agentfield.rpc.interceptors import interceptors
 from agentfield.rpc.local import LocalTransport
 from agentfield.rpc.node_service import NodeService
+from agentfield.rpc.queries import Queries
 from agentfield.rpc.server import build_server, listen, services
 from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
@@ -110,7 +111,7 @@ async def running(config: Config) -> AsyncIterator[App]:
             [
                 SessionService(clients, workflows),
                 ExecutionService(engine),
-                WorkflowService(workflows),
+                WorkflowService(workflows, Queries(engine, workflows, clients)),
                 NodeService(nodes, dispatcher, lease=config.registration_lease),
                 AgentService(dispatcher, AgentSide(registry, owners), config),
                 ServerService(config),

@@ -14,7 +14,6 @@ from pathlib import Path
 from agentfield.identity import ROLES, Caller, Key, Keyring
 from agentfield.process.addresses import is_loopback, split_bind
 from agentfield.process.flags import (
-    DEFAULT_ORIGINS,
     ConfigError,
     Flags,
     comma_separated,
@@ -148,12 +147,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.flag(
         "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
     )
-    flags.flag(
-        "--cors-origins",
-        DEFAULT_ORIGINS,
-        "ORIGINS",
-        "whose pages may call the gateway, comma separated; 'none': its own alone",
-    )
+    flags.origins()
     flags.flag("--log-level", "info", "LEVEL", "debug, info, warning or error")
     flags.number(
         "--max-payload-bytes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -14,6 +14,7 @@ from agentfield.v1.error_reason_pb2 import ErrorReason
 from agentfield_gateway.routes import Route, Rpc
 from scripts.contract_source import Comments, Operation, operations, read_comments, write_file
 from scripts.openapi_examples import answer_example, example
+from scripts.openapi_failures import Failures, Reason
 from scripts.openapi_fixed import (
     COMPONENTS,
     ERROR,
@@ -24,8 +25,6 @@ from scripts.openapi_fixed import (
 )
 from scripts.openapi_operators import OPERATORS, OPERATORS_TAG
 from scripts.openapi_schemas import Json, Schemas, reference
-
-Reason = type[errors.AgentFieldError]
 
 GATEWAY: list[Reason] = [
     errors.InvalidArgument,
@@ -54,7 +53,7 @@ class Document:
         self._schemas = Schemas(comments)
         self._schemas.enum(ErrorReason.DESCRIPTOR)
         self._schemas.made["Error"] = ERROR
-        self._failures: dict[str, Json] = {}
+        self._failures = Failures(comments, self._schemas)
 
     def render(self) -> Json:
         """Return the document."""
@@ -70,7 +69,7 @@ class Document:
                 )
                 paths.setdefault(route.template, {})[route.verb.lower()] = rpc
         for path, operator in OPERATORS.items():
-            responses = {**operator["responses"], **self._failed(GATEWAY)}
+            responses = {**operator["responses"], **self._failures.by_status(GATEWAY)}
             own = {"tags": [OPERATORS_TAG["name"]], "security": [], "responses": responses}
             paths[path] = {"get": {**operator, **own}}
         return {
@@ -79,7 +78,7 @@ class Document:
             "paths": paths,
             "components": {
                 "schemas": self._schemas.made,
-                "responses": self._failures,
+                "responses": self._failures.made,
                 **COMPONENTS,
             },
         }
@@ -99,7 +98,9 @@ class Document:
         success = {str(route.leads_to.success_status): self._success(operation, route)}
         if route.leads_to.last_event_id:
             success["204"] = OVER
-        return {**form, "responses": {**success, **self._failed(self._reasons(operation))}}
+        form_of_failure = route.leads_to.failure_form
+        failed = self._failures.by_status(self._reasons(operation), form_of_failure)
+        return {**form, "responses": {**success, **failed}}
 
     def _about(self, operation: Operation) -> Json:
         first, *rest = self._comments.paragraphs(operation.method.descriptor.full_name)
@@ -194,50 +195,6 @@ class Document:
         large = [errors.PayloadTooLarge] if operation.routes[0].leads_to.body else []
         return [*EVERY_RPC, *large, *found]
 
-    def _failed(self, reasons: Iterable[Reason]) -> Json:
-        """Return the responses of reasons, by status."""
-        by_status: dict[str, list[Reason]] = {}
-        wanted = set(reasons)
-        for reason in errors.BY_REASON.values():
-            if reason in wanted:
-                by_status.setdefault(str(reason.http_status), []).append(reason)
-        return {status: self._failure(by_status[status]) for status in sorted(by_status)}
-
-    def _failure(self, reasons: list[Reason]) -> Json:
-        name = "_".join(reason.__name__ for reason in reasons)
-        if name not in self._failures:
-            self._failures[name] = self._made(reasons)
-        return reference("responses", name)
-
-    def _made(self, reasons: list[Reason]) -> Json:
-        meanings = {
-            reason.reason: self._comments.of(
-                f"{ErrorReason.DESCRIPTOR.full_name}.ERROR_REASON_{reason.reason}"
-            )
-            for reason in reasons
-        }
-        headers = {
-            header: reference("headers", header)
-            for header, sent in {
-                "Retry-After": any(reason.retryable for reason in reasons),
-                "WWW-Authenticate": errors.Unauthenticated in reasons,
-            }.items()
-            if sent
-        }
-        return {
-            "description": "\n".join(f"- `{name}`: {text}" for name, text in meanings.items()),
-            **({"headers": headers} if headers else {}),
-            "content": {
-                "application/json": {
-                    "schema": reference("schemas", "Error"),
-                    "examples": {
-                        name: {"value": _error_example(errors.BY_REASON[name], text)}
-                        for name, text in meanings.items()
-                    },
-                }
-            },
-        }
-
 
 def _who(roles: frozenset[str]) -> str:
     keys = " or ".join(f"`{role}`" for role in sorted(roles - {"session"}))
@@ -245,16 +202,6 @@ def _who(roles: frozenset[str]) -> str:
         return "Any key will do."
     or_token = ", or the session's own token" if "session" in roles else ""
     return f"Needs a key of the role {keys}, or `admin`{or_token}."
-
-
-def _error_example(reason: Reason, text: str) -> Json:
-    return {
-        "error": reason.word or text,
-        "message": text,
-        "reason": reason.reason,
-        "details": {},
-        **({"error_category": reason.category} if reason.category else {}),
-    }
 
 
 def _content(media_type: str, schema: Json, shown: Any) -> Json:

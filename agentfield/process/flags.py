@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_ORIGINS", "ConfigError", "Flags", "comma_separated", "read_origins"]
+__all__ = ["ConfigError", "Flags", "comma_separated", "read_origins"]
 
 import argparse
 import math
 from collections.abc import Mapping
 from typing import NoReturn
 
-DEFAULT_ORIGINS = "http://localhost:3000,http://localhost:5173"
+_ORIGINS = "http://localhost:3000,http://localhost:5173"
 """Where pages are served from while they are made: tools for that take these ports."""
 
 
@@ -38,6 +38,11 @@ class Flags(argparse.ArgumentParser):
         value = self._given(name) or default
         shown = f"{text} (default: {default})" if default else text
         self.add_argument(name, default=value, metavar=metavar, help=shown)
+
+    def origins(self) -> None:
+        """Add the flag for whose pages may call; ``read_origins`` reads its value."""
+        text = "whose pages may call the gateway, comma separated; 'none': its own alone"
+        self.flag("--cors-origins", _ORIGINS, "ORIGINS", text)
 
     def number(self, name: str, default: float, metavar: str, text: str, *, most: float) -> None:
         """Add a flag with a number above zero for a value, an integer if its default is one."""
@@ -75,5 +80,5 @@ def comma_separated(text: str) -> tuple[str, ...]:
 
 
 def read_origins(text: str) -> tuple[str, ...]:
-    """Return the origins of a text like ``DEFAULT_ORIGINS``; none for ``none``."""
+    """Return the origins of a text like ``--cors-origins``; none for ``none``."""
     return () if text.strip().lower() == "none" else comma_separated(text)

@@ -119,6 +119,7 @@ def summary(s: Summary) -> workflow_service_pb2.Workflow:
         root_execution_id=root.execution_id,
         target=root.target,
         session_id=root.session_id or "",
+        actor_id=root.actor_id,
         status=execution_pb2.EXECUTION_STATUS_RUNNING if s.active else _STATUS[root.status],
         total_executions=s.total,
         active_executions=s.active,

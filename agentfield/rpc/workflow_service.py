@@ -8,6 +8,7 @@ from agentfield.executions.workflows import Workflows
 from agentfield.rpc import convert
 from agentfield.rpc.call import Context, current_call
 from agentfield.rpc.pages import page_size, read_seq, token
+from agentfield.rpc.queries import Queries
 from agentfield.v1 import workflow_service_pb2 as pb
 from agentfield.v1 import workflow_service_pb2_grpc
 
@@ -15,8 +16,9 @@ from agentfield.v1 import workflow_service_pb2_grpc
 class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
     """The servicer of WorkflowService."""
 
-    def __init__(self, workflows: Workflows) -> None:
+    def __init__(self, workflows: Workflows, queries: Queries) -> None:
         self._workflows = workflows
+        self._queries = queries
 
     async def ListWorkflows(
         self, request: pb.ListWorkflowsRequest, context: Context
@@ -46,3 +48,6 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
         for execution in page.executions:
             convert.execution(execution, response.executions.add())
         return response
+
+    async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:
+        return await self._queries.run(request, current_call.get().caller)

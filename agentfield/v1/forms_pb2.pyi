@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from agentfield.v1 import error_reason_pb2 as _error_reason_pb2
 from agentfield.v1 import execution_pb2 as _execution_pb2
 from agentfield.v1 import execution_service_pb2 as _execution_service_pb2
 from agentfield.v1 import session_service_pb2 as _session_service_pb2
@@ -283,13 +284,13 @@ class DagForm(_message.Message):
     next_page_token: _builtins.str
     """Where the next page starts. Empty: this is all."""
     @_builtins.property
-    def dag(self) -> Global___DagNodeForm:
+    def dag(self) -> Global___DagNode:
         """The root with everything that was called because of it. Further roots of the
         run, which joined it by its id, are the root's last children.
         """
 
     @_builtins.property
-    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagEntryForm]:
+    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagEntry]:
         """All executions, in the order they were stored."""
 
     @_builtins.property
@@ -307,8 +308,8 @@ class DagForm(_message.Message):
         total_nodes: _builtins.int = ...,
         max_depth: _builtins.int = ...,
         mode: _builtins.str = ...,
-        dag: Global___DagNodeForm | None = ...,
-        timeline: _abc.Iterable[Global___DagEntryForm] | None = ...,
+        dag: Global___DagNode | None = ...,
+        timeline: _abc.Iterable[Global___DagEntry] | None = ...,
         workflow: _workflow_service_pb2.Workflow | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
@@ -321,7 +322,7 @@ class DagForm(_message.Message):
 Global___DagForm: _TypeAlias = DagForm  # noqa: Y015
 
 @_typing.final
-class DagNodeForm(_message.Message):
+class DagNode(_message.Message):
     """An execution in a workflow's tree."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -362,7 +363,7 @@ class DagNodeForm(_message.Message):
         """When it reached a terminal state."""
 
     @_builtins.property
-    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagNodeForm]:
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagNode]:
         """What it called."""
 
     def __init__(
@@ -378,7 +379,7 @@ class DagNodeForm(_message.Message):
         duration_ms: _builtins.int | None = ...,
         parent_execution_id: _builtins.str = ...,
         workflow_depth: _builtins.int = ...,
-        children: _abc.Iterable[Global___DagNodeForm] | None = ...,
+        children: _abc.Iterable[Global___DagNode] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "completed_at", b"completed_at", "duration_ms", b"duration_ms", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -388,10 +389,10 @@ class DagNodeForm(_message.Message):
     _WhichOneofArgType__duration_ms: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_ms) -> _WhichOneofReturnType__duration_ms | None: ...
 
-Global___DagNodeForm: _TypeAlias = DagNodeForm  # noqa: Y015
+Global___DagNode: _TypeAlias = DagNode  # noqa: Y015
 
 @_typing.final
-class DagEntryForm(_message.Message):
+class DagEntry(_message.Message):
     """An execution in a workflow's list."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -459,4 +460,381 @@ class DagEntryForm(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution) -> _WhichOneofReturnType__execution | None: ...
 
-Global___DagEntryForm: _TypeAlias = DagEntryForm  # noqa: Y015
+Global___DagEntry: _TypeAlias = DagEntry  # noqa: Y015
+
+@_typing.final
+class QueryForm(_message.Message):
+    """What a query found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OK_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    ok: _builtins.bool
+    """Always true."""
+    @_builtins.property
+    def data(self) -> Global___QueryData:
+        """What was found."""
+
+    def __init__(
+        self,
+        *,
+        ok: _builtins.bool = ...,
+        data: Global___QueryData | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "ok", b"ok"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryForm: _TypeAlias = QueryForm  # noqa: Y015
+
+@_typing.final
+class QueryData(_message.Message):
+    """What a query found, and where in the list it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    resource: _builtins.str
+    """What was looked for."""
+    total: _builtins.int
+    """How many there are."""
+    limit: _builtins.int
+    """How many were asked for."""
+    offset: _builtins.int
+    """How many were left out first."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryRow]:
+        """One for each that was found."""
+
+    def __init__(
+        self,
+        *,
+        resource: _builtins.str = ...,
+        results: _abc.Iterable[Global___QueryRow] | None = ...,
+        total: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "offset", b"offset", "resource", b"resource", "results", b"results", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryData: _TypeAlias = QueryData  # noqa: Y015
+
+@_typing.final
+class QueryRow(_message.Message):
+    """A workflow, an execution or a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflow(self) -> Global___WorkflowRow:
+        """A workflow."""
+
+    @_builtins.property
+    def execution(self) -> Global___ExecutionRow:
+        """An execution."""
+
+    @_builtins.property
+    def session(self) -> Global___SessionRow:
+        """A session."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Global___WorkflowRow | None = ...,
+        execution: Global___ExecutionRow | None = ...,
+        session: Global___SessionRow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution", b"_execution", "_session", b"_session", "_workflow", b"_workflow", "execution", b"execution", "session", b"session", "workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution", b"_execution", "_session", b"_session", "_workflow", b"_workflow", "execution", b"execution", "session", b"session", "workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__execution: _TypeAlias = _typing.Literal["execution"]  # noqa: Y015
+    _WhichOneofArgType__execution: _TypeAlias = _typing.Literal["_execution", b"_execution"]  # noqa: Y015
+    _WhichOneofReturnType__session: _TypeAlias = _typing.Literal["session"]  # noqa: Y015
+    _WhichOneofArgType__session: _TypeAlias = _typing.Literal["_session", b"_session"]  # noqa: Y015
+    _WhichOneofReturnType__workflow: _TypeAlias = _typing.Literal["workflow"]  # noqa: Y015
+    _WhichOneofArgType__workflow: _TypeAlias = _typing.Literal["_workflow", b"_workflow"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution) -> _WhichOneofReturnType__execution | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session) -> _WhichOneofReturnType__session | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__workflow) -> _WhichOneofReturnType__workflow | None: ...
+
+Global___QueryRow: _TypeAlias = QueryRow  # noqa: Y015
+
+@_typing.final
+class WorkflowRow(_message.Message):
+    """A workflow with the names that existing clients have for its facts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    WORKFLOW_NAME_FIELD_NUMBER: _builtins.int
+    WORKFLOW_TAGS_FIELD_NUMBER: _builtins.int
+    ROOT_WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    WORKFLOW_DEPTH_FIELD_NUMBER: _builtins.int
+    SUCCESSFUL_EXECUTIONS_FIELD_NUMBER: _builtins.int
+    FAILED_EXECUTIONS_FIELD_NUMBER: _builtins.int
+    TOTAL_DURATION_MS_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    workflow_name: _builtins.str
+    """The root's function."""
+    root_workflow_id: _builtins.str
+    """The same value as workflow_id."""
+    workflow_depth: _builtins.int
+    """Always 0: a run is one workflow."""
+    successful_executions: _builtins.int
+    """How many executions succeeded."""
+    failed_executions: _builtins.int
+    """How many did not."""
+    total_duration_ms: _builtins.int
+    """From its start to now, or to its end."""
+    @_builtins.property
+    def workflow(self) -> _workflow_service_pb2.Workflow:
+        """The summary."""
+
+    @_builtins.property
+    def workflow_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """None: workflows have no tags."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When its root was stored."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last known to change."""
+
+    def __init__(
+        self,
+        *,
+        workflow: _workflow_service_pb2.Workflow | None = ...,
+        workflow_name: _builtins.str = ...,
+        workflow_tags: _abc.Iterable[_builtins.str] | None = ...,
+        root_workflow_id: _builtins.str = ...,
+        workflow_depth: _builtins.int = ...,
+        successful_executions: _builtins.int = ...,
+        failed_executions: _builtins.int = ...,
+        total_duration_ms: _builtins.int = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at", "updated_at", b"updated_at", "workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_executions", b"failed_executions", "root_workflow_id", b"root_workflow_id", "started_at", b"started_at", "successful_executions", b"successful_executions", "total_duration_ms", b"total_duration_ms", "updated_at", b"updated_at", "workflow", b"workflow", "workflow_depth", b"workflow_depth", "workflow_name", b"workflow_name", "workflow_tags", b"workflow_tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowRow: _TypeAlias = WorkflowRow  # noqa: Y015
+
+@_typing.final
+class ExecutionRow(_message.Message):
+    """An execution with the names that existing clients have for its facts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    AGENT_NODE_ID_FIELD_NUMBER: _builtins.int
+    REASONER_ID_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    agent_node_id: _builtins.str
+    """The node that runs it."""
+    reasoner_id: _builtins.str
+    """Its function."""
+    input: _builtins.bytes
+    """The body that it was started with: its input as `input`."""
+    status_reason: _builtins.str
+    """The same value as error_reason."""
+    error_message: _builtins.str
+    """Why it did not succeed, for people."""
+    @_builtins.property
+    def execution(self) -> _execution_pb2.Execution:
+        """The execution."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When a worker accepted it; until then, when it was stored."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed."""
+
+    def __init__(
+        self,
+        *,
+        execution: _execution_pb2.Execution | None = ...,
+        agent_node_id: _builtins.str = ...,
+        reasoner_id: _builtins.str = ...,
+        input: _builtins.bytes = ...,
+        status_reason: _builtins.str = ...,
+        error_message: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_node_id", b"agent_node_id", "error_message", b"error_message", "execution", b"execution", "input", b"input", "reasoner_id", b"reasoner_id", "started_at", b"started_at", "status_reason", b"status_reason", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExecutionRow: _TypeAlias = ExecutionRow  # noqa: Y015
+
+@_typing.final
+class SessionRow(_message.Message):
+    """A session with the names that existing clients have for its facts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    SESSION_NAME_FIELD_NUMBER: _builtins.int
+    ROOT_SESSION_ID_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    LAST_ACTIVITY_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    session_name: _builtins.str
+    """The session's name."""
+    root_session_id: _builtins.str
+    """The same value as session_id."""
+    @_builtins.property
+    def session(self) -> _workflow_service_pb2.SessionSummary:
+        """The session."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """The same value as created_at."""
+
+    @_builtins.property
+    def last_activity_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended; until then, when it was started."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """The same value as last_activity_at."""
+
+    def __init__(
+        self,
+        *,
+        session: _workflow_service_pb2.SessionSummary | None = ...,
+        session_name: _builtins.str = ...,
+        root_session_id: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        last_activity_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_activity_at", b"last_activity_at", "session", b"session", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_activity_at", b"last_activity_at", "root_session_id", b"root_session_id", "session", b"session", "session_name", b"session_name", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionRow: _TypeAlias = SessionRow  # noqa: Y015
+
+@_typing.final
+class QueryFailureForm(_message.Message):
+    """Why a query failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DetailsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OK_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    ok: _builtins.bool
+    """Always false."""
+    message: _builtins.str
+    """For people."""
+    reason: _error_reason_pb2.ErrorReason.ValueType
+    """For programs."""
+    @_builtins.property
+    def error(self) -> Global___QueryFailure:
+        """For existing clients."""
+
+    @_builtins.property
+    def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Names and ids that belong to the failure."""
+
+    def __init__(
+        self,
+        *,
+        ok: _builtins.bool = ...,
+        error: Global___QueryFailure | None = ...,
+        message: _builtins.str = ...,
+        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        details: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "error", b"error", "message", b"message", "ok", b"ok", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryFailureForm: _TypeAlias = QueryFailureForm  # noqa: Y015
+
+@_typing.final
+class QueryFailure(_message.Message):
+    """Why a query failed, as existing clients read it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """`invalid_request`, `invalid_resource`, `unsupported_filter`, `query_failed`, or the
+    fixed word of the reason.
+    """
+    message: _builtins.str
+    """For people."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryFailure: _TypeAlias = QueryFailure  # noqa: Y015

@@ -191,6 +191,7 @@ class Rest(_message.Message):
     BODY_FORM_FIELD_NUMBER: _builtins.int
     ANSWER_FORM_FIELD_NUMBER: _builtins.int
     WHOLE_FIELD_NUMBER: _builtins.int
+    FAILURE_FORM_FIELD_NUMBER: _builtins.int
     success_status: _builtins.int
     """The HTTP status of success. 0: 200."""
     event_stream: _builtins.bool
@@ -224,6 +225,10 @@ class Rest(_message.Message):
         of its body.
         """
 
+    @_builtins.property
+    def failure_form(self) -> Global___Form:
+        """What the answer is when the rpc fails, in place of the one form of errors."""
+
     def __init__(
         self,
         *,
@@ -236,10 +241,11 @@ class Rest(_message.Message):
         body_form: Global___Form | None = ...,
         answer_form: Global___Form | None = ...,
         whole: _builtins.str = ...,
+        failure_form: Global___Form | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form", "failure_form", b"failure_form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form", "event_id", b"event_id", "event_stream", b"event_stream", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_form", b"answer_form", "body_form", b"body_form", "event_id", b"event_id", "event_stream", b"event_stream", "failure_form", b"failure_form", "headers", b"headers", "last_event_id", b"last_event_id", "raw_media_type", b"raw_media_type", "success_status", b"success_status", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

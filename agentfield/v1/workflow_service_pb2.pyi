@@ -39,6 +39,7 @@ class Workflow(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     DURATION_MS_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run."""
     workflow_id: _builtins.str
@@ -63,6 +64,8 @@ class Workflow(_message.Message):
     """The deepest nesting in it."""
     duration_ms: _builtins.int
     """From created_at to completed_at."""
+    actor_id: _builtins.str
+    """Who it is for, as the root's caller claimed."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When its root was stored."""
@@ -87,10 +90,11 @@ class Workflow(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         duration_ms: _builtins.int | None = ...,
+        actor_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "completed_at", b"completed_at", "created_at", b"created_at", "duration_ms", b"duration_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "active_executions", b"active_executions", "completed_at", b"completed_at", "created_at", b"created_at", "duration_ms", b"duration_ms", "failed_executions", b"failed_executions", "max_depth", b"max_depth", "root_execution_id", b"root_execution_id", "run_id", b"run_id", "session_id", b"session_id", "status", b"status", "target", b"target", "total_executions", b"total_executions", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "active_executions", b"active_executions", "actor_id", b"actor_id", "completed_at", b"completed_at", "created_at", b"created_at", "duration_ms", b"duration_ms", "failed_executions", b"failed_executions", "max_depth", b"max_depth", "root_execution_id", b"root_execution_id", "run_id", b"run_id", "session_id", b"session_id", "status", b"status", "target", b"target", "total_executions", b"total_executions", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_ms: _TypeAlias = _typing.Literal["duration_ms"]  # noqa: Y015
     _WhichOneofArgType__duration_ms: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms"]  # noqa: Y015
@@ -221,3 +225,203 @@ class GetWorkflowResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class QueryRequest(_message.Message):
+    """What to look for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    resource: _builtins.str
+    """`workflows`, `executions` or `sessions`."""
+    limit: _builtins.int
+    """At most this many, 1 to 100. Anything else: 20."""
+    offset: _builtins.int
+    """How many to leave out first."""
+    @_builtins.property
+    def filters(self) -> Global___QueryFilters:
+        """Which of them. All conditions given must hold."""
+
+    def __init__(
+        self,
+        *,
+        resource: _builtins.str = ...,
+        filters: Global___QueryFilters | None = ...,
+        limit: _builtins.int = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "limit", b"limit", "offset", b"offset", "resource", b"resource"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryRequest: _TypeAlias = QueryRequest  # noqa: Y015
+
+@_typing.final
+class QueryFilters(_message.Message):
+    """Conditions of a query. Not every resource has every one of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    """In this state."""
+    agent_id: _builtins.str
+    """Of this node. Executions and sessions only."""
+    run_id: _builtins.str
+    """Of this run. Executions only."""
+    execution_id: _builtins.str
+    """This one. Executions only."""
+    session_id: _builtins.str
+    """Of this session."""
+    actor_id: _builtins.str
+    """For this actor."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Created then or later."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Created then or earlier."""
+
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "agent_id", b"agent_id", "execution_id", b"execution_id", "run_id", b"run_id", "session_id", b"session_id", "since", b"since", "status", b"status", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryFilters: _TypeAlias = QueryFilters  # noqa: Y015
+
+@_typing.final
+class QueryResponse(_message.Message):
+    """What was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    EXECUTIONS_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    resource: _builtins.str
+    """What was looked for."""
+    total: _builtins.int
+    """How many there are."""
+    limit: _builtins.int
+    """How many were asked for."""
+    offset: _builtins.int
+    """How many were left out first."""
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow]:
+        """The workflows, if they were looked for."""
+
+    @_builtins.property
+    def executions(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.Execution]:
+        """The executions, if they were looked for, with inputs and results."""
+
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionSummary]:
+        """The sessions, if they were looked for."""
+
+    def __init__(
+        self,
+        *,
+        resource: _builtins.str = ...,
+        workflows: _abc.Iterable[Global___Workflow] | None = ...,
+        executions: _abc.Iterable[_execution_pb2.Execution] | None = ...,
+        sessions: _abc.Iterable[Global___SessionSummary] | None = ...,
+        total: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["executions", b"executions", "limit", b"limit", "offset", b"offset", "resource", b"resource", "sessions", b"sessions", "total", b"total", "workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryResponse: _TypeAlias = QueryResponse  # noqa: Y015
+
+@_typing.final
+class SessionSummary(_message.Message):
+    """A session in a few numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    TOTAL_WORKFLOWS_FIELD_NUMBER: _builtins.int
+    TOTAL_EXECUTIONS_FIELD_NUMBER: _builtins.int
+    TOTAL_DURATION_MS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    target: _builtins.str
+    """`node.session`."""
+    status: _builtins.str
+    """Where it is in its life, for instance `live`."""
+    actor_id: _builtins.str
+    """Who it is for, as whoever started it claimed."""
+    total_workflows: _builtins.int
+    """How many workflows it has."""
+    total_executions: _builtins.int
+    """How many executions they have."""
+    total_duration_ms: _builtins.int
+    """How long its workflows took so far."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        target: _builtins.str = ...,
+        status: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        total_workflows: _builtins.int = ...,
+        total_executions: _builtins.int = ...,
+        total_duration_ms: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "created_at", b"created_at", "ended_at", b"ended_at", "session_id", b"session_id", "status", b"status", "target", b"target", "total_duration_ms", b"total_duration_ms", "total_executions", b"total_executions", "total_workflows", b"total_workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionSummary: _TypeAlias = SessionSummary  # noqa: Y015

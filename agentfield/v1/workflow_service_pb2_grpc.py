@@ -46,6 +46,11 @@ class WorkflowServiceStub:
                 request_serializer=agentfield_dot_v1_dot_workflow__service__pb2.GetWorkflowRequest.SerializeToString,
                 response_deserializer=agentfield_dot_v1_dot_workflow__service__pb2.GetWorkflowResponse.FromString,
                 _registered_method=True)
+        self.Query = channel.unary_unary(
+                '/agentfield.v1.WorkflowService/Query',
+                request_serializer=agentfield_dot_v1_dot_workflow__service__pb2.QueryRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_workflow__service__pb2.QueryResponse.FromString,
+                _registered_method=True)
 
 
 class WorkflowServiceServicer:
@@ -75,6 +80,21 @@ class WorkflowServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Query(self, request, context):
+        """Query returns workflows, executions or sessions, the newest first, by
+        conditions and by position. The newest 5000 executions, and the newest 1000
+        workflows and sessions, are looked through; total counts among those. Lists
+        of any length are ListWorkflows, ListExecutions and ListSessions.
+
+        Fails with INVALID_ARGUMENT (over REST its details name the code that
+        existing clients know: invalid_resource, unsupported_filter),
+        PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+        exceed twice the payload limit: ask for fewer).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkflowServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -87,6 +107,11 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
                     servicer.GetWorkflow,
                     request_deserializer=agentfield_dot_v1_dot_workflow__service__pb2.GetWorkflowRequest.FromString,
                     response_serializer=agentfield_dot_v1_dot_workflow__service__pb2.GetWorkflowResponse.SerializeToString,
+            ),
+            'Query': grpc.unary_unary_rpc_method_handler(
+                    servicer.Query,
+                    request_deserializer=agentfield_dot_v1_dot_workflow__service__pb2.QueryRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_workflow__service__pb2.QueryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -145,6 +170,33 @@ class WorkflowService:
             '/agentfield.v1.WorkflowService/GetWorkflow',
             agentfield_dot_v1_dot_workflow__service__pb2.GetWorkflowRequest.SerializeToString,
             agentfield_dot_v1_dot_workflow__service__pb2.GetWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Query(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.WorkflowService/Query',
+            agentfield_dot_v1_dot_workflow__service__pb2.QueryRequest.SerializeToString,
+            agentfield_dot_v1_dot_workflow__service__pb2.QueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,17 @@ class WorkflowServiceStub:
 
     Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
     """
+    Query: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.QueryRequest, _workflow_service_pb2.QueryResponse]
+    """Query returns workflows, executions or sessions, the newest first, by
+    conditions and by position. The newest 5000 executions, and the newest 1000
+    workflows and sessions, are looked through; total counts among those. Lists
+    of any length are ListWorkflows, ListExecutions and ListSessions.
+
+    Fails with INVALID_ARGUMENT (over REST its details name the code that
+    existing clients know: invalid_resource, unsupported_filter),
+    PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+    exceed twice the payload limit: ask for fewer).
+    """
 
 @_typing.type_check_only
 class WorkflowServiceAsyncStub(WorkflowServiceStub):
@@ -70,6 +81,17 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     not why they failed.
 
     Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
+    """
+    Query: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.QueryRequest, _workflow_service_pb2.QueryResponse]  # type: ignore[assignment]
+    """Query returns workflows, executions or sessions, the newest first, by
+    conditions and by position. The newest 5000 executions, and the newest 1000
+    workflows and sessions, are looked through; total counts among those. Lists
+    of any length are ListWorkflows, ListExecutions and ListSessions.
+
+    Fails with INVALID_ARGUMENT (over REST its details name the code that
+    existing clients know: invalid_resource, unsupported_filter),
+    PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+    exceed twice the payload limit: ask for fewer).
     """
 
 class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -101,6 +123,23 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         not why they failed.
 
         Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def Query(
+        self,
+        request: _workflow_service_pb2.QueryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_service_pb2.QueryResponse, _abc.Awaitable[_workflow_service_pb2.QueryResponse]]:
+        """Query returns workflows, executions or sessions, the newest first, by
+        conditions and by position. The newest 5000 executions, and the newest 1000
+        workflows and sessions, are looked through; total counts among those. Lists
+        of any length are ListWorkflows, ListExecutions and ListSessions.
+
+        Fails with INVALID_ARGUMENT (over REST its details name the code that
+        existing clients know: invalid_resource, unsupported_filter),
+        PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+        exceed twice the payload limit: ask for fewer).
         """
 
 def add_WorkflowServiceServicer_to_server(servicer: WorkflowServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

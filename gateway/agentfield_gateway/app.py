@@ -21,7 +21,7 @@ from agentfield_gateway.events import STARTED, send_failure
 from agentfield_gateway.forward import Endpoint, Forward
 from agentfield_gateway.guards import Guards
 from agentfield_gateway.operations import REQUEST_SECONDS, REQUESTS, Operations
-from agentfield_gateway.outgoing import error_answer
+from agentfield_gateway.outgoing import FAILURE_FORM, error_answer
 from agentfield_gateway.routes import Route, Table, contract_routes
 from agentfield_gateway.traced import traced
 from agentfield_gateway.transport import Transport
@@ -131,7 +131,7 @@ async def _failed(request: web.Request, error: Exception) -> web.StreamResponse:
     known = _known(error)
     stream: web.StreamResponse | None = request.get(STARTED)
     if stream is None:
-        return error_answer(known)
+        return error_answer(known, request.get(FAILURE_FORM))
     await send_failure(stream, known)
     return stream
 

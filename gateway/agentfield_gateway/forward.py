@@ -16,7 +16,7 @@ from agentfield_gateway.config import GatewayConfig
 from agentfield_gateway.events import send_events
 from agentfield_gateway.incoming import form_query, message_of, metadata_of
 from agentfield_gateway.legacy import Asked
-from agentfield_gateway.outgoing import answer
+from agentfield_gateway.outgoing import FAILURE_FORM, answer
 from agentfield_gateway.routes import Route, Rpc
 from agentfield_gateway.transport import Metadata, Transport
 
@@ -42,6 +42,8 @@ class Forward:
         async def respond(
             request: web.Request, parameters: Mapping[str, str]
         ) -> web.StreamResponse:
+            if rpc.failure_form:
+                request[FAILURE_FORM] = rpc.failure_form
             query = request.rel_url.raw_query_string
             message = message_of(
                 rpc,

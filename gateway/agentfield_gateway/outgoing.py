@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["answer", "error_answer", "error_json", "message_json"]
+__all__ = ["FAILURE_FORM", "answer", "error_answer", "error_json", "message_json"]
 
 import json
 import math
@@ -10,12 +10,16 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from agentfield.contract.json import to_plain
+from agentfield.contract.json import dump, to_plain
 from agentfield.v1 import errors
-from agentfield_gateway.legacy import Asked, form_answer
+from agentfield_gateway.legacy import Asked, form_answer, form_failure
 from agentfield_gateway.routes import Rpc
+
+FAILURE_FORM = web.RequestKey("FAILURE_FORM", Descriptor)
+"""What tells a failure of this request, if that is not the one form of errors."""
 
 
 def answer(rpc: Rpc, message: Message, asked: Asked) -> web.Response:
@@ -42,8 +46,8 @@ def message_json(rpc: Rpc, message: Message) -> bytes:
     return orjson.dumps(plain.get(rpc.response_body, {}) if rpc.response_body else plain)
 
 
-def error_answer(error: errors.AgentFieldError) -> web.Response:
-    """Return the answer of what failed."""
+def error_answer(error: errors.AgentFieldError, form: Descriptor | None = None) -> web.Response:
+    """Return the answer of what failed, in the one form of errors or in that of its route."""
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(_seconds(error.retry_after))
@@ -53,7 +57,7 @@ def error_answer(error: errors.AgentFieldError) -> web.Response:
         headers["Allow"] = error.metadata.get("allow", "")
     return web.Response(
         status=error.http_status,
-        body=error_json(error),
+        body=dump(form_failure(form, error)) if form else error_json(error),
         content_type="application/json",
         headers=headers,
     )

@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from agentfield.contract import facts, forms
 from agentfield.v1 import errors, options_pb2
-from agentfield_gateway.legacy import ANSWERS, BODIES
+from agentfield_gateway.legacy import ANSWERS, BODIES, FAILURES
 
 T = TypeVar("T")
 
@@ -41,6 +41,8 @@ class Rpc:
     """The member that tells such a body from the request. Empty: the body always is one."""
     answer_form: Descriptor | None
     """What the answer is made of in place of the response."""
+    failure_form: Descriptor | None
+    """What tells a failure in place of the one form of errors."""
     form_parameters: tuple[tuple[str, str], ...]
     """Query parameters that only the answer's form depends on, and what they do."""
     whole: str
@@ -168,6 +170,7 @@ def _rpc(method: facts.Method, rule: http_pb2.HttpRule, rest: options_pb2.Rest) 
         body_form=forms.find(rest.body_form.message),
         body_mark=rest.body_form.mark,
         answer_form=answer_form,
+        failure_form=forms.find(rest.failure_form.message),
         form_parameters=tuple((each.name, each.about) for each in rest.answer_form.parameters),
         whole=rest.whole,
         success_status=rest.success_status or 200,
@@ -182,6 +185,7 @@ def _rpc(method: facts.Method, rule: http_pb2.HttpRule, rest: options_pb2.Rest) 
 def _check_forms(method: facts.Method, rest: options_pb2.Rest) -> None:
     answer, body = rest.answer_form.message, rest.body_form.message
     known = answer in {"", *ANSWERS} and body in {"", *BODIES}
+    known = known and rest.failure_form.message in {"", *FAILURES}
     if not known or (answer and (rest.event_stream or rest.raw_media_type)):
         raise ValueError(f"{method.name} has a form that nobody makes or reads")
 

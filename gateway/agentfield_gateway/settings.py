@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agentfield.process.addresses import split_bind
 from agentfield.process.channels import ClientTls, check_address
-from agentfield.process.flags import DEFAULT_ORIGINS, Flags, comma_separated, read_origins
+from agentfield.process.flags import Flags, comma_separated, read_origins
 from agentfield.process.tls import add_tls_flags, tls_files
 from agentfield_gateway.config import GatewayConfig
 
@@ -70,12 +70,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.flag(
         "--allowed-hosts", "", "HOSTS", "further Host names to answer for, comma separated; *: any"
     )
-    flags.flag(
-        "--cors-origins",
-        DEFAULT_ORIGINS,
-        "ORIGINS",
-        "whose pages may call it, comma separated; 'none': its own alone",
-    )
+    flags.origins()
     flags.number(
         "--max-payload-bytes",
         8 * 1024 * 1024,

@@ -58,6 +58,7 @@ EXPECTED = {
     "ReportExecution": [DENIED, DENIED, SUPERSEDED, DENIED, SUPERSEDED],
     "ListWorkflows": [OK] * 5,
     "GetWorkflow": [OK, NO_WORKFLOW, OK, NO_WORKFLOW, OK],
+    "Query": [OK] * 5,
     "RegisterNode": [DENIED, DENIED, OK, DENIED, OK],
     "Heartbeat": [DENIED, DENIED, OK, DENIED, OK],
     "DeregisterNode": [DENIED, DENIED, OK, DENIED, OK],
@@ -97,6 +98,7 @@ class SetUp:
             ),
             "ListWorkflows": (w.ListWorkflows, ws.ListWorkflowsRequest()),
             "GetWorkflow": (w.GetWorkflow, ws.GetWorkflowRequest(run_id=run_id)),
+            "Query": (w.Query, ws.QueryRequest(resource="executions")),
             "RegisterNode": (
                 n.RegisterNode,
                 ns.RegisterNodeRequest(node_id="n", instance_id="w9"),

@@ -153,6 +153,7 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         "ReportExecution": b'{"attempt":1,"status":"succeeded","result":1.0}',
         "Execute": b'{"timeout":"0.05s"}',
         "RealtimeOffer": b"v=0",
+        "Query": b'{"resource":"executions"}',
     }
     # The worker leaves last, and who watches needs an end to come to.
     order = ["ReportExecution", "WatchExecution", "DeregisterNode"]
@@ -175,6 +176,7 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         "POST /api/v1/executions/{execution_id}/cancel": 200,
         "POST /api/v1/executions/{execution_id}/status": 200,
         "POST /api/v1/executions/batch-status": 200,
+        "POST /api/v1/agentic/query": 200,
         "GET /api/v1/workflows": 200,
         "GET /api/v1/workflows/{run_id}/dag": 200,
         "GET /api/ui/v1/workflows/{run_id}/dag": 200,

@@ -7,7 +7,7 @@ the form of its answer.
 
 from __future__ import annotations
 
-__all__ = ["ANSWERS", "BODIES", "Asked", "form_answer", "form_body"]
+__all__ = ["ANSWERS", "BODIES", "FAILURES", "Asked", "form_answer", "form_body", "form_failure"]
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from agentfield_gateway.legacy import executions, sessions, workflows
+from agentfield.v1.errors import AgentFieldError
+from agentfield_gateway.legacy import executions, queries, sessions, workflows
 from agentfield_gateway.legacy.asked import Asked
 
 BODIES: Mapping[str, Callable[[Any], Message]] = {}
@@ -27,9 +28,16 @@ ANSWERS: Mapping[str, Callable[[Any, Asked], Message]] = {
     "DagForm": workflows.dag,
     "ExecutionForm": executions.execution,
     "ExecutionsForm": executions.batch,
+    "QueryForm": queries.answer,
     "StartedForm": sessions.started,
 }
 """By the form's name: from the rpc's response, and what was asked, to the form."""
+
+
+FAILURES: Mapping[str, Callable[[AgentFieldError], Message]] = {
+    "QueryFailureForm": queries.failure,
+}
+"""By the form's name: from an error to the form of the answer that tells it."""
 
 
 def form_body(form: Message) -> Message:
@@ -43,3 +51,8 @@ def form_body(form: Message) -> Message:
 def form_answer(form: Descriptor, response: Message, asked: Asked) -> Message:
     """Return a response in the form of its answer."""
     return ANSWERS[form.name](response, asked)
+
+
+def form_failure(form: Descriptor, error: AgentFieldError) -> Message:
+    """Return an error in the form of the answer that tells it."""
+    return FAILURES[form.name](error)

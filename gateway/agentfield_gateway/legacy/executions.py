@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["accepted", "batch", "began", "cancelled", "execution", "function_of"]
+__all__ = ["accepted", "batch", "began", "cancelled", "execution", "function_of", "reason_of"]
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -85,13 +85,17 @@ def function_of(target: str) -> str:
     return target.partition(".")[2]
 
 
+def reason_of(execution: execution_pb2.Execution) -> str:
+    """Return the word for why an execution did not succeed; empty if it did."""
+    return enum_text(_REASONS, execution.error_reason) if execution.error_reason else ""
+
+
 def _form(found: execution_pb2.Execution) -> forms_pb2.ExecutionForm:
-    reason = enum_text(_REASONS, found.error_reason) if found.error_reason else ""
     form = forms_pb2.ExecutionForm(
         execution=found,
         execution_id=found.execution_id,
         status=enum_text(_STATUSES, found.status),
-        status_reason=reason,
+        status_reason=reason_of(found),
         webhook_registered=False,
     )
     form.started_at.CopyFrom(began(found))

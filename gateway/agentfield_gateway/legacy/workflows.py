@@ -45,17 +45,15 @@ def _status(
     return summary.status
 
 
-def _entry(
-    entry: forms_pb2.DagEntryForm, execution: execution_pb2.Execution, *, short: bool
-) -> None:
+def _entry(entry: forms_pb2.DagEntry, execution: execution_pb2.Execution, *, short: bool) -> None:
     if not short:
         entry.execution.CopyFrom(execution)
     _fill(entry, execution)
 
 
-def _grow(root: forms_pb2.DagNodeForm, executions: Iterable[execution_pb2.Execution]) -> None:
+def _grow(root: forms_pb2.DagNode, executions: Iterable[execution_pb2.Execution]) -> None:
     """Fill in the tree; a parent comes before its children, and the root before everything."""
-    nodes: dict[str, forms_pb2.DagNodeForm] = {}
+    nodes: dict[str, forms_pb2.DagNode] = {}
     roots = []
     for execution in executions:
         parent = nodes.get(execution.parent_execution_id)
@@ -72,9 +70,7 @@ def _grow(root: forms_pb2.DagNodeForm, executions: Iterable[execution_pb2.Execut
         node.workflow_id = execution.run_id
 
 
-def _fill(
-    into: forms_pb2.DagNodeForm | forms_pb2.DagEntryForm, execution: execution_pb2.Execution
-) -> None:
+def _fill(into: forms_pb2.DagNode | forms_pb2.DagEntry, execution: execution_pb2.Execution) -> None:
     into.execution_id = execution.execution_id
     into.parent_execution_id = execution.parent_execution_id
     into.agent_node_id = execution.node_id

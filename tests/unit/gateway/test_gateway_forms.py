@@ -10,7 +10,7 @@ from unit.gateway.scripted_transport import Gateway
 from agentfield.v1 import error_reason_pb2, execution_pb2, forms_pb2, session_service_pb2
 from agentfield.v1 import execution_service_pb2 as pb
 from agentfield.v1 import workflow_service_pb2 as workflow_pb2
-from agentfield_gateway.legacy import ANSWERS, BODIES
+from agentfield_gateway.legacy import ANSWERS, BODIES, FAILURES
 
 pytestmark = pytest.mark.unit
 
@@ -24,9 +24,9 @@ def execution(**facts: object) -> execution_pb2.Execution:
 
 
 def test_every_form_of_the_contract_is_made_or_read_by_one_function() -> None:
-    nested = {"DagEntryForm", "DagNodeForm"}
+    forms = {name for name in forms_pb2.DESCRIPTOR.message_types_by_name if name.endswith("Form")}
 
-    assert {*ANSWERS, *BODIES} | nested >= set(forms_pb2.DESCRIPTOR.message_types_by_name)
+    assert {*ANSWERS, *BODIES, *FAILURES} == forms
 
 
 async def test_a_json_result_passes_a_form_byte_for_byte(gateway: Gateway) -> None:

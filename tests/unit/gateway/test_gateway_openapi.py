@@ -176,7 +176,8 @@ def reasons_of(operation: dict[str, Any]) -> set[str]:
     found: set[str] = set()
     for response in operation["responses"].values():
         content = resolved(response).get("content", {}).get("application/json", {})
-        if content.get("schema") == {"$ref": "#/components/schemas/Error"}:
+        schema = content.get("schema", {})
+        if {"$ref": "#/components/schemas/Error"} in (schema, *schema.get("anyOf", [])):
             found |= set(content["examples"])
     return found
 

@@ -94,6 +94,7 @@ def test_the_contract_names_the_documented_routes() -> None:
         ("GET", "/api/v1/workflows"),
         ("GET", "/api/v1/workflows/{run_id}/dag"),
         ("GET", "/api/ui/v1/workflows/{run_id}/dag"),
+        ("POST", "/api/v1/agentic/query"),
         ("GET", "/api/v1/nodes"),
         ("GET", "/api/v1/nodes/{node_id}"),
         ("POST", "/api/v1/nodes/register"),

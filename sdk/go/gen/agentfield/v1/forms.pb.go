@@ -411,9 +411,9 @@ type DagForm struct {
 	Mode string `protobuf:"bytes,8,opt,name=mode,proto3" json:"mode,omitempty"`
 	// The root with everything that was called because of it. Further roots of the
 	// run, which joined it by its id, are the root's last children.
-	Dag *DagNodeForm `protobuf:"bytes,9,opt,name=dag,proto3" json:"dag,omitempty"`
+	Dag *DagNode `protobuf:"bytes,9,opt,name=dag,proto3" json:"dag,omitempty"`
 	// All executions, in the order they were stored.
-	Timeline []*DagEntryForm `protobuf:"bytes,10,rep,name=timeline,proto3" json:"timeline,omitempty"`
+	Timeline []*DagEntry `protobuf:"bytes,10,rep,name=timeline,proto3" json:"timeline,omitempty"`
 	// The summary.
 	Workflow *Workflow `protobuf:"bytes,11,opt,name=workflow,proto3" json:"workflow,omitempty"`
 	// Where the next page starts. Empty: this is all.
@@ -508,14 +508,14 @@ func (x *DagForm) GetMode() string {
 	return ""
 }
 
-func (x *DagForm) GetDag() *DagNodeForm {
+func (x *DagForm) GetDag() *DagNode {
 	if x != nil {
 		return x.Dag
 	}
 	return nil
 }
 
-func (x *DagForm) GetTimeline() []*DagEntryForm {
+func (x *DagForm) GetTimeline() []*DagEntry {
 	if x != nil {
 		return x.Timeline
 	}
@@ -537,7 +537,7 @@ func (x *DagForm) GetNextPageToken() string {
 }
 
 // An execution in a workflow's tree.
-type DagNodeForm struct {
+type DagNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run.
 	WorkflowId string `protobuf:"bytes,1,opt,name=workflow_id,json=workflowId,proto3" json:"workflow_id,omitempty"`
@@ -560,25 +560,25 @@ type DagNodeForm struct {
 	// How deep it is nested: 0 for a root.
 	WorkflowDepth int32 `protobuf:"varint,10,opt,name=workflow_depth,json=workflowDepth,proto3" json:"workflow_depth,omitempty"`
 	// What it called.
-	Children      []*DagNodeForm `protobuf:"bytes,11,rep,name=children,proto3" json:"children,omitempty"`
+	Children      []*DagNode `protobuf:"bytes,11,rep,name=children,proto3" json:"children,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *DagNodeForm) Reset() {
-	*x = DagNodeForm{}
+func (x *DagNode) Reset() {
+	*x = DagNode{}
 	mi := &file_agentfield_v1_forms_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *DagNodeForm) String() string {
+func (x *DagNode) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*DagNodeForm) ProtoMessage() {}
+func (*DagNode) ProtoMessage() {}
 
-func (x *DagNodeForm) ProtoReflect() protoreflect.Message {
+func (x *DagNode) ProtoReflect() protoreflect.Message {
 	mi := &file_agentfield_v1_forms_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -590,82 +590,82 @@ func (x *DagNodeForm) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use DagNodeForm.ProtoReflect.Descriptor instead.
-func (*DagNodeForm) Descriptor() ([]byte, []int) {
+// Deprecated: Use DagNode.ProtoReflect.Descriptor instead.
+func (*DagNode) Descriptor() ([]byte, []int) {
 	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *DagNodeForm) GetWorkflowId() string {
+func (x *DagNode) GetWorkflowId() string {
 	if x != nil {
 		return x.WorkflowId
 	}
 	return ""
 }
 
-func (x *DagNodeForm) GetExecutionId() string {
+func (x *DagNode) GetExecutionId() string {
 	if x != nil {
 		return x.ExecutionId
 	}
 	return ""
 }
 
-func (x *DagNodeForm) GetAgentNodeId() string {
+func (x *DagNode) GetAgentNodeId() string {
 	if x != nil {
 		return x.AgentNodeId
 	}
 	return ""
 }
 
-func (x *DagNodeForm) GetReasonerId() string {
+func (x *DagNode) GetReasonerId() string {
 	if x != nil {
 		return x.ReasonerId
 	}
 	return ""
 }
 
-func (x *DagNodeForm) GetStatus() ExecutionStatus {
+func (x *DagNode) GetStatus() ExecutionStatus {
 	if x != nil {
 		return x.Status
 	}
 	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
 }
 
-func (x *DagNodeForm) GetStartedAt() *timestamppb.Timestamp {
+func (x *DagNode) GetStartedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.StartedAt
 	}
 	return nil
 }
 
-func (x *DagNodeForm) GetCompletedAt() *timestamppb.Timestamp {
+func (x *DagNode) GetCompletedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CompletedAt
 	}
 	return nil
 }
 
-func (x *DagNodeForm) GetDurationMs() int64 {
+func (x *DagNode) GetDurationMs() int64 {
 	if x != nil && x.DurationMs != nil {
 		return *x.DurationMs
 	}
 	return 0
 }
 
-func (x *DagNodeForm) GetParentExecutionId() string {
+func (x *DagNode) GetParentExecutionId() string {
 	if x != nil {
 		return x.ParentExecutionId
 	}
 	return ""
 }
 
-func (x *DagNodeForm) GetWorkflowDepth() int32 {
+func (x *DagNode) GetWorkflowDepth() int32 {
 	if x != nil {
 		return x.WorkflowDepth
 	}
 	return 0
 }
 
-func (x *DagNodeForm) GetChildren() []*DagNodeForm {
+func (x *DagNode) GetChildren() []*DagNode {
 	if x != nil {
 		return x.Children
 	}
@@ -673,7 +673,7 @@ func (x *DagNodeForm) GetChildren() []*DagNodeForm {
 }
 
 // An execution in a workflow's list.
-type DagEntryForm struct {
+type DagEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The execution, without payloads. Absent if `lightweight` was asked for.
 	Execution *Execution `protobuf:"bytes,1,opt,name=execution,proto3,oneof" json:"execution,omitempty"`
@@ -699,20 +699,20 @@ type DagEntryForm struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *DagEntryForm) Reset() {
-	*x = DagEntryForm{}
+func (x *DagEntry) Reset() {
+	*x = DagEntry{}
 	mi := &file_agentfield_v1_forms_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *DagEntryForm) String() string {
+func (x *DagEntry) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*DagEntryForm) ProtoMessage() {}
+func (*DagEntry) ProtoMessage() {}
 
-func (x *DagEntryForm) ProtoReflect() protoreflect.Message {
+func (x *DagEntry) ProtoReflect() protoreflect.Message {
 	mi := &file_agentfield_v1_forms_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -724,86 +724,752 @@ func (x *DagEntryForm) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use DagEntryForm.ProtoReflect.Descriptor instead.
-func (*DagEntryForm) Descriptor() ([]byte, []int) {
+// Deprecated: Use DagEntry.ProtoReflect.Descriptor instead.
+func (*DagEntry) Descriptor() ([]byte, []int) {
 	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *DagEntryForm) GetExecution() *Execution {
+func (x *DagEntry) GetExecution() *Execution {
 	if x != nil {
 		return x.Execution
 	}
 	return nil
 }
 
-func (x *DagEntryForm) GetExecutionId() string {
+func (x *DagEntry) GetExecutionId() string {
 	if x != nil {
 		return x.ExecutionId
 	}
 	return ""
 }
 
-func (x *DagEntryForm) GetParentExecutionId() string {
+func (x *DagEntry) GetParentExecutionId() string {
 	if x != nil {
 		return x.ParentExecutionId
 	}
 	return ""
 }
 
-func (x *DagEntryForm) GetAgentNodeId() string {
+func (x *DagEntry) GetAgentNodeId() string {
 	if x != nil {
 		return x.AgentNodeId
 	}
 	return ""
 }
 
-func (x *DagEntryForm) GetReasonerId() string {
+func (x *DagEntry) GetReasonerId() string {
 	if x != nil {
 		return x.ReasonerId
 	}
 	return ""
 }
 
-func (x *DagEntryForm) GetStatus() ExecutionStatus {
+func (x *DagEntry) GetStatus() ExecutionStatus {
 	if x != nil {
 		return x.Status
 	}
 	return ExecutionStatus_EXECUTION_STATUS_UNSPECIFIED
 }
 
-func (x *DagEntryForm) GetStartedAt() *timestamppb.Timestamp {
+func (x *DagEntry) GetStartedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.StartedAt
 	}
 	return nil
 }
 
-func (x *DagEntryForm) GetCompletedAt() *timestamppb.Timestamp {
+func (x *DagEntry) GetCompletedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CompletedAt
 	}
 	return nil
 }
 
-func (x *DagEntryForm) GetDurationMs() int64 {
+func (x *DagEntry) GetDurationMs() int64 {
 	if x != nil && x.DurationMs != nil {
 		return *x.DurationMs
 	}
 	return 0
 }
 
-func (x *DagEntryForm) GetWorkflowDepth() int32 {
+func (x *DagEntry) GetWorkflowDepth() int32 {
 	if x != nil {
 		return x.WorkflowDepth
 	}
 	return 0
 }
 
+// What a query found.
+type QueryForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always true.
+	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	// What was found.
+	Data          *QueryData `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryForm) Reset() {
+	*x = QueryForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryForm) ProtoMessage() {}
+
+func (x *QueryForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryForm.ProtoReflect.Descriptor instead.
+func (*QueryForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *QueryForm) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *QueryForm) GetData() *QueryData {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// What a query found, and where in the list it stands.
+type QueryData struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was looked for.
+	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// One for each that was found.
+	Results []*QueryRow `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	// How many there are.
+	Total int32 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	// How many were asked for.
+	Limit int32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	// How many were left out first.
+	Offset        int32 `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryData) Reset() {
+	*x = QueryData{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryData) ProtoMessage() {}
+
+func (x *QueryData) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryData.ProtoReflect.Descriptor instead.
+func (*QueryData) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *QueryData) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *QueryData) GetResults() []*QueryRow {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *QueryData) GetTotal() int32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *QueryData) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *QueryData) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// A workflow, an execution or a session.
+type QueryRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A workflow.
+	Workflow *WorkflowRow `protobuf:"bytes,1,opt,name=workflow,proto3,oneof" json:"workflow,omitempty"`
+	// An execution.
+	Execution *ExecutionRow `protobuf:"bytes,2,opt,name=execution,proto3,oneof" json:"execution,omitempty"`
+	// A session.
+	Session       *SessionRow `protobuf:"bytes,3,opt,name=session,proto3,oneof" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryRow) Reset() {
+	*x = QueryRow{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryRow) ProtoMessage() {}
+
+func (x *QueryRow) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryRow.ProtoReflect.Descriptor instead.
+func (*QueryRow) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *QueryRow) GetWorkflow() *WorkflowRow {
+	if x != nil {
+		return x.Workflow
+	}
+	return nil
+}
+
+func (x *QueryRow) GetExecution() *ExecutionRow {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *QueryRow) GetSession() *SessionRow {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// A workflow with the names that existing clients have for its facts.
+type WorkflowRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The summary.
+	Workflow *Workflow `protobuf:"bytes,1,opt,name=workflow,proto3" json:"workflow,omitempty"`
+	// The root's function.
+	WorkflowName string `protobuf:"bytes,2,opt,name=workflow_name,json=workflowName,proto3" json:"workflow_name,omitempty"`
+	// None: workflows have no tags.
+	WorkflowTags []string `protobuf:"bytes,3,rep,name=workflow_tags,json=workflowTags,proto3" json:"workflow_tags,omitempty"`
+	// The same value as workflow_id.
+	RootWorkflowId string `protobuf:"bytes,4,opt,name=root_workflow_id,json=rootWorkflowId,proto3" json:"root_workflow_id,omitempty"`
+	// Always 0: a run is one workflow.
+	WorkflowDepth int32 `protobuf:"varint,5,opt,name=workflow_depth,json=workflowDepth,proto3" json:"workflow_depth,omitempty"`
+	// How many executions succeeded.
+	SuccessfulExecutions int32 `protobuf:"varint,6,opt,name=successful_executions,json=successfulExecutions,proto3" json:"successful_executions,omitempty"`
+	// How many did not.
+	FailedExecutions int32 `protobuf:"varint,7,opt,name=failed_executions,json=failedExecutions,proto3" json:"failed_executions,omitempty"`
+	// From its start to now, or to its end.
+	TotalDurationMs int64 `protobuf:"varint,8,opt,name=total_duration_ms,json=totalDurationMs,proto3" json:"total_duration_ms,omitempty"`
+	// When its root was stored.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When it was last known to change.
+	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkflowRow) Reset() {
+	*x = WorkflowRow{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkflowRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkflowRow) ProtoMessage() {}
+
+func (x *WorkflowRow) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkflowRow.ProtoReflect.Descriptor instead.
+func (*WorkflowRow) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WorkflowRow) GetWorkflow() *Workflow {
+	if x != nil {
+		return x.Workflow
+	}
+	return nil
+}
+
+func (x *WorkflowRow) GetWorkflowName() string {
+	if x != nil {
+		return x.WorkflowName
+	}
+	return ""
+}
+
+func (x *WorkflowRow) GetWorkflowTags() []string {
+	if x != nil {
+		return x.WorkflowTags
+	}
+	return nil
+}
+
+func (x *WorkflowRow) GetRootWorkflowId() string {
+	if x != nil {
+		return x.RootWorkflowId
+	}
+	return ""
+}
+
+func (x *WorkflowRow) GetWorkflowDepth() int32 {
+	if x != nil {
+		return x.WorkflowDepth
+	}
+	return 0
+}
+
+func (x *WorkflowRow) GetSuccessfulExecutions() int32 {
+	if x != nil {
+		return x.SuccessfulExecutions
+	}
+	return 0
+}
+
+func (x *WorkflowRow) GetFailedExecutions() int32 {
+	if x != nil {
+		return x.FailedExecutions
+	}
+	return 0
+}
+
+func (x *WorkflowRow) GetTotalDurationMs() int64 {
+	if x != nil {
+		return x.TotalDurationMs
+	}
+	return 0
+}
+
+func (x *WorkflowRow) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *WorkflowRow) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+// An execution with the names that existing clients have for its facts.
+type ExecutionRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The execution.
+	Execution *Execution `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The node that runs it.
+	AgentNodeId string `protobuf:"bytes,2,opt,name=agent_node_id,json=agentNodeId,proto3" json:"agent_node_id,omitempty"`
+	// Its function.
+	ReasonerId string `protobuf:"bytes,3,opt,name=reasoner_id,json=reasonerId,proto3" json:"reasoner_id,omitempty"`
+	// The body that it was started with: its input as `input`.
+	Input []byte `protobuf:"bytes,4,opt,name=input,proto3" json:"input,omitempty"`
+	// The same value as error_reason.
+	StatusReason string `protobuf:"bytes,5,opt,name=status_reason,json=statusReason,proto3" json:"status_reason,omitempty"`
+	// Why it did not succeed, for people.
+	ErrorMessage string `protobuf:"bytes,6,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
+	// When a worker accepted it; until then, when it was stored.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When it last changed.
+	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecutionRow) Reset() {
+	*x = ExecutionRow{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutionRow) ProtoMessage() {}
+
+func (x *ExecutionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutionRow.ProtoReflect.Descriptor instead.
+func (*ExecutionRow) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExecutionRow) GetExecution() *Execution {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *ExecutionRow) GetAgentNodeId() string {
+	if x != nil {
+		return x.AgentNodeId
+	}
+	return ""
+}
+
+func (x *ExecutionRow) GetReasonerId() string {
+	if x != nil {
+		return x.ReasonerId
+	}
+	return ""
+}
+
+func (x *ExecutionRow) GetInput() []byte {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *ExecutionRow) GetStatusReason() string {
+	if x != nil {
+		return x.StatusReason
+	}
+	return ""
+}
+
+func (x *ExecutionRow) GetErrorMessage() string {
+	if x != nil {
+		return x.ErrorMessage
+	}
+	return ""
+}
+
+func (x *ExecutionRow) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *ExecutionRow) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+// A session with the names that existing clients have for its facts.
+type SessionRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	Session *SessionSummary `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The session's name.
+	SessionName string `protobuf:"bytes,2,opt,name=session_name,json=sessionName,proto3" json:"session_name,omitempty"`
+	// The same value as session_id.
+	RootSessionId string `protobuf:"bytes,3,opt,name=root_session_id,json=rootSessionId,proto3" json:"root_session_id,omitempty"`
+	// The same value as created_at.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When it ended; until then, when it was started.
+	LastActivityAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_activity_at,json=lastActivityAt,proto3" json:"last_activity_at,omitempty"`
+	// The same value as last_activity_at.
+	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRow) Reset() {
+	*x = SessionRow{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRow) ProtoMessage() {}
+
+func (x *SessionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRow.ProtoReflect.Descriptor instead.
+func (*SessionRow) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SessionRow) GetSession() *SessionSummary {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *SessionRow) GetSessionName() string {
+	if x != nil {
+		return x.SessionName
+	}
+	return ""
+}
+
+func (x *SessionRow) GetRootSessionId() string {
+	if x != nil {
+		return x.RootSessionId
+	}
+	return ""
+}
+
+func (x *SessionRow) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *SessionRow) GetLastActivityAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastActivityAt
+	}
+	return nil
+}
+
+func (x *SessionRow) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+// Why a query failed.
+type QueryFailureForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always false.
+	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	// For existing clients.
+	Error *QueryFailure `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// For people.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// For programs.
+	Reason ErrorReason `protobuf:"varint,4,opt,name=reason,proto3,enum=agentfield.v1.ErrorReason" json:"reason,omitempty"`
+	// Names and ids that belong to the failure.
+	Details       map[string]string `protobuf:"bytes,5,rep,name=details,proto3" json:"details,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryFailureForm) Reset() {
+	*x = QueryFailureForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryFailureForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryFailureForm) ProtoMessage() {}
+
+func (x *QueryFailureForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryFailureForm.ProtoReflect.Descriptor instead.
+func (*QueryFailureForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *QueryFailureForm) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *QueryFailureForm) GetError() *QueryFailure {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *QueryFailureForm) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *QueryFailureForm) GetReason() ErrorReason {
+	if x != nil {
+		return x.Reason
+	}
+	return ErrorReason_ERROR_REASON_UNSPECIFIED
+}
+
+func (x *QueryFailureForm) GetDetails() map[string]string {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+// Why a query failed, as existing clients read it.
+type QueryFailure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `invalid_request`, `invalid_resource`, `unsupported_filter`, `query_failed`, or the
+	// fixed word of the reason.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// For people.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryFailure) Reset() {
+	*x = QueryFailure{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryFailure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryFailure) ProtoMessage() {}
+
+func (x *QueryFailure) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryFailure.ProtoReflect.Descriptor instead.
+func (*QueryFailure) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *QueryFailure) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *QueryFailure) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_agentfield_v1_forms_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"\n" +
-	"\x19agentfield/v1/forms.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1bagentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n" +
+	"\x19agentfield/v1/forms.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1dagentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1bagentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n" +
 	"\fAcceptedForm\x12E\n" +
 	"\baccepted\x18\x01 \x01(\v2#.agentfield.v1.ExecuteAsyncResponseB\x04Ȼ\x18\x01R\baccepted\x12/\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n" +
@@ -839,7 +1505,7 @@ const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"\x0fprevious_status\x18\x03 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x0epreviousStatus\x126\n" +
 	"\x06status\x18\x04 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12=\n" +
-	"\fcancelled_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vcancelledAt\"\xf1\x03\n" +
+	"\fcancelled_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vcancelledAt\"\xe9\x03\n" +
 	"\aDagForm\x12(\n" +
 	"\x10root_workflow_id\x18\x01 \x01(\tR\x0erootWorkflowId\x12G\n" +
 	"\x0fworkflow_status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x0eworkflowStatus\x12#\n" +
@@ -850,13 +1516,13 @@ const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"\vtotal_nodes\x18\x06 \x01(\x05R\n" +
 	"totalNodes\x12\x1b\n" +
 	"\tmax_depth\x18\a \x01(\x05R\bmaxDepth\x12\x12\n" +
-	"\x04mode\x18\b \x01(\tR\x04mode\x12,\n" +
-	"\x03dag\x18\t \x01(\v2\x1a.agentfield.v1.DagNodeFormR\x03dag\x127\n" +
+	"\x04mode\x18\b \x01(\tR\x04mode\x12(\n" +
+	"\x03dag\x18\t \x01(\v2\x16.agentfield.v1.DagNodeR\x03dag\x123\n" +
 	"\btimeline\x18\n" +
-	" \x03(\v2\x1b.agentfield.v1.DagEntryFormR\btimeline\x123\n" +
+	" \x03(\v2\x17.agentfield.v1.DagEntryR\btimeline\x123\n" +
 	"\bworkflow\x18\v \x01(\v2\x17.agentfield.v1.WorkflowR\bworkflow\x12&\n" +
-	"\x0fnext_page_token\x18\f \x01(\tR\rnextPageToken\"\x8d\x04\n" +
-	"\vDagNodeForm\x12\x1f\n" +
+	"\x0fnext_page_token\x18\f \x01(\tR\rnextPageToken\"\x85\x04\n" +
+	"\aDagNode\x12\x1f\n" +
 	"\vworkflow_id\x18\x01 \x01(\tR\n" +
 	"workflowId\x12!\n" +
 	"\fexecution_id\x18\x02 \x01(\tR\vexecutionId\x12\"\n" +
@@ -871,10 +1537,10 @@ const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"durationMs\x88\x01\x01\x12.\n" +
 	"\x13parent_execution_id\x18\t \x01(\tR\x11parentExecutionId\x12%\n" +
 	"\x0eworkflow_depth\x18\n" +
-	" \x01(\x05R\rworkflowDepth\x126\n" +
-	"\bchildren\x18\v \x03(\v2\x1a.agentfield.v1.DagNodeFormR\bchildrenB\x0e\n" +
-	"\f_duration_ms\"\x86\x04\n" +
-	"\fDagEntryForm\x12A\n" +
+	" \x01(\x05R\rworkflowDepth\x122\n" +
+	"\bchildren\x18\v \x03(\v2\x16.agentfield.v1.DagNodeR\bchildrenB\x0e\n" +
+	"\f_duration_ms\"\x82\x04\n" +
+	"\bDagEntry\x12A\n" +
 	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionB\x04Ȼ\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n" +
 	"\fexecution_id\x18\x02 \x01(\tR\vexecutionId\x12.\n" +
 	"\x13parent_execution_id\x18\x03 \x01(\tR\x11parentExecutionId\x12\"\n" +
@@ -891,7 +1557,73 @@ const file_agentfield_v1_forms_proto_rawDesc = "" +
 	" \x01(\x05R\rworkflowDepthB\f\n" +
 	"\n" +
 	"_executionB\x0e\n" +
-	"\f_duration_msB\xa6\x01\n" +
+	"\f_duration_ms\"I\n" +
+	"\tQueryForm\x12\x0e\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\x12,\n" +
+	"\x04data\x18\x02 \x01(\v2\x18.agentfield.v1.QueryDataR\x04data\"\x9e\x01\n" +
+	"\tQueryData\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x121\n" +
+	"\aresults\x18\x02 \x03(\v2\x17.agentfield.v1.QueryRowR\aresults\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x05R\x05total\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06offset\x18\x05 \x01(\x05R\x06offset\"\xfa\x01\n" +
+	"\bQueryRow\x12A\n" +
+	"\bworkflow\x18\x01 \x01(\v2\x1a.agentfield.v1.WorkflowRowB\x04Ȼ\x18\x01H\x00R\bworkflow\x88\x01\x01\x12D\n" +
+	"\texecution\x18\x02 \x01(\v2\x1b.agentfield.v1.ExecutionRowB\x04Ȼ\x18\x01H\x01R\texecution\x88\x01\x01\x12>\n" +
+	"\asession\x18\x03 \x01(\v2\x19.agentfield.v1.SessionRowB\x04Ȼ\x18\x01H\x02R\asession\x88\x01\x01B\v\n" +
+	"\t_workflowB\f\n" +
+	"\n" +
+	"_executionB\n" +
+	"\n" +
+	"\b_session\"\xe7\x03\n" +
+	"\vWorkflowRow\x129\n" +
+	"\bworkflow\x18\x01 \x01(\v2\x17.agentfield.v1.WorkflowB\x04Ȼ\x18\x01R\bworkflow\x12#\n" +
+	"\rworkflow_name\x18\x02 \x01(\tR\fworkflowName\x12#\n" +
+	"\rworkflow_tags\x18\x03 \x03(\tR\fworkflowTags\x12(\n" +
+	"\x10root_workflow_id\x18\x04 \x01(\tR\x0erootWorkflowId\x12%\n" +
+	"\x0eworkflow_depth\x18\x05 \x01(\x05R\rworkflowDepth\x123\n" +
+	"\x15successful_executions\x18\x06 \x01(\x05R\x14successfulExecutions\x12+\n" +
+	"\x11failed_executions\x18\a \x01(\x05R\x10failedExecutions\x12*\n" +
+	"\x11total_duration_ms\x18\b \x01(\x03R\x0ftotalDurationMs\x129\n" +
+	"\n" +
+	"started_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x129\n" +
+	"\n" +
+	"updated_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\xed\x02\n" +
+	"\fExecutionRow\x12<\n" +
+	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionB\x04Ȼ\x18\x01R\texecution\x12\"\n" +
+	"\ragent_node_id\x18\x02 \x01(\tR\vagentNodeId\x12\x1f\n" +
+	"\vreasoner_id\x18\x03 \x01(\tR\n" +
+	"reasonerId\x12\x1a\n" +
+	"\x05input\x18\x04 \x01(\fB\x04\xa0\xbb\x18\x01R\x05input\x12#\n" +
+	"\rstatus_reason\x18\x05 \x01(\tR\fstatusReason\x12#\n" +
+	"\rerror_message\x18\x06 \x01(\tR\ferrorMessage\x129\n" +
+	"\n" +
+	"started_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x129\n" +
+	"\n" +
+	"updated_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\xd2\x02\n" +
+	"\n" +
+	"SessionRow\x12=\n" +
+	"\asession\x18\x01 \x01(\v2\x1d.agentfield.v1.SessionSummaryB\x04Ȼ\x18\x01R\asession\x12!\n" +
+	"\fsession_name\x18\x02 \x01(\tR\vsessionName\x12&\n" +
+	"\x0froot_session_id\x18\x03 \x01(\tR\rrootSessionId\x129\n" +
+	"\n" +
+	"started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12D\n" +
+	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x129\n" +
+	"\n" +
+	"updated_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\xa7\x02\n" +
+	"\x10QueryFailureForm\x12\x0e\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\x121\n" +
+	"\x05error\x18\x02 \x01(\v2\x1b.agentfield.v1.QueryFailureR\x05error\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x122\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x1a.agentfield.v1.ErrorReasonR\x06reason\x12F\n" +
+	"\adetails\x18\x05 \x03(\v2,.agentfield.v1.QueryFailureForm.DetailsEntryR\adetails\x1a:\n" +
+	"\fDetailsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
+	"\fQueryFailure\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessageB\xa6\x01\n" +
 	"\x11com.agentfield.v1B\n" +
 	"FormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 
@@ -907,7 +1639,7 @@ func file_agentfield_v1_forms_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_forms_proto_rawDescData
 }
 
-var file_agentfield_v1_forms_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_agentfield_v1_forms_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_agentfield_v1_forms_proto_goTypes = []any{
 	(*AcceptedForm)(nil),            // 0: agentfield.v1.AcceptedForm
 	(*ExecutionForm)(nil),           // 1: agentfield.v1.ExecutionForm
@@ -915,48 +1647,77 @@ var file_agentfield_v1_forms_proto_goTypes = []any{
 	(*StartedForm)(nil),             // 3: agentfield.v1.StartedForm
 	(*CancelForm)(nil),              // 4: agentfield.v1.CancelForm
 	(*DagForm)(nil),                 // 5: agentfield.v1.DagForm
-	(*DagNodeForm)(nil),             // 6: agentfield.v1.DagNodeForm
-	(*DagEntryForm)(nil),            // 7: agentfield.v1.DagEntryForm
-	nil,                             // 8: agentfield.v1.ExecutionsForm.ExecutionsEntry
-	(*ExecuteAsyncResponse)(nil),    // 9: agentfield.v1.ExecuteAsyncResponse
-	(FunctionKind)(0),               // 10: agentfield.v1.FunctionKind
-	(*timestamppb.Timestamp)(nil),   // 11: google.protobuf.Timestamp
-	(*Execution)(nil),               // 12: agentfield.v1.Execution
-	(*StartSessionResponse)(nil),    // 13: agentfield.v1.StartSessionResponse
-	(*CancelExecutionResponse)(nil), // 14: agentfield.v1.CancelExecutionResponse
-	(ExecutionStatus)(0),            // 15: agentfield.v1.ExecutionStatus
-	(*Workflow)(nil),                // 16: agentfield.v1.Workflow
+	(*DagNode)(nil),                 // 6: agentfield.v1.DagNode
+	(*DagEntry)(nil),                // 7: agentfield.v1.DagEntry
+	(*QueryForm)(nil),               // 8: agentfield.v1.QueryForm
+	(*QueryData)(nil),               // 9: agentfield.v1.QueryData
+	(*QueryRow)(nil),                // 10: agentfield.v1.QueryRow
+	(*WorkflowRow)(nil),             // 11: agentfield.v1.WorkflowRow
+	(*ExecutionRow)(nil),            // 12: agentfield.v1.ExecutionRow
+	(*SessionRow)(nil),              // 13: agentfield.v1.SessionRow
+	(*QueryFailureForm)(nil),        // 14: agentfield.v1.QueryFailureForm
+	(*QueryFailure)(nil),            // 15: agentfield.v1.QueryFailure
+	nil,                             // 16: agentfield.v1.ExecutionsForm.ExecutionsEntry
+	nil,                             // 17: agentfield.v1.QueryFailureForm.DetailsEntry
+	(*ExecuteAsyncResponse)(nil),    // 18: agentfield.v1.ExecuteAsyncResponse
+	(FunctionKind)(0),               // 19: agentfield.v1.FunctionKind
+	(*timestamppb.Timestamp)(nil),   // 20: google.protobuf.Timestamp
+	(*Execution)(nil),               // 21: agentfield.v1.Execution
+	(*StartSessionResponse)(nil),    // 22: agentfield.v1.StartSessionResponse
+	(*CancelExecutionResponse)(nil), // 23: agentfield.v1.CancelExecutionResponse
+	(ExecutionStatus)(0),            // 24: agentfield.v1.ExecutionStatus
+	(*Workflow)(nil),                // 25: agentfield.v1.Workflow
+	(*SessionSummary)(nil),          // 26: agentfield.v1.SessionSummary
+	(ErrorReason)(0),                // 27: agentfield.v1.ErrorReason
 }
 var file_agentfield_v1_forms_proto_depIdxs = []int32{
-	9,  // 0: agentfield.v1.AcceptedForm.accepted:type_name -> agentfield.v1.ExecuteAsyncResponse
-	10, // 1: agentfield.v1.AcceptedForm.type:type_name -> agentfield.v1.FunctionKind
-	11, // 2: agentfield.v1.AcceptedForm.enqueued_at:type_name -> google.protobuf.Timestamp
-	12, // 3: agentfield.v1.ExecutionForm.execution:type_name -> agentfield.v1.Execution
-	11, // 4: agentfield.v1.ExecutionForm.started_at:type_name -> google.protobuf.Timestamp
-	8,  // 5: agentfield.v1.ExecutionsForm.executions:type_name -> agentfield.v1.ExecutionsForm.ExecutionsEntry
-	13, // 6: agentfield.v1.StartedForm.started:type_name -> agentfield.v1.StartSessionResponse
-	14, // 7: agentfield.v1.CancelForm.cancelled:type_name -> agentfield.v1.CancelExecutionResponse
-	15, // 8: agentfield.v1.CancelForm.previous_status:type_name -> agentfield.v1.ExecutionStatus
-	15, // 9: agentfield.v1.CancelForm.status:type_name -> agentfield.v1.ExecutionStatus
-	11, // 10: agentfield.v1.CancelForm.cancelled_at:type_name -> google.protobuf.Timestamp
-	15, // 11: agentfield.v1.DagForm.workflow_status:type_name -> agentfield.v1.ExecutionStatus
-	6,  // 12: agentfield.v1.DagForm.dag:type_name -> agentfield.v1.DagNodeForm
-	7,  // 13: agentfield.v1.DagForm.timeline:type_name -> agentfield.v1.DagEntryForm
-	16, // 14: agentfield.v1.DagForm.workflow:type_name -> agentfield.v1.Workflow
-	15, // 15: agentfield.v1.DagNodeForm.status:type_name -> agentfield.v1.ExecutionStatus
-	11, // 16: agentfield.v1.DagNodeForm.started_at:type_name -> google.protobuf.Timestamp
-	11, // 17: agentfield.v1.DagNodeForm.completed_at:type_name -> google.protobuf.Timestamp
-	6,  // 18: agentfield.v1.DagNodeForm.children:type_name -> agentfield.v1.DagNodeForm
-	12, // 19: agentfield.v1.DagEntryForm.execution:type_name -> agentfield.v1.Execution
-	15, // 20: agentfield.v1.DagEntryForm.status:type_name -> agentfield.v1.ExecutionStatus
-	11, // 21: agentfield.v1.DagEntryForm.started_at:type_name -> google.protobuf.Timestamp
-	11, // 22: agentfield.v1.DagEntryForm.completed_at:type_name -> google.protobuf.Timestamp
-	1,  // 23: agentfield.v1.ExecutionsForm.ExecutionsEntry.value:type_name -> agentfield.v1.ExecutionForm
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	18, // 0: agentfield.v1.AcceptedForm.accepted:type_name -> agentfield.v1.ExecuteAsyncResponse
+	19, // 1: agentfield.v1.AcceptedForm.type:type_name -> agentfield.v1.FunctionKind
+	20, // 2: agentfield.v1.AcceptedForm.enqueued_at:type_name -> google.protobuf.Timestamp
+	21, // 3: agentfield.v1.ExecutionForm.execution:type_name -> agentfield.v1.Execution
+	20, // 4: agentfield.v1.ExecutionForm.started_at:type_name -> google.protobuf.Timestamp
+	16, // 5: agentfield.v1.ExecutionsForm.executions:type_name -> agentfield.v1.ExecutionsForm.ExecutionsEntry
+	22, // 6: agentfield.v1.StartedForm.started:type_name -> agentfield.v1.StartSessionResponse
+	23, // 7: agentfield.v1.CancelForm.cancelled:type_name -> agentfield.v1.CancelExecutionResponse
+	24, // 8: agentfield.v1.CancelForm.previous_status:type_name -> agentfield.v1.ExecutionStatus
+	24, // 9: agentfield.v1.CancelForm.status:type_name -> agentfield.v1.ExecutionStatus
+	20, // 10: agentfield.v1.CancelForm.cancelled_at:type_name -> google.protobuf.Timestamp
+	24, // 11: agentfield.v1.DagForm.workflow_status:type_name -> agentfield.v1.ExecutionStatus
+	6,  // 12: agentfield.v1.DagForm.dag:type_name -> agentfield.v1.DagNode
+	7,  // 13: agentfield.v1.DagForm.timeline:type_name -> agentfield.v1.DagEntry
+	25, // 14: agentfield.v1.DagForm.workflow:type_name -> agentfield.v1.Workflow
+	24, // 15: agentfield.v1.DagNode.status:type_name -> agentfield.v1.ExecutionStatus
+	20, // 16: agentfield.v1.DagNode.started_at:type_name -> google.protobuf.Timestamp
+	20, // 17: agentfield.v1.DagNode.completed_at:type_name -> google.protobuf.Timestamp
+	6,  // 18: agentfield.v1.DagNode.children:type_name -> agentfield.v1.DagNode
+	21, // 19: agentfield.v1.DagEntry.execution:type_name -> agentfield.v1.Execution
+	24, // 20: agentfield.v1.DagEntry.status:type_name -> agentfield.v1.ExecutionStatus
+	20, // 21: agentfield.v1.DagEntry.started_at:type_name -> google.protobuf.Timestamp
+	20, // 22: agentfield.v1.DagEntry.completed_at:type_name -> google.protobuf.Timestamp
+	9,  // 23: agentfield.v1.QueryForm.data:type_name -> agentfield.v1.QueryData
+	10, // 24: agentfield.v1.QueryData.results:type_name -> agentfield.v1.QueryRow
+	11, // 25: agentfield.v1.QueryRow.workflow:type_name -> agentfield.v1.WorkflowRow
+	12, // 26: agentfield.v1.QueryRow.execution:type_name -> agentfield.v1.ExecutionRow
+	13, // 27: agentfield.v1.QueryRow.session:type_name -> agentfield.v1.SessionRow
+	25, // 28: agentfield.v1.WorkflowRow.workflow:type_name -> agentfield.v1.Workflow
+	20, // 29: agentfield.v1.WorkflowRow.started_at:type_name -> google.protobuf.Timestamp
+	20, // 30: agentfield.v1.WorkflowRow.updated_at:type_name -> google.protobuf.Timestamp
+	21, // 31: agentfield.v1.ExecutionRow.execution:type_name -> agentfield.v1.Execution
+	20, // 32: agentfield.v1.ExecutionRow.started_at:type_name -> google.protobuf.Timestamp
+	20, // 33: agentfield.v1.ExecutionRow.updated_at:type_name -> google.protobuf.Timestamp
+	26, // 34: agentfield.v1.SessionRow.session:type_name -> agentfield.v1.SessionSummary
+	20, // 35: agentfield.v1.SessionRow.started_at:type_name -> google.protobuf.Timestamp
+	20, // 36: agentfield.v1.SessionRow.last_activity_at:type_name -> google.protobuf.Timestamp
+	20, // 37: agentfield.v1.SessionRow.updated_at:type_name -> google.protobuf.Timestamp
+	15, // 38: agentfield.v1.QueryFailureForm.error:type_name -> agentfield.v1.QueryFailure
+	27, // 39: agentfield.v1.QueryFailureForm.reason:type_name -> agentfield.v1.ErrorReason
+	17, // 40: agentfield.v1.QueryFailureForm.details:type_name -> agentfield.v1.QueryFailureForm.DetailsEntry
+	1,  // 41: agentfield.v1.ExecutionsForm.ExecutionsEntry.value:type_name -> agentfield.v1.ExecutionForm
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_forms_proto_init() }
@@ -964,6 +1725,7 @@ func file_agentfield_v1_forms_proto_init() {
 	if File_agentfield_v1_forms_proto != nil {
 		return
 	}
+	file_agentfield_v1_error_reason_proto_init()
 	file_agentfield_v1_execution_proto_init()
 	file_agentfield_v1_execution_service_proto_init()
 	file_agentfield_v1_options_proto_init()
@@ -972,13 +1734,14 @@ func file_agentfield_v1_forms_proto_init() {
 	file_agentfield_v1_forms_proto_msgTypes[1].OneofWrappers = []any{}
 	file_agentfield_v1_forms_proto_msgTypes[6].OneofWrappers = []any{}
 	file_agentfield_v1_forms_proto_msgTypes[7].OneofWrappers = []any{}
+	file_agentfield_v1_forms_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_forms_proto_rawDesc), len(file_agentfield_v1_forms_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

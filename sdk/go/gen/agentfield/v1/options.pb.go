@@ -342,7 +342,9 @@ type Rest struct {
 	AnswerForm *Form `protobuf:"bytes,8,opt,name=answer_form,json=answerForm,proto3" json:"answer_form,omitempty"`
 	// The list of the response that comes in pages. Unless a request names a page,
 	// its pages are put together, up to ten of them.
-	Whole         string `protobuf:"bytes,9,opt,name=whole,proto3" json:"whole,omitempty"`
+	Whole string `protobuf:"bytes,9,opt,name=whole,proto3" json:"whole,omitempty"`
+	// What the answer is when the rpc fails, in place of the one form of errors.
+	FailureForm   *Form `protobuf:"bytes,10,opt,name=failure_form,json=failureForm,proto3" json:"failure_form,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -438,6 +440,13 @@ func (x *Rest) GetWhole() string {
 		return x.Whole
 	}
 	return ""
+}
+
+func (x *Rest) GetFailureForm() *Form {
+	if x != nil {
+		return x.FailureForm
+	}
+	return nil
 }
 
 var file_agentfield_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
@@ -551,7 +560,7 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"parameters\"9\n" +
 	"\rFormParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05about\x18\x02 \x01(\tR\x05about\"\xec\x02\n" +
+	"\x05about\x18\x02 \x01(\tR\x05about\"\xa4\x03\n" +
 	"\x04Rest\x12%\n" +
 	"\x0esuccess_status\x18\x01 \x01(\x05R\rsuccessStatus\x127\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1d.agentfield.v1.ResponseHeaderR\aheaders\x12!\n" +
@@ -562,7 +571,9 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"\tbody_form\x18\a \x01(\v2\x13.agentfield.v1.FormR\bbodyForm\x124\n" +
 	"\vanswer_form\x18\b \x01(\v2\x13.agentfield.v1.FormR\n" +
 	"answerForm\x12\x14\n" +
-	"\x05whole\x18\t \x01(\tR\x05whole*_\n" +
+	"\x05whole\x18\t \x01(\tR\x05whole\x126\n" +
+	"\ffailure_form\x18\n" +
+	" \x01(\v2\x13.agentfield.v1.FormR\vfailureForm*_\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -610,19 +621,20 @@ var file_agentfield_v1_options_proto_depIdxs = []int32{
 	2,  // 2: agentfield.v1.Rest.headers:type_name -> agentfield.v1.ResponseHeader
 	3,  // 3: agentfield.v1.Rest.body_form:type_name -> agentfield.v1.Form
 	3,  // 4: agentfield.v1.Rest.answer_form:type_name -> agentfield.v1.Form
-	6,  // 5: agentfield.v1.json:extendee -> google.protobuf.FieldOptions
-	6,  // 6: agentfield.v1.always:extendee -> google.protobuf.FieldOptions
-	6,  // 7: agentfield.v1.flat:extendee -> google.protobuf.FieldOptions
-	7,  // 8: agentfield.v1.ignored:extendee -> google.protobuf.MessageOptions
-	8,  // 9: agentfield.v1.rest:extendee -> google.protobuf.MethodOptions
-	8,  // 10: agentfield.v1.access:extendee -> google.protobuf.MethodOptions
-	5,  // 11: agentfield.v1.rest:type_name -> agentfield.v1.Rest
-	1,  // 12: agentfield.v1.access:type_name -> agentfield.v1.Access
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	11, // [11:13] is the sub-list for extension type_name
-	5,  // [5:11] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	3,  // 5: agentfield.v1.Rest.failure_form:type_name -> agentfield.v1.Form
+	6,  // 6: agentfield.v1.json:extendee -> google.protobuf.FieldOptions
+	6,  // 7: agentfield.v1.always:extendee -> google.protobuf.FieldOptions
+	6,  // 8: agentfield.v1.flat:extendee -> google.protobuf.FieldOptions
+	7,  // 9: agentfield.v1.ignored:extendee -> google.protobuf.MessageOptions
+	8,  // 10: agentfield.v1.rest:extendee -> google.protobuf.MethodOptions
+	8,  // 11: agentfield.v1.access:extendee -> google.protobuf.MethodOptions
+	5,  // 12: agentfield.v1.rest:type_name -> agentfield.v1.Rest
+	1,  // 13: agentfield.v1.access:type_name -> agentfield.v1.Access
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	12, // [12:14] is the sub-list for extension type_name
+	6,  // [6:12] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_options_proto_init() }

@@ -52,7 +52,9 @@ type Workflow struct {
 	// When its last execution finished. Unset while any is unfinished.
 	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
 	// From created_at to completed_at.
-	DurationMs    *int64 `protobuf:"varint,13,opt,name=duration_ms,json=durationMs,proto3,oneof" json:"duration_ms,omitempty"`
+	DurationMs *int64 `protobuf:"varint,13,opt,name=duration_ms,json=durationMs,proto3,oneof" json:"duration_ms,omitempty"`
+	// Who it is for, as the root's caller claimed.
+	ActorId       string `protobuf:"bytes,14,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,6 +178,13 @@ func (x *Workflow) GetDurationMs() int64 {
 		return *x.DurationMs
 	}
 	return 0
+}
+
+func (x *Workflow) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
 }
 
 // Which workflows to list.
@@ -426,11 +435,411 @@ func (x *GetWorkflowResponse) GetNextPageToken() string {
 	return ""
 }
 
+// What to look for.
+type QueryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `workflows`, `executions` or `sessions`.
+	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// Which of them. All conditions given must hold.
+	Filters *QueryFilters `protobuf:"bytes,2,opt,name=filters,proto3" json:"filters,omitempty"`
+	// At most this many, 1 to 100. Anything else: 20.
+	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// How many to leave out first.
+	Offset        int32 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryRequest) Reset() {
+	*x = QueryRequest{}
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryRequest) ProtoMessage() {}
+
+func (x *QueryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
+func (*QueryRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_workflow_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *QueryRequest) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetFilters() *QueryFilters {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
+func (x *QueryRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *QueryRequest) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// Conditions of a query. Not every resource has every one of them.
+type QueryFilters struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In this state.
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// Of this node. Executions and sessions only.
+	AgentId string `protobuf:"bytes,2,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// Of this run. Executions only.
+	RunId string `protobuf:"bytes,3,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// This one. Executions only.
+	ExecutionId string `protobuf:"bytes,4,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
+	// Of this session.
+	SessionId string `protobuf:"bytes,5,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// For this actor.
+	ActorId string `protobuf:"bytes,6,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// Created then or later.
+	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	// Created then or earlier.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryFilters) Reset() {
+	*x = QueryFilters{}
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryFilters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryFilters) ProtoMessage() {}
+
+func (x *QueryFilters) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryFilters.ProtoReflect.Descriptor instead.
+func (*QueryFilters) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_workflow_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *QueryFilters) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *QueryFilters) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *QueryFilters) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *QueryFilters) GetExecutionId() string {
+	if x != nil {
+		return x.ExecutionId
+	}
+	return ""
+}
+
+func (x *QueryFilters) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *QueryFilters) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *QueryFilters) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *QueryFilters) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// What was found.
+type QueryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was looked for.
+	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// The workflows, if they were looked for.
+	Workflows []*Workflow `protobuf:"bytes,2,rep,name=workflows,proto3" json:"workflows,omitempty"`
+	// The executions, if they were looked for, with inputs and results.
+	Executions []*Execution `protobuf:"bytes,3,rep,name=executions,proto3" json:"executions,omitempty"`
+	// The sessions, if they were looked for.
+	Sessions []*SessionSummary `protobuf:"bytes,4,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// How many there are.
+	Total int32 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	// How many were asked for.
+	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	// How many were left out first.
+	Offset        int32 `protobuf:"varint,7,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryResponse) Reset() {
+	*x = QueryResponse{}
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryResponse) ProtoMessage() {}
+
+func (x *QueryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryResponse.ProtoReflect.Descriptor instead.
+func (*QueryResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_workflow_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *QueryResponse) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *QueryResponse) GetWorkflows() []*Workflow {
+	if x != nil {
+		return x.Workflows
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetExecutions() []*Execution {
+	if x != nil {
+		return x.Executions
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetSessions() []*SessionSummary {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetTotal() int32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *QueryResponse) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *QueryResponse) GetOffset() int32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// A session in a few numbers.
+type SessionSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// `node.session`.
+	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Where it is in its life, for instance `live`.
+	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// Who it is for, as whoever started it claimed.
+	ActorId string `protobuf:"bytes,4,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// How many workflows it has.
+	TotalWorkflows int32 `protobuf:"varint,5,opt,name=total_workflows,json=totalWorkflows,proto3" json:"total_workflows,omitempty"`
+	// How many executions they have.
+	TotalExecutions int32 `protobuf:"varint,6,opt,name=total_executions,json=totalExecutions,proto3" json:"total_executions,omitempty"`
+	// How long its workflows took so far.
+	TotalDurationMs int64 `protobuf:"varint,7,opt,name=total_duration_ms,json=totalDurationMs,proto3" json:"total_duration_ms,omitempty"`
+	// When it was started.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// When it ended.
+	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionSummary) Reset() {
+	*x = SessionSummary{}
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionSummary) ProtoMessage() {}
+
+func (x *SessionSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_workflow_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionSummary.ProtoReflect.Descriptor instead.
+func (*SessionSummary) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_workflow_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SessionSummary) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SessionSummary) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *SessionSummary) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *SessionSummary) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *SessionSummary) GetTotalWorkflows() int32 {
+	if x != nil {
+		return x.TotalWorkflows
+	}
+	return 0
+}
+
+func (x *SessionSummary) GetTotalExecutions() int32 {
+	if x != nil {
+		return x.TotalExecutions
+	}
+	return 0
+}
+
+func (x *SessionSummary) GetTotalDurationMs() int64 {
+	if x != nil {
+		return x.TotalDurationMs
+	}
+	return 0
+}
+
+func (x *SessionSummary) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *SessionSummary) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
 var File_agentfield_v1_workflow_service_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_workflow_service_proto_rawDesc = "" +
 	"\n" +
-	"$agentfield/v1/workflow_service.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x04\n" +
+	"$agentfield/v1/workflow_service.proto\x12\ragentfield.v1\x1a\x1dagentfield/v1/execution.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x04\n" +
 	"\bWorkflow\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n" +
 	"\vworkflow_id\x18\x02 \x01(\tR\n" +
@@ -449,7 +858,8 @@ const file_agentfield_v1_workflow_service_proto_rawDesc = "" +
 	"created_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12=\n" +
 	"\fcompleted_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt\x12$\n" +
 	"\vduration_ms\x18\r \x01(\x03H\x00R\n" +
-	"durationMs\x88\x01\x01B\x0e\n" +
+	"durationMs\x88\x01\x01\x12\x19\n" +
+	"\bactor_id\x18\x0e \x01(\tR\aactorIdB\x0e\n" +
 	"\f_duration_ms\"q\n" +
 	"\x14ListWorkflowsRequest\x12\x1d\n" +
 	"\n" +
@@ -470,7 +880,44 @@ const file_agentfield_v1_workflow_service_proto_rawDesc = "" +
 	"\n" +
 	"executions\x18\x02 \x03(\v2\x18.agentfield.v1.ExecutionR\n" +
 	"executions\x12&\n" +
-	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken2\xb5\x03\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\x9c\x01\n" +
+	"\fQueryRequest\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x125\n" +
+	"\afilters\x18\x02 \x01(\v2\x1b.agentfield.v1.QueryFiltersR\afilters\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x05R\x06offset:\v»\x18\ainclude\"\x99\x02\n" +
+	"\fQueryFilters\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x19\n" +
+	"\bagent_id\x18\x02 \x01(\tR\aagentId\x12\x15\n" +
+	"\x06run_id\x18\x03 \x01(\tR\x05runId\x12!\n" +
+	"\fexecution_id\x18\x04 \x01(\tR\vexecutionId\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x05 \x01(\tR\tsessionId\x12\x19\n" +
+	"\bactor_id\x18\x06 \x01(\tR\aactorId\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\x9b\x02\n" +
+	"\rQueryResponse\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x125\n" +
+	"\tworkflows\x18\x02 \x03(\v2\x17.agentfield.v1.WorkflowR\tworkflows\x128\n" +
+	"\n" +
+	"executions\x18\x03 \x03(\v2\x18.agentfield.v1.ExecutionR\n" +
+	"executions\x129\n" +
+	"\bsessions\x18\x04 \x03(\v2\x1d.agentfield.v1.SessionSummaryR\bsessions\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\x12\x14\n" +
+	"\x05limit\x18\x06 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06offset\x18\a \x01(\x05R\x06offset\"\xec\x02\n" +
+	"\x0eSessionSummary\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12\x19\n" +
+	"\bactor_id\x18\x04 \x01(\tR\aactorId\x12'\n" +
+	"\x0ftotal_workflows\x18\x05 \x01(\x05R\x0etotalWorkflows\x12)\n" +
+	"\x10total_executions\x18\x06 \x01(\x05R\x0ftotalExecutions\x12*\n" +
+	"\x11total_duration_ms\x18\a \x01(\x03R\x0ftotalDurationMs\x129\n" +
+	"\n" +
+	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x125\n" +
+	"\bended_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt2\xc9\x04\n" +
 	"\x0fWorkflowService\x12}\n" +
 	"\rListWorkflows\x12#.agentfield.v1.ListWorkflowsRequest\x1a$.agentfield.v1.ListWorkflowsResponse\"!\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/workflows\x12\xa2\x02\n" +
@@ -479,7 +926,11 @@ const file_agentfield_v1_workflow_service_proto_rawDesc = "" +
 	"\x04mode\x12)`lightweight`: no tree, and a short list.\"'\n" +
 	"\vlightweight\x12\x18`true` or `1`: the same.J\n" +
 	"executions\xb2\xbb\x18\x05\n" +
-	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02EZ#\x12!/api/ui/v1/workflows/{run_id}/dag\x12\x1e/api/v1/workflows/{run_id}/dagB\xb0\x01\n" +
+	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02EZ#\x12!/api/ui/v1/workflows/{run_id}/dag\x12\x1e/api/v1/workflows/{run_id}/dag\x12\x91\x01\n" +
+	"\x05Query\x12\x1b.agentfield.v1.QueryRequest\x1a\x1c.agentfield.v1.QueryResponse\"M\xaa\xbb\x18!B\v\n" +
+	"\tQueryFormR\x12\n" +
+	"\x10QueryFailureForm\xb2\xbb\x18\x04\n" +
+	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/api/v1/agentic/queryB\xb0\x01\n" +
 	"\x11com.agentfield.v1B\x14WorkflowServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 
 var (
@@ -494,33 +945,47 @@ func file_agentfield_v1_workflow_service_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_workflow_service_proto_rawDescData
 }
 
-var file_agentfield_v1_workflow_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_agentfield_v1_workflow_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_agentfield_v1_workflow_service_proto_goTypes = []any{
 	(*Workflow)(nil),              // 0: agentfield.v1.Workflow
 	(*ListWorkflowsRequest)(nil),  // 1: agentfield.v1.ListWorkflowsRequest
 	(*ListWorkflowsResponse)(nil), // 2: agentfield.v1.ListWorkflowsResponse
 	(*GetWorkflowRequest)(nil),    // 3: agentfield.v1.GetWorkflowRequest
 	(*GetWorkflowResponse)(nil),   // 4: agentfield.v1.GetWorkflowResponse
-	(ExecutionStatus)(0),          // 5: agentfield.v1.ExecutionStatus
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*Execution)(nil),             // 7: agentfield.v1.Execution
+	(*QueryRequest)(nil),          // 5: agentfield.v1.QueryRequest
+	(*QueryFilters)(nil),          // 6: agentfield.v1.QueryFilters
+	(*QueryResponse)(nil),         // 7: agentfield.v1.QueryResponse
+	(*SessionSummary)(nil),        // 8: agentfield.v1.SessionSummary
+	(ExecutionStatus)(0),          // 9: agentfield.v1.ExecutionStatus
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Execution)(nil),             // 11: agentfield.v1.Execution
 }
 var file_agentfield_v1_workflow_service_proto_depIdxs = []int32{
-	5, // 0: agentfield.v1.Workflow.status:type_name -> agentfield.v1.ExecutionStatus
-	6, // 1: agentfield.v1.Workflow.created_at:type_name -> google.protobuf.Timestamp
-	6, // 2: agentfield.v1.Workflow.completed_at:type_name -> google.protobuf.Timestamp
-	0, // 3: agentfield.v1.ListWorkflowsResponse.workflows:type_name -> agentfield.v1.Workflow
-	0, // 4: agentfield.v1.GetWorkflowResponse.workflow:type_name -> agentfield.v1.Workflow
-	7, // 5: agentfield.v1.GetWorkflowResponse.executions:type_name -> agentfield.v1.Execution
-	1, // 6: agentfield.v1.WorkflowService.ListWorkflows:input_type -> agentfield.v1.ListWorkflowsRequest
-	3, // 7: agentfield.v1.WorkflowService.GetWorkflow:input_type -> agentfield.v1.GetWorkflowRequest
-	2, // 8: agentfield.v1.WorkflowService.ListWorkflows:output_type -> agentfield.v1.ListWorkflowsResponse
-	4, // 9: agentfield.v1.WorkflowService.GetWorkflow:output_type -> agentfield.v1.GetWorkflowResponse
-	8, // [8:10] is the sub-list for method output_type
-	6, // [6:8] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	9,  // 0: agentfield.v1.Workflow.status:type_name -> agentfield.v1.ExecutionStatus
+	10, // 1: agentfield.v1.Workflow.created_at:type_name -> google.protobuf.Timestamp
+	10, // 2: agentfield.v1.Workflow.completed_at:type_name -> google.protobuf.Timestamp
+	0,  // 3: agentfield.v1.ListWorkflowsResponse.workflows:type_name -> agentfield.v1.Workflow
+	0,  // 4: agentfield.v1.GetWorkflowResponse.workflow:type_name -> agentfield.v1.Workflow
+	11, // 5: agentfield.v1.GetWorkflowResponse.executions:type_name -> agentfield.v1.Execution
+	6,  // 6: agentfield.v1.QueryRequest.filters:type_name -> agentfield.v1.QueryFilters
+	10, // 7: agentfield.v1.QueryFilters.since:type_name -> google.protobuf.Timestamp
+	10, // 8: agentfield.v1.QueryFilters.until:type_name -> google.protobuf.Timestamp
+	0,  // 9: agentfield.v1.QueryResponse.workflows:type_name -> agentfield.v1.Workflow
+	11, // 10: agentfield.v1.QueryResponse.executions:type_name -> agentfield.v1.Execution
+	8,  // 11: agentfield.v1.QueryResponse.sessions:type_name -> agentfield.v1.SessionSummary
+	10, // 12: agentfield.v1.SessionSummary.created_at:type_name -> google.protobuf.Timestamp
+	10, // 13: agentfield.v1.SessionSummary.ended_at:type_name -> google.protobuf.Timestamp
+	1,  // 14: agentfield.v1.WorkflowService.ListWorkflows:input_type -> agentfield.v1.ListWorkflowsRequest
+	3,  // 15: agentfield.v1.WorkflowService.GetWorkflow:input_type -> agentfield.v1.GetWorkflowRequest
+	5,  // 16: agentfield.v1.WorkflowService.Query:input_type -> agentfield.v1.QueryRequest
+	2,  // 17: agentfield.v1.WorkflowService.ListWorkflows:output_type -> agentfield.v1.ListWorkflowsResponse
+	4,  // 18: agentfield.v1.WorkflowService.GetWorkflow:output_type -> agentfield.v1.GetWorkflowResponse
+	7,  // 19: agentfield.v1.WorkflowService.Query:output_type -> agentfield.v1.QueryResponse
+	17, // [17:20] is the sub-list for method output_type
+	14, // [14:17] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_workflow_service_proto_init() }
@@ -537,7 +1002,7 @@ func file_agentfield_v1_workflow_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_workflow_service_proto_rawDesc), len(file_agentfield_v1_workflow_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	WorkflowService_ListWorkflows_FullMethodName = "/agentfield.v1.WorkflowService/ListWorkflows"
 	WorkflowService_GetWorkflow_FullMethodName   = "/agentfield.v1.WorkflowService/GetWorkflow"
+	WorkflowService_Query_FullMethodName         = "/agentfield.v1.WorkflowService/Query"
 )
 
 // WorkflowServiceClient is the client API for WorkflowService service.
@@ -42,6 +43,16 @@ type WorkflowServiceClient interface {
 	//
 	// Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
 	GetWorkflow(ctx context.Context, in *GetWorkflowRequest, opts ...grpc.CallOption) (*GetWorkflowResponse, error)
+	// Query returns workflows, executions or sessions, the newest first, by
+	// conditions and by position. The newest 5000 executions, and the newest 1000
+	// workflows and sessions, are looked through; total counts among those. Lists
+	// of any length are ListWorkflows, ListExecutions and ListSessions.
+	//
+	// Fails with INVALID_ARGUMENT (over REST its details name the code that
+	// existing clients know: invalid_resource, unsupported_filter),
+	// PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+	// exceed twice the payload limit: ask for fewer).
+	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (*QueryResponse, error)
 }
 
 type workflowServiceClient struct {
@@ -72,6 +83,16 @@ func (c *workflowServiceClient) GetWorkflow(ctx context.Context, in *GetWorkflow
 	return out, nil
 }
 
+func (c *workflowServiceClient) Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (*QueryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QueryResponse)
+	err := c.cc.Invoke(ctx, WorkflowService_Query_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkflowServiceServer is the server API for WorkflowService service.
 // All implementations must embed UnimplementedWorkflowServiceServer
 // for forward compatibility.
@@ -91,6 +112,16 @@ type WorkflowServiceServer interface {
 	//
 	// Fails with WORKFLOW_NOT_FOUND, INVALID_ARGUMENT.
 	GetWorkflow(context.Context, *GetWorkflowRequest) (*GetWorkflowResponse, error)
+	// Query returns workflows, executions or sessions, the newest first, by
+	// conditions and by position. The newest 5000 executions, and the newest 1000
+	// workflows and sessions, are looked through; total counts among those. Lists
+	// of any length are ListWorkflows, ListExecutions and ListSessions.
+	//
+	// Fails with INVALID_ARGUMENT (over REST its details name the code that
+	// existing clients know: invalid_resource, unsupported_filter),
+	// PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+	// exceed twice the payload limit: ask for fewer).
+	Query(context.Context, *QueryRequest) (*QueryResponse, error)
 	mustEmbedUnimplementedWorkflowServiceServer()
 }
 
@@ -106,6 +137,9 @@ func (UnimplementedWorkflowServiceServer) ListWorkflows(context.Context, *ListWo
 }
 func (UnimplementedWorkflowServiceServer) GetWorkflow(context.Context, *GetWorkflowRequest) (*GetWorkflowResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetWorkflow not implemented")
+}
+func (UnimplementedWorkflowServiceServer) Query(context.Context, *QueryRequest) (*QueryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Query not implemented")
 }
 func (UnimplementedWorkflowServiceServer) mustEmbedUnimplementedWorkflowServiceServer() {}
 func (UnimplementedWorkflowServiceServer) testEmbeddedByValue()                         {}
@@ -164,6 +198,24 @@ func _WorkflowService_GetWorkflow_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkflowService_Query_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkflowServiceServer).Query(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkflowService_Query_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkflowServiceServer).Query(ctx, req.(*QueryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WorkflowService_ServiceDesc is the grpc.ServiceDesc for WorkflowService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -178,6 +230,10 @@ var WorkflowService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetWorkflow",
 			Handler:    _WorkflowService_GetWorkflow_Handler,
+		},
+		{
+			MethodName: "Query",
+			Handler:    _WorkflowService_Query_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ErrorReason } from "./error_reason_pb.js";
+import { file_agentfield_v1_error_reason } from "./error_reason_pb.js";
 import type { Execution, ExecutionStatus, FunctionKind } from "./execution_pb.js";
 import { file_agentfield_v1_execution } from "./execution_pb.js";
 import type { CancelExecutionResponse, ExecuteAsyncResponse } from "./execution_service_pb.js";
@@ -11,7 +13,7 @@ import { file_agentfield_v1_execution_service } from "./execution_service_pb.js"
 import { file_agentfield_v1_options } from "./options_pb.js";
 import type { StartSessionResponse } from "./session_service_pb.js";
 import { file_agentfield_v1_session_service } from "./session_service_pb.js";
-import type { Workflow } from "./workflow_service_pb.js";
+import type { SessionSummary, Workflow } from "./workflow_service_pb.js";
 import { file_agentfield_v1_workflow_service } from "./workflow_service_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -21,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/forms.proto.
  */
 export const file_agentfield_v1_forms: GenFile = /*@__PURE__*/
-  fileDesc("ChlhZ2VudGZpZWxkL3YxL2Zvcm1zLnByb3RvEg1hZ2VudGZpZWxkLnYxIsMBCgxBY2NlcHRlZEZvcm0SOwoIYWNjZXB0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLkV4ZWN1dGVBc3luY1Jlc3BvbnNlQgTIuxgBEikKBHR5cGUYAiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIvCgtlbnF1ZXVlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSd2ViaG9va19yZWdpc3RlcmVkGAQgASgIIvoBCg1FeGVjdXRpb25Gb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIVCg1zdGF0dXNfcmVhc29uGAQgASgJEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KEndlYmhvb2tfcmVnaXN0ZXJlZBgGIAEoCEgBiAEBQgwKCl9leGVjdXRpb25CFQoTX3dlYmhvb2tfcmVnaXN0ZXJlZCKkAQoORXhlY3V0aW9uc0Zvcm0SQQoKZXhlY3V0aW9ucxgBIAMoCzItLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uc0Zvcm0uRXhlY3V0aW9uc0VudHJ5Gk8KD0V4ZWN1dGlvbnNFbnRyeRILCgNrZXkYASABKAkSKwoFdmFsdWUYAiABKAsyHC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkZvcm06AjgBIm4KC1N0YXJ0ZWRGb3JtEjoKB3N0YXJ0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlc3BvbnNlQgTIuxgBEhEKCW9mZmVyX3VybBgCIAEoCRIQCgh0b29sX3VybBgDIAEoCSKOAgoKQ2FuY2VsRm9ybRI/CgljYW5jZWxsZWQYASABKAsyJi5hZ2VudGZpZWxkLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlQgTIuxgBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRI3Cg9wcmV2aW91c19zdGF0dXMYAyABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgZzdGF0dXMYBCABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIOCgZyZWFzb24YBSABKAkSMAoMY2FuY2VsbGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLrAgoHRGFnRm9ybRIYChByb290X3dvcmtmbG93X2lkGAEgASgJEjcKD3dvcmtmbG93X3N0YXR1cxgCIAEoDjIeLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uU3RhdHVzEhUKDXdvcmtmbG93X25hbWUYAyABKAkSEgoKc2Vzc2lvbl9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRITCgt0b3RhbF9ub2RlcxgGIAEoBRIRCgltYXhfZGVwdGgYByABKAUSDAoEbW9kZRgIIAEoCRInCgNkYWcYCSABKAsyGi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVGb3JtEi0KCHRpbWVsaW5lGAogAygLMhsuYWdlbnRmaWVsZC52MS5EYWdFbnRyeUZvcm0SKQoId29ya2Zsb3cYCyABKAsyFy5hZ2VudGZpZWxkLnYxLldvcmtmbG93EhcKD25leHRfcGFnZV90b2tlbhgMIAEoCSKDAwoLRGFnTm9kZUZvcm0SEwoLd29ya2Zsb3dfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWFnZW50X25vZGVfaWQYAyABKAkSEwoLcmVhc29uZXJfaWQYBCABKAkSLgoGc3RhdHVzGAUgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgIIAEoA0gAiAEBEhsKE3BhcmVudF9leGVjdXRpb25faWQYCSABKAkSFgoOd29ya2Zsb3dfZGVwdGgYCiABKAUSLAoIY2hpbGRyZW4YCyADKAsyGi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVGb3JtQg4KDF9kdXJhdGlvbl9tcyKHAwoMRGFnRW50cnlGb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEhsKE3BhcmVudF9leGVjdXRpb25faWQYAyABKAkSFQoNYWdlbnRfbm9kZV9pZBgEIAEoCRITCgtyZWFzb25lcl9pZBgFIAEoCRIuCgZzdGF0dXMYBiABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxjb21wbGV0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2R1cmF0aW9uX21zGAkgASgDSAGIAQESFgoOd29ya2Zsb3dfZGVwdGgYCiABKAVCDAoKX2V4ZWN1dGlvbkIOCgxfZHVyYXRpb25fbXNCpgEKEWNvbS5hZ2VudGZpZWxkLnYxQgpGb3Jtc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_execution, file_agentfield_v1_execution_service, file_agentfield_v1_options, file_agentfield_v1_session_service, file_agentfield_v1_workflow_service, file_google_protobuf_timestamp]);
+  fileDesc("ChlhZ2VudGZpZWxkL3YxL2Zvcm1zLnByb3RvEg1hZ2VudGZpZWxkLnYxIsMBCgxBY2NlcHRlZEZvcm0SOwoIYWNjZXB0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLkV4ZWN1dGVBc3luY1Jlc3BvbnNlQgTIuxgBEikKBHR5cGUYAiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIvCgtlbnF1ZXVlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSd2ViaG9va19yZWdpc3RlcmVkGAQgASgIIvoBCg1FeGVjdXRpb25Gb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIVCg1zdGF0dXNfcmVhc29uGAQgASgJEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KEndlYmhvb2tfcmVnaXN0ZXJlZBgGIAEoCEgBiAEBQgwKCl9leGVjdXRpb25CFQoTX3dlYmhvb2tfcmVnaXN0ZXJlZCKkAQoORXhlY3V0aW9uc0Zvcm0SQQoKZXhlY3V0aW9ucxgBIAMoCzItLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uc0Zvcm0uRXhlY3V0aW9uc0VudHJ5Gk8KD0V4ZWN1dGlvbnNFbnRyeRILCgNrZXkYASABKAkSKwoFdmFsdWUYAiABKAsyHC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkZvcm06AjgBIm4KC1N0YXJ0ZWRGb3JtEjoKB3N0YXJ0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlc3BvbnNlQgTIuxgBEhEKCW9mZmVyX3VybBgCIAEoCRIQCgh0b29sX3VybBgDIAEoCSKOAgoKQ2FuY2VsRm9ybRI/CgljYW5jZWxsZWQYASABKAsyJi5hZ2VudGZpZWxkLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlQgTIuxgBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRI3Cg9wcmV2aW91c19zdGF0dXMYAyABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgZzdGF0dXMYBCABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIOCgZyZWFzb24YBSABKAkSMAoMY2FuY2VsbGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoHRGFnRm9ybRIYChByb290X3dvcmtmbG93X2lkGAEgASgJEjcKD3dvcmtmbG93X3N0YXR1cxgCIAEoDjIeLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uU3RhdHVzEhUKDXdvcmtmbG93X25hbWUYAyABKAkSEgoKc2Vzc2lvbl9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRITCgt0b3RhbF9ub2RlcxgGIAEoBRIRCgltYXhfZGVwdGgYByABKAUSDAoEbW9kZRgIIAEoCRIjCgNkYWcYCSABKAsyFi5hZ2VudGZpZWxkLnYxLkRhZ05vZGUSKQoIdGltZWxpbmUYCiADKAsyFy5hZ2VudGZpZWxkLnYxLkRhZ0VudHJ5EikKCHdvcmtmbG93GAsgASgLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YDCABKAki+wIKB0RhZ05vZGUSEwoLd29ya2Zsb3dfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWFnZW50X25vZGVfaWQYAyABKAkSEwoLcmVhc29uZXJfaWQYBCABKAkSLgoGc3RhdHVzGAUgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgIIAEoA0gAiAEBEhsKE3BhcmVudF9leGVjdXRpb25faWQYCSABKAkSFgoOd29ya2Zsb3dfZGVwdGgYCiABKAUSKAoIY2hpbGRyZW4YCyADKAsyFi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVCDgoMX2R1cmF0aW9uX21zIoMDCghEYWdFbnRyeRI2CglleGVjdXRpb24YASABKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkIEyLsYAUgAiAEBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIbChNwYXJlbnRfZXhlY3V0aW9uX2lkGAMgASgJEhUKDWFnZW50X25vZGVfaWQYBCABKAkSEwoLcmVhc29uZXJfaWQYBSABKAkSLgoGc3RhdHVzGAYgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgJIAEoA0gBiAEBEhYKDndvcmtmbG93X2RlcHRoGAogASgFQgwKCl9leGVjdXRpb25CDgoMX2R1cmF0aW9uX21zIj8KCVF1ZXJ5Rm9ybRIKCgJvaxgBIAEoCBImCgRkYXRhGAIgASgLMhguYWdlbnRmaWVsZC52MS5RdWVyeURhdGEidQoJUXVlcnlEYXRhEhAKCHJlc291cmNlGAEgASgJEigKB3Jlc3VsdHMYAiADKAsyFy5hZ2VudGZpZWxkLnYxLlF1ZXJ5Um93Eg0KBXRvdGFsGAMgASgFEg0KBWxpbWl0GAQgASgFEg4KBm9mZnNldBgFIAEoBSLcAQoIUXVlcnlSb3cSNwoId29ya2Zsb3cYASABKAsyGi5hZ2VudGZpZWxkLnYxLldvcmtmbG93Um93QgTIuxgBSACIAQESOQoJZXhlY3V0aW9uGAIgASgLMhsuYWdlbnRmaWVsZC52MS5FeGVjdXRpb25Sb3dCBMi7GAFIAYgBARI1CgdzZXNzaW9uGAMgASgLMhkuYWdlbnRmaWVsZC52MS5TZXNzaW9uUm93QgTIuxgBSAKIAQFCCwoJX3dvcmtmbG93QgwKCl9leGVjdXRpb25CCgoIX3Nlc3Npb24i0wIKC1dvcmtmbG93Um93Ei8KCHdvcmtmbG93GAEgASgLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvd0IEyLsYARIVCg13b3JrZmxvd19uYW1lGAIgASgJEhUKDXdvcmtmbG93X3RhZ3MYAyADKAkSGAoQcm9vdF93b3JrZmxvd19pZBgEIAEoCRIWCg53b3JrZmxvd19kZXB0aBgFIAEoBRIdChVzdWNjZXNzZnVsX2V4ZWN1dGlvbnMYBiABKAUSGQoRZmFpbGVkX2V4ZWN1dGlvbnMYByABKAUSGQoRdG90YWxfZHVyYXRpb25fbXMYCCABKAMSLgoKc3RhcnRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikAIKDEV4ZWN1dGlvblJvdxIxCglleGVjdXRpb24YASABKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkIEyLsYARIVCg1hZ2VudF9ub2RlX2lkGAIgASgJEhMKC3JlYXNvbmVyX2lkGAMgASgJEhMKBWlucHV0GAQgASgMQgSguxgBEhUKDXN0YXR1c19yZWFzb24YBSABKAkSFQoNZXJyb3JfbWVzc2FnZRgGIAEoCRIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKHAgoKU2Vzc2lvblJvdxI0CgdzZXNzaW9uGAEgASgLMh0uYWdlbnRmaWVsZC52MS5TZXNzaW9uU3VtbWFyeUIEyLsYARIUCgxzZXNzaW9uX25hbWUYAiABKAkSFwoPcm9vdF9zZXNzaW9uX2lkGAMgASgJEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZpdHlfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvYBChBRdWVyeUZhaWx1cmVGb3JtEgoKAm9rGAEgASgIEioKBWVycm9yGAIgASgLMhsuYWdlbnRmaWVsZC52MS5RdWVyeUZhaWx1cmUSDwoHbWVzc2FnZRgDIAEoCRIqCgZyZWFzb24YBCABKA4yGi5hZ2VudGZpZWxkLnYxLkVycm9yUmVhc29uEj0KB2RldGFpbHMYBSADKAsyLC5hZ2VudGZpZWxkLnYxLlF1ZXJ5RmFpbHVyZUZvcm0uRGV0YWlsc0VudHJ5Gi4KDERldGFpbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi0KDFF1ZXJ5RmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAlCpgEKEWNvbS5hZ2VudGZpZWxkLnYxQgpGb3Jtc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_error_reason, file_agentfield_v1_execution, file_agentfield_v1_execution_service, file_agentfield_v1_options, file_agentfield_v1_session_service, file_agentfield_v1_workflow_service, file_google_protobuf_timestamp]);
 
 /**
  * An execution that was accepted. Webhooks are not served: one that is asked for
@@ -302,16 +304,16 @@ export type DagForm = Message<"agentfield.v1.DagForm"> & {
    * The root with everything that was called because of it. Further roots of the
    * run, which joined it by its id, are the root's last children.
    *
-   * @generated from field: agentfield.v1.DagNodeForm dag = 9;
+   * @generated from field: agentfield.v1.DagNode dag = 9;
    */
-  dag?: DagNodeForm | undefined;
+  dag?: DagNode | undefined;
 
   /**
    * All executions, in the order they were stored.
    *
-   * @generated from field: repeated agentfield.v1.DagEntryForm timeline = 10;
+   * @generated from field: repeated agentfield.v1.DagEntry timeline = 10;
    */
-  timeline: DagEntryForm[];
+  timeline: DagEntry[];
 
   /**
    * The summary.
@@ -338,9 +340,9 @@ export const DagFormSchema: GenMessage<DagForm> = /*@__PURE__*/
 /**
  * An execution in a workflow's tree.
  *
- * @generated from message agentfield.v1.DagNodeForm
+ * @generated from message agentfield.v1.DagNode
  */
-export type DagNodeForm = Message<"agentfield.v1.DagNodeForm"> & {
+export type DagNode = Message<"agentfield.v1.DagNode"> & {
   /**
    * The run.
    *
@@ -414,24 +416,24 @@ export type DagNodeForm = Message<"agentfield.v1.DagNodeForm"> & {
   /**
    * What it called.
    *
-   * @generated from field: repeated agentfield.v1.DagNodeForm children = 11;
+   * @generated from field: repeated agentfield.v1.DagNode children = 11;
    */
-  children: DagNodeForm[];
+  children: DagNode[];
 };
 
 /**
- * Describes the message agentfield.v1.DagNodeForm.
- * Use `create(DagNodeFormSchema)` to create a new message.
+ * Describes the message agentfield.v1.DagNode.
+ * Use `create(DagNodeSchema)` to create a new message.
  */
-export const DagNodeFormSchema: GenMessage<DagNodeForm> = /*@__PURE__*/
+export const DagNodeSchema: GenMessage<DagNode> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_forms, 6);
 
 /**
  * An execution in a workflow's list.
  *
- * @generated from message agentfield.v1.DagEntryForm
+ * @generated from message agentfield.v1.DagEntry
  */
-export type DagEntryForm = Message<"agentfield.v1.DagEntryForm"> & {
+export type DagEntry = Message<"agentfield.v1.DagEntry"> & {
   /**
    * The execution, without payloads. Absent if `lightweight` was asked for.
    *
@@ -504,9 +506,409 @@ export type DagEntryForm = Message<"agentfield.v1.DagEntryForm"> & {
 };
 
 /**
- * Describes the message agentfield.v1.DagEntryForm.
- * Use `create(DagEntryFormSchema)` to create a new message.
+ * Describes the message agentfield.v1.DagEntry.
+ * Use `create(DagEntrySchema)` to create a new message.
  */
-export const DagEntryFormSchema: GenMessage<DagEntryForm> = /*@__PURE__*/
+export const DagEntrySchema: GenMessage<DagEntry> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_forms, 7);
+
+/**
+ * What a query found.
+ *
+ * @generated from message agentfield.v1.QueryForm
+ */
+export type QueryForm = Message<"agentfield.v1.QueryForm"> & {
+  /**
+   * Always true.
+   *
+   * @generated from field: bool ok = 1;
+   */
+  ok: boolean;
+
+  /**
+   * What was found.
+   *
+   * @generated from field: agentfield.v1.QueryData data = 2;
+   */
+  data?: QueryData | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryForm.
+ * Use `create(QueryFormSchema)` to create a new message.
+ */
+export const QueryFormSchema: GenMessage<QueryForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 8);
+
+/**
+ * What a query found, and where in the list it stands.
+ *
+ * @generated from message agentfield.v1.QueryData
+ */
+export type QueryData = Message<"agentfield.v1.QueryData"> & {
+  /**
+   * What was looked for.
+   *
+   * @generated from field: string resource = 1;
+   */
+  resource: string;
+
+  /**
+   * One for each that was found.
+   *
+   * @generated from field: repeated agentfield.v1.QueryRow results = 2;
+   */
+  results: QueryRow[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: int32 total = 3;
+   */
+  total: number;
+
+  /**
+   * How many were asked for.
+   *
+   * @generated from field: int32 limit = 4;
+   */
+  limit: number;
+
+  /**
+   * How many were left out first.
+   *
+   * @generated from field: int32 offset = 5;
+   */
+  offset: number;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryData.
+ * Use `create(QueryDataSchema)` to create a new message.
+ */
+export const QueryDataSchema: GenMessage<QueryData> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 9);
+
+/**
+ * A workflow, an execution or a session.
+ *
+ * @generated from message agentfield.v1.QueryRow
+ */
+export type QueryRow = Message<"agentfield.v1.QueryRow"> & {
+  /**
+   * A workflow.
+   *
+   * @generated from field: optional agentfield.v1.WorkflowRow workflow = 1;
+   */
+  workflow?: WorkflowRow | undefined;
+
+  /**
+   * An execution.
+   *
+   * @generated from field: optional agentfield.v1.ExecutionRow execution = 2;
+   */
+  execution?: ExecutionRow | undefined;
+
+  /**
+   * A session.
+   *
+   * @generated from field: optional agentfield.v1.SessionRow session = 3;
+   */
+  session?: SessionRow | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryRow.
+ * Use `create(QueryRowSchema)` to create a new message.
+ */
+export const QueryRowSchema: GenMessage<QueryRow> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 10);
+
+/**
+ * A workflow with the names that existing clients have for its facts.
+ *
+ * @generated from message agentfield.v1.WorkflowRow
+ */
+export type WorkflowRow = Message<"agentfield.v1.WorkflowRow"> & {
+  /**
+   * The summary.
+   *
+   * @generated from field: agentfield.v1.Workflow workflow = 1;
+   */
+  workflow?: Workflow | undefined;
+
+  /**
+   * The root's function.
+   *
+   * @generated from field: string workflow_name = 2;
+   */
+  workflowName: string;
+
+  /**
+   * None: workflows have no tags.
+   *
+   * @generated from field: repeated string workflow_tags = 3;
+   */
+  workflowTags: string[];
+
+  /**
+   * The same value as workflow_id.
+   *
+   * @generated from field: string root_workflow_id = 4;
+   */
+  rootWorkflowId: string;
+
+  /**
+   * Always 0: a run is one workflow.
+   *
+   * @generated from field: int32 workflow_depth = 5;
+   */
+  workflowDepth: number;
+
+  /**
+   * How many executions succeeded.
+   *
+   * @generated from field: int32 successful_executions = 6;
+   */
+  successfulExecutions: number;
+
+  /**
+   * How many did not.
+   *
+   * @generated from field: int32 failed_executions = 7;
+   */
+  failedExecutions: number;
+
+  /**
+   * From its start to now, or to its end.
+   *
+   * @generated from field: int64 total_duration_ms = 8;
+   */
+  totalDurationMs: bigint;
+
+  /**
+   * When its root was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 9;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When it was last known to change.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 10;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.WorkflowRow.
+ * Use `create(WorkflowRowSchema)` to create a new message.
+ */
+export const WorkflowRowSchema: GenMessage<WorkflowRow> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 11);
+
+/**
+ * An execution with the names that existing clients have for its facts.
+ *
+ * @generated from message agentfield.v1.ExecutionRow
+ */
+export type ExecutionRow = Message<"agentfield.v1.ExecutionRow"> & {
+  /**
+   * The execution.
+   *
+   * @generated from field: agentfield.v1.Execution execution = 1;
+   */
+  execution?: Execution | undefined;
+
+  /**
+   * The node that runs it.
+   *
+   * @generated from field: string agent_node_id = 2;
+   */
+  agentNodeId: string;
+
+  /**
+   * Its function.
+   *
+   * @generated from field: string reasoner_id = 3;
+   */
+  reasonerId: string;
+
+  /**
+   * The body that it was started with: its input as `input`.
+   *
+   * @generated from field: bytes input = 4;
+   */
+  input: Uint8Array;
+
+  /**
+   * The same value as error_reason.
+   *
+   * @generated from field: string status_reason = 5;
+   */
+  statusReason: string;
+
+  /**
+   * Why it did not succeed, for people.
+   *
+   * @generated from field: string error_message = 6;
+   */
+  errorMessage: string;
+
+  /**
+   * When a worker accepted it; until then, when it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 7;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When it last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 8;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.ExecutionRow.
+ * Use `create(ExecutionRowSchema)` to create a new message.
+ */
+export const ExecutionRowSchema: GenMessage<ExecutionRow> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 12);
+
+/**
+ * A session with the names that existing clients have for its facts.
+ *
+ * @generated from message agentfield.v1.SessionRow
+ */
+export type SessionRow = Message<"agentfield.v1.SessionRow"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: agentfield.v1.SessionSummary session = 1;
+   */
+  session?: SessionSummary | undefined;
+
+  /**
+   * The session's name.
+   *
+   * @generated from field: string session_name = 2;
+   */
+  sessionName: string;
+
+  /**
+   * The same value as session_id.
+   *
+   * @generated from field: string root_session_id = 3;
+   */
+  rootSessionId: string;
+
+  /**
+   * The same value as created_at.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 4;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When it ended; until then, when it was started.
+   *
+   * @generated from field: google.protobuf.Timestamp last_activity_at = 5;
+   */
+  lastActivityAt?: Timestamp | undefined;
+
+  /**
+   * The same value as last_activity_at.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 6;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.SessionRow.
+ * Use `create(SessionRowSchema)` to create a new message.
+ */
+export const SessionRowSchema: GenMessage<SessionRow> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 13);
+
+/**
+ * Why a query failed.
+ *
+ * @generated from message agentfield.v1.QueryFailureForm
+ */
+export type QueryFailureForm = Message<"agentfield.v1.QueryFailureForm"> & {
+  /**
+   * Always false.
+   *
+   * @generated from field: bool ok = 1;
+   */
+  ok: boolean;
+
+  /**
+   * For existing clients.
+   *
+   * @generated from field: agentfield.v1.QueryFailure error = 2;
+   */
+  error?: QueryFailure | undefined;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * For programs.
+   *
+   * @generated from field: agentfield.v1.ErrorReason reason = 4;
+   */
+  reason: ErrorReason;
+
+  /**
+   * Names and ids that belong to the failure.
+   *
+   * @generated from field: map<string, string> details = 5;
+   */
+  details: { [key: string]: string };
+};
+
+/**
+ * Describes the message agentfield.v1.QueryFailureForm.
+ * Use `create(QueryFailureFormSchema)` to create a new message.
+ */
+export const QueryFailureFormSchema: GenMessage<QueryFailureForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 14);
+
+/**
+ * Why a query failed, as existing clients read it.
+ *
+ * @generated from message agentfield.v1.QueryFailure
+ */
+export type QueryFailure = Message<"agentfield.v1.QueryFailure"> & {
+  /**
+   * `invalid_request`, `invalid_resource`, `unsupported_filter`, `query_failed`, or the
+   * fixed word of the reason.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryFailure.
+ * Use `create(QueryFailureSchema)` to create a new message.
+ */
+export const QueryFailureSchema: GenMessage<QueryFailure> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 15);
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/workflow_service.proto.
  */
 export const file_agentfield_v1_workflow_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRhZ2VudGZpZWxkL3YxL3dvcmtmbG93X3NlcnZpY2UucHJvdG8SDWFnZW50ZmllbGQudjEijQMKCFdvcmtmbG93Eg4KBnJ1bl9pZBgBIAEoCRITCgt3b3JrZmxvd19pZBgCIAEoCRIZChFyb290X2V4ZWN1dGlvbl9pZBgDIAEoCRIOCgZ0YXJnZXQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIuCgZzdGF0dXMYBiABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIYChB0b3RhbF9leGVjdXRpb25zGAcgASgFEhkKEWFjdGl2ZV9leGVjdXRpb25zGAggASgFEhkKEWZhaWxlZF9leGVjdXRpb25zGAkgASgFEhEKCW1heF9kZXB0aBgKIAEoBRIuCgpjcmVhdGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxjb21wbGV0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2R1cmF0aW9uX21zGA0gASgDSACIAQFCDgoMX2R1cmF0aW9uX21zIlEKFExpc3RXb3JrZmxvd3NSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiXAoVTGlzdFdvcmtmbG93c1Jlc3BvbnNlEioKCXdvcmtmbG93cxgBIAMoCzIXLmFnZW50ZmllbGQudjEuV29ya2Zsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIksKEkdldFdvcmtmbG93UmVxdWVzdBIOCgZydW5faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkihwEKE0dldFdvcmtmbG93UmVzcG9uc2USKQoId29ya2Zsb3cYASABKAsyFy5hZ2VudGZpZWxkLnYxLldvcmtmbG93EiwKCmV4ZWN1dGlvbnMYAiADKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkytQMKD1dvcmtmbG93U2VydmljZRJ9Cg1MaXN0V29ya2Zsb3dzEiMuYWdlbnRmaWVsZC52MS5MaXN0V29ya2Zsb3dzUmVxdWVzdBokLmFnZW50ZmllbGQudjEuTGlzdFdvcmtmbG93c1Jlc3BvbnNlIiGyuxgECgICA4LT5JMCExIRL2FwaS92MS93b3JrZmxvd3MSogIKC0dldFdvcmtmbG93EiEuYWdlbnRmaWVsZC52MS5HZXRXb3JrZmxvd1JlcXVlc3QaIi5hZ2VudGZpZWxkLnYxLkdldFdvcmtmbG93UmVzcG9uc2UiywGquxhzQmUKB0RhZ0Zvcm0iMQoEbW9kZRIpYGxpZ2h0d2VpZ2h0YDogbm8gdHJlZSwgYW5kIGEgc2hvcnQgbGlzdC4iJwoLbGlnaHR3ZWlnaHQSGGB0cnVlYCBvciBgMWA6IHRoZSBzYW1lLkoKZXhlY3V0aW9uc7K7GAUKAwIDBILT5JMCRVojEiEvYXBpL3VpL3YxL3dvcmtmbG93cy97cnVuX2lkfS9kYWcSHi9hcGkvdjEvd29ya2Zsb3dzL3tydW5faWR9L2RhZ0KwAQoRY29tLmFnZW50ZmllbGQudjFCFFdvcmtmbG93U2VydmljZVByb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_execution, file_agentfield_v1_options, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("CiRhZ2VudGZpZWxkL3YxL3dvcmtmbG93X3NlcnZpY2UucHJvdG8SDWFnZW50ZmllbGQudjEinwMKCFdvcmtmbG93Eg4KBnJ1bl9pZBgBIAEoCRITCgt3b3JrZmxvd19pZBgCIAEoCRIZChFyb290X2V4ZWN1dGlvbl9pZBgDIAEoCRIOCgZ0YXJnZXQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIuCgZzdGF0dXMYBiABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIYChB0b3RhbF9leGVjdXRpb25zGAcgASgFEhkKEWFjdGl2ZV9leGVjdXRpb25zGAggASgFEhkKEWZhaWxlZF9leGVjdXRpb25zGAkgASgFEhEKCW1heF9kZXB0aBgKIAEoBRIuCgpjcmVhdGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxjb21wbGV0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2R1cmF0aW9uX21zGA0gASgDSACIAQESEAoIYWN0b3JfaWQYDiABKAlCDgoMX2R1cmF0aW9uX21zIlEKFExpc3RXb3JrZmxvd3NSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiXAoVTGlzdFdvcmtmbG93c1Jlc3BvbnNlEioKCXdvcmtmbG93cxgBIAMoCzIXLmFnZW50ZmllbGQudjEuV29ya2Zsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIksKEkdldFdvcmtmbG93UmVxdWVzdBIOCgZydW5faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkihwEKE0dldFdvcmtmbG93UmVzcG9uc2USKQoId29ya2Zsb3cYASABKAsyFy5hZ2VudGZpZWxkLnYxLldvcmtmbG93EiwKCmV4ZWN1dGlvbnMYAiADKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiegoMUXVlcnlSZXF1ZXN0EhAKCHJlc291cmNlGAEgASgJEiwKB2ZpbHRlcnMYAiABKAsyGy5hZ2VudGZpZWxkLnYxLlF1ZXJ5RmlsdGVycxINCgVsaW1pdBgDIAEoBRIOCgZvZmZzZXQYBCABKAU6C8K7GAdpbmNsdWRlItIBCgxRdWVyeUZpbHRlcnMSDgoGc3RhdHVzGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRIUCgxleGVjdXRpb25faWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIQCghhY3Rvcl9pZBgGIAEoCRIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItoBCg1RdWVyeVJlc3BvbnNlEhAKCHJlc291cmNlGAEgASgJEioKCXdvcmtmbG93cxgCIAMoCzIXLmFnZW50ZmllbGQudjEuV29ya2Zsb3cSLAoKZXhlY3V0aW9ucxgDIAMoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uEi8KCHNlc3Npb25zGAQgAygLMh0uYWdlbnRmaWVsZC52MS5TZXNzaW9uU3VtbWFyeRINCgV0b3RhbBgFIAEoBRINCgVsaW1pdBgGIAEoBRIOCgZvZmZzZXQYByABKAUiggIKDlNlc3Npb25TdW1tYXJ5EhIKCnNlc3Npb25faWQYASABKAkSDgoGdGFyZ2V0GAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghhY3Rvcl9pZBgEIAEoCRIXCg90b3RhbF93b3JrZmxvd3MYBSABKAUSGAoQdG90YWxfZXhlY3V0aW9ucxgGIAEoBRIZChF0b3RhbF9kdXJhdGlvbl9tcxgHIAEoAxIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyyQQKD1dvcmtmbG93U2VydmljZRJ9Cg1MaXN0V29ya2Zsb3dzEiMuYWdlbnRmaWVsZC52MS5MaXN0V29ya2Zsb3dzUmVxdWVzdBokLmFnZW50ZmllbGQudjEuTGlzdFdvcmtmbG93c1Jlc3BvbnNlIiGyuxgECgICA4LT5JMCExIRL2FwaS92MS93b3JrZmxvd3MSogIKC0dldFdvcmtmbG93EiEuYWdlbnRmaWVsZC52MS5HZXRXb3JrZmxvd1JlcXVlc3QaIi5hZ2VudGZpZWxkLnYxLkdldFdvcmtmbG93UmVzcG9uc2UiywGquxhzQmUKB0RhZ0Zvcm0iMQoEbW9kZRIpYGxpZ2h0d2VpZ2h0YDogbm8gdHJlZSwgYW5kIGEgc2hvcnQgbGlzdC4iJwoLbGlnaHR3ZWlnaHQSGGB0cnVlYCBvciBgMWA6IHRoZSBzYW1lLkoKZXhlY3V0aW9uc7K7GAUKAwIDBILT5JMCRVojEiEvYXBpL3VpL3YxL3dvcmtmbG93cy97cnVuX2lkfS9kYWcSHi9hcGkvdjEvd29ya2Zsb3dzL3tydW5faWR9L2RhZxKRAQoFUXVlcnkSGy5hZ2VudGZpZWxkLnYxLlF1ZXJ5UmVxdWVzdBocLmFnZW50ZmllbGQudjEuUXVlcnlSZXNwb25zZSJNqrsYIUILCglRdWVyeUZvcm1SEgoQUXVlcnlGYWlsdXJlRm9ybbK7GAQKAgIDgtPkkwIaOgEqIhUvYXBpL3YxL2FnZW50aWMvcXVlcnlCsAEKEWNvbS5hZ2VudGZpZWxkLnYxQhRXb3JrZmxvd1NlcnZpY2VQcm90b1ABWjBhZ2VudGZpZWxkLmRldi9nby9nZW4vYWdlbnRmaWVsZC92MTthZ2VudGZpZWxkdjGiAgNBWFiqAg1BZ2VudGZpZWxkLlYxygINQWdlbnRmaWVsZFxWMeICGUFnZW50ZmllbGRcVjFcR1BCTWV0YWRhdGHqAg5BZ2VudGZpZWxkOjpWMWIGcHJvdG8z", [file_agentfield_v1_execution, file_agentfield_v1_options, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * The summary of a run.
@@ -115,6 +115,13 @@ export type Workflow = Message<"agentfield.v1.Workflow"> & {
    * @generated from field: optional int64 duration_ms = 13;
    */
   durationMs?: bigint | undefined;
+
+  /**
+   * Who it is for, as the root's caller claimed.
+   *
+   * @generated from field: string actor_id = 14;
+   */
+  actorId: string;
 };
 
 /**
@@ -259,6 +266,258 @@ export const GetWorkflowResponseSchema: GenMessage<GetWorkflowResponse> = /*@__P
   messageDesc(file_agentfield_v1_workflow_service, 4);
 
 /**
+ * What to look for.
+ *
+ * @generated from message agentfield.v1.QueryRequest
+ */
+export type QueryRequest = Message<"agentfield.v1.QueryRequest"> & {
+  /**
+   * `workflows`, `executions` or `sessions`.
+   *
+   * @generated from field: string resource = 1;
+   */
+  resource: string;
+
+  /**
+   * Which of them. All conditions given must hold.
+   *
+   * @generated from field: agentfield.v1.QueryFilters filters = 2;
+   */
+  filters?: QueryFilters | undefined;
+
+  /**
+   * At most this many, 1 to 100. Anything else: 20.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+
+  /**
+   * How many to leave out first.
+   *
+   * @generated from field: int32 offset = 4;
+   */
+  offset: number;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryRequest.
+ * Use `create(QueryRequestSchema)` to create a new message.
+ */
+export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_workflow_service, 5);
+
+/**
+ * Conditions of a query. Not every resource has every one of them.
+ *
+ * @generated from message agentfield.v1.QueryFilters
+ */
+export type QueryFilters = Message<"agentfield.v1.QueryFilters"> & {
+  /**
+   * In this state.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * Of this node. Executions and sessions only.
+   *
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+
+  /**
+   * Of this run. Executions only.
+   *
+   * @generated from field: string run_id = 3;
+   */
+  runId: string;
+
+  /**
+   * This one. Executions only.
+   *
+   * @generated from field: string execution_id = 4;
+   */
+  executionId: string;
+
+  /**
+   * Of this session.
+   *
+   * @generated from field: string session_id = 5;
+   */
+  sessionId: string;
+
+  /**
+   * For this actor.
+   *
+   * @generated from field: string actor_id = 6;
+   */
+  actorId: string;
+
+  /**
+   * Created then or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Created then or earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 8;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryFilters.
+ * Use `create(QueryFiltersSchema)` to create a new message.
+ */
+export const QueryFiltersSchema: GenMessage<QueryFilters> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_workflow_service, 6);
+
+/**
+ * What was found.
+ *
+ * @generated from message agentfield.v1.QueryResponse
+ */
+export type QueryResponse = Message<"agentfield.v1.QueryResponse"> & {
+  /**
+   * What was looked for.
+   *
+   * @generated from field: string resource = 1;
+   */
+  resource: string;
+
+  /**
+   * The workflows, if they were looked for.
+   *
+   * @generated from field: repeated agentfield.v1.Workflow workflows = 2;
+   */
+  workflows: Workflow[];
+
+  /**
+   * The executions, if they were looked for, with inputs and results.
+   *
+   * @generated from field: repeated agentfield.v1.Execution executions = 3;
+   */
+  executions: Execution[];
+
+  /**
+   * The sessions, if they were looked for.
+   *
+   * @generated from field: repeated agentfield.v1.SessionSummary sessions = 4;
+   */
+  sessions: SessionSummary[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: int32 total = 5;
+   */
+  total: number;
+
+  /**
+   * How many were asked for.
+   *
+   * @generated from field: int32 limit = 6;
+   */
+  limit: number;
+
+  /**
+   * How many were left out first.
+   *
+   * @generated from field: int32 offset = 7;
+   */
+  offset: number;
+};
+
+/**
+ * Describes the message agentfield.v1.QueryResponse.
+ * Use `create(QueryResponseSchema)` to create a new message.
+ */
+export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_workflow_service, 7);
+
+/**
+ * A session in a few numbers.
+ *
+ * @generated from message agentfield.v1.SessionSummary
+ */
+export type SessionSummary = Message<"agentfield.v1.SessionSummary"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * `node.session`.
+   *
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * Where it is in its life, for instance `live`.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * Who it is for, as whoever started it claimed.
+   *
+   * @generated from field: string actor_id = 4;
+   */
+  actorId: string;
+
+  /**
+   * How many workflows it has.
+   *
+   * @generated from field: int32 total_workflows = 5;
+   */
+  totalWorkflows: number;
+
+  /**
+   * How many executions they have.
+   *
+   * @generated from field: int32 total_executions = 6;
+   */
+  totalExecutions: number;
+
+  /**
+   * How long its workflows took so far.
+   *
+   * @generated from field: int64 total_duration_ms = 7;
+   */
+  totalDurationMs: bigint;
+
+  /**
+   * When it was started.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 8;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it ended.
+   *
+   * @generated from field: google.protobuf.Timestamp ended_at = 9;
+   */
+  endedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.SessionSummary.
+ * Use `create(SessionSummarySchema)` to create a new message.
+ */
+export const SessionSummarySchema: GenMessage<SessionSummary> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_workflow_service, 8);
+
+/**
  * Workflows are runs read as graphs: a root execution and everything that was
  * called because of it, over all nodes.
  *
@@ -292,6 +551,24 @@ export const WorkflowService: GenService<{
     methodKind: "unary";
     input: typeof GetWorkflowRequestSchema;
     output: typeof GetWorkflowResponseSchema;
+  },
+  /**
+   * Query returns workflows, executions or sessions, the newest first, by
+   * conditions and by position. The newest 5000 executions, and the newest 1000
+   * workflows and sessions, are looked through; total counts among those. Lists
+   * of any length are ListWorkflows, ListExecutions and ListSessions.
+   *
+   * Fails with INVALID_ARGUMENT (over REST its details name the code that
+   * existing clients know: invalid_resource, unsupported_filter),
+   * PAYLOAD_TOO_LARGE (the inputs and results of these executions together
+   * exceed twice the payload limit: ask for fewer).
+   *
+   * @generated from rpc agentfield.v1.WorkflowService.Query
+   */
+  query: {
+    methodKind: "unary";
+    input: typeof QueryRequestSchema;
+    output: typeof QueryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_agentfield_v1_workflow_service, 0);
