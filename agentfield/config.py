@@ -125,23 +125,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
         "Providers are reached with what the environment says: OPENAI_API_KEY is the key of "
         "provider=openai, and OPENAI_BASE_URL its address, if not the public one."
     )
-    flags.flag("--grpc-bind", "127.0.0.1:8180", "HOST:PORT", "where the control plane listens")
-    flags.flag(
-        "--http-bind",
-        "127.0.0.1:8080",
-        "HOST:PORT",
-        "where the gateway listens; 'none': no gateway",
-    )
-    flags.flag(
-        "--metrics-bind", "", "HOST:PORT", "where metrics are served, if not by a gateway in here"
-    )
-    add_tls_flags(flags)
-    flags.flag(
-        "--tls-client-ca",
-        "",
-        "FILE",
-        "PEM file of the CA whose certificates callers over gRPC must show; none: they show none",
-    )
+    _add_address_flags(flags)
     _add_storage_flags(flags, environment)
     flags.flag("--api-keys", "", "FILE", "TOML file of the keys the server accepts; none: no keys")
     flags.flag(
@@ -162,6 +146,26 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     _add_session_flags(flags)
     flags.switch("--insecure", "listen on other than loopback addresses without keys")
     return flags
+
+
+def _add_address_flags(flags: Flags) -> None:
+    flags.flag("--grpc-bind", "127.0.0.1:8180", "HOST:PORT", "where the control plane listens")
+    flags.flag(
+        "--http-bind",
+        "127.0.0.1:8080",
+        "HOST:PORT",
+        "where the gateway listens; 'none': no gateway",
+    )
+    flags.flag(
+        "--metrics-bind", "", "HOST:PORT", "where metrics are served, if not by a gateway in here"
+    )
+    add_tls_flags(flags)
+    flags.flag(
+        "--tls-client-ca",
+        "",
+        "FILE",
+        "PEM file of the CA whose certificates callers over gRPC must show; none: they show none",
+    )
 
 
 def _add_storage_flags(flags: Flags, environment: Mapping[str, str]) -> None:
