@@ -6,6 +6,7 @@ __all__ = ["App", "running"]
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from agentfield.rpc.interceptors import interceptors
 from agentfield.rpc.local import LocalTransport
 from agentfield.rpc.node_service import NodeService
 from agentfield.rpc.queries import Queries
+from agentfield.rpc.rates import Rate
 from agentfield.rpc.server import build_server, listen, services
 from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
@@ -106,7 +108,9 @@ async def running(config: Config) -> AsyncIterator[App]:
             ),
             limits=config.limits,
         )
-        chain = interceptors(config.keyring, clients.token_holder)
+        chain = interceptors(
+            config.keyring, clients.token_holder, Rate(config.rate_limit, time.monotonic)
+        )
         served = services(
             [
                 SessionService(clients, workflows),

@@ -59,6 +59,8 @@ class Config:
     """Seconds that a lost worker may take to come back."""
     presence_grace: float
     """Seconds that the last watch of a session's client may be away."""
+    rate_limit: int
+    """Requests per second that one caller may make for long."""
     max_sessions_per_caller: int
     max_sessions_per_target: int
     retention: float
@@ -105,6 +107,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         ),
         agent_grace=args.agent_grace,
         presence_grace=args.presence_grace,
+        rate_limit=args.rate_limit,
         max_sessions_per_caller=args.max_sessions_per_caller,
         max_sessions_per_target=args.max_sessions_per_target,
         retention=args.retention * 86_400,
@@ -142,6 +145,13 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     )
     flags.number(
         "--agent-grace", 20.0, "SECONDS", "how long a lost worker may stay away", most=86_400
+    )
+    flags.number(
+        "--rate-limit",
+        1000,
+        "COUNT",
+        "requests per second of one caller, who may save up ten seconds' worth",
+        most=1_000_000,
     )
     _add_session_flags(flags)
     flags.switch("--insecure", "listen on other than loopback addresses without keys")

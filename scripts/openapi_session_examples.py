@@ -128,6 +128,7 @@ SESSION_SAMPLES: dict[str, Any] = {
     "InvokeToolResponse.status": "queued",
     "Limits.max_sessions_per_caller": 100,
     "Limits.max_sessions_per_target": 1000,
+    "Limits.requests_per_second": 1000,
     "ListSessionsRequest.state": "live",
     "ListSessionsRequest.target": TARGET,
     "SessionDeclaration.metadata": None,

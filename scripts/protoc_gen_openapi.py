@@ -193,7 +193,8 @@ class Document:
             if word in errors.BY_REASON
         ]
         large = [errors.PayloadTooLarge] if operation.routes[0].leads_to.body else []
-        return [*EVERY_RPC, *large, *found]
+        often = [errors.RateLimited] if operation.method.counted else []
+        return [*EVERY_RPC, *often, *large, *found]
 
 
 def _who(roles: frozenset[str]) -> str:

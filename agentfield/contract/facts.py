@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BEGINS_WORK", "SERVICES", "Method", "Pair", "methods", "pairs"]
+__all__ = ["BEGINS_WORK", "PEER_KEY", "SERVICES", "Method", "Pair", "methods", "pairs"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +30,9 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     server_service_pb2.DESCRIPTOR.services_by_name["ServerService"],
 )
 
+PEER_KEY = "agentfield-peer"
+"""The metadata in which a gateway says whose address asks; it counts within one process only."""
+
 BEGINS_WORK = frozenset(
     {
         "/agentfield.v1.ExecutionService/Execute",
@@ -51,6 +54,11 @@ class Method:
     """The roles that may call it, for instance ``agent``. Empty: any valid key."""
     event_stream: bool
     """Whether its REST answer is an event stream."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether it counts against its caller's rate; what only agents call does not."""
+        return self.roles != {"agent"}
 
     @property
     def streams(self) -> bool:

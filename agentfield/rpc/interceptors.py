@@ -225,6 +225,6 @@ class Context(Around):
             yield
 
 
-def interceptors(keyring: Keyring | None, tokens: Tokens) -> list[Around]:
-    """Return the chain, the outermost first."""
-    return [Errors(), Trace(), Observe(), Authenticate(keyring, tokens), Context()]
+def interceptors(keyring: Keyring | None, tokens: Tokens, *admitted: Around) -> list[Around]:
+    """Return the chain, the outermost first; ``admitted`` are for calls whose caller is known."""
+    return [Errors(), Trace(), Observe(), Authenticate(keyring, tokens), *admitted, Context()]

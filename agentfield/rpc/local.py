@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from agentfield.contract.facts import PEER_KEY
 from agentfield.contract.status import DETAILS_KEY, error_from_status
 from agentfield.rpc.interceptors import Around
 from agentfield.rpc.server import Service
@@ -38,6 +39,9 @@ class _Context:
 
     def invocation_metadata(self) -> Metadata:
         return self._metadata
+
+    def peer(self) -> str:
+        return f"gateway:{dict(self._metadata).get(PEER_KEY, '')}:0"
 
     async def abort(
         self,

@@ -29,6 +29,7 @@ class ServerService(server_service_pb2_grpc.ServerServiceServicer):
                 max_depth=limits.max_depth,
                 max_sessions_per_caller=config.max_sessions_per_caller,
                 max_sessions_per_target=config.max_sessions_per_target,
+                requests_per_second=config.rate_limit,
             ),
             pairs=[
                 pb.ServedPair(

@@ -124,6 +124,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The provider refused or could not be reached."""
     ERROR_REASON_PROVIDER_KEY_MISSING: _ErrorReason.ValueType  # 43
     """The server has no key for the provider."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 44
+    """The caller makes more requests than the server takes of one caller."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request or an execution failed. On the wire this is
@@ -229,6 +231,8 @@ ERROR_REASON_PROVIDER_FAILED: ErrorReason.ValueType  # 42
 """The provider refused or could not be reached."""
 ERROR_REASON_PROVIDER_KEY_MISSING: ErrorReason.ValueType  # 43
 """The server has no key for the provider."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 44
+"""The caller makes more requests than the server takes of one caller."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -454,6 +454,15 @@ class ProviderKeyMissing(AgentFieldError):
     retryable = False
 
 
+class RateLimited(AgentFieldError):
+    """The caller makes more requests than the server takes of one caller."""
+
+    reason = "RATE_LIMITED"
+    code = 8
+    http_status = 429
+    retryable = True
+
+
 BY_REASON: Mapping[str, type[AgentFieldError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "UNAUTHENTICATED": Unauthenticated,
@@ -498,4 +507,5 @@ BY_REASON: Mapping[str, type[AgentFieldError]] = {
     "DATA_CHANNEL_REFUSED": DataChannelRefused,
     "PROVIDER_FAILED": ProviderFailed,
     "PROVIDER_KEY_MISSING": ProviderKeyMissing,
+    "RATE_LIMITED": RateLimited,
 }

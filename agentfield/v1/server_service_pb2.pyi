@@ -113,6 +113,7 @@ class Limits(_message.Message):
     AGENT_GRACE_FIELD_NUMBER: _builtins.int
     MAX_SESSIONS_PER_CALLER_FIELD_NUMBER: _builtins.int
     MAX_SESSIONS_PER_TARGET_FIELD_NUMBER: _builtins.int
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
     max_payload_bytes: _builtins.int
     """The largest input or result, in bytes."""
     max_depth: _builtins.int
@@ -121,6 +122,10 @@ class Limits(_message.Message):
     """How many sessions one caller may have at once."""
     max_sessions_per_target: _builtins.int
     """How many sessions one target may have at once."""
+    requests_per_second: _builtins.int
+    """How many requests per second one caller may make for long; of a server
+    without keys, one address. What agents report is not counted.
+    """
     @_builtins.property
     def execute_timeout(self) -> _duration_pb2.Duration:
         """The timeout of Execute when none is given."""
@@ -143,10 +148,11 @@ class Limits(_message.Message):
         agent_grace: _duration_pb2.Duration | None = ...,
         max_sessions_per_caller: _builtins.int = ...,
         max_sessions_per_target: _builtins.int = ...,
+        requests_per_second: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "max_depth", b"max_depth", "max_payload_bytes", b"max_payload_bytes", "max_sessions_per_caller", b"max_sessions_per_caller", "max_sessions_per_target", b"max_sessions_per_target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "max_depth", b"max_depth", "max_payload_bytes", b"max_payload_bytes", "max_sessions_per_caller", b"max_sessions_per_caller", "max_sessions_per_target", b"max_sessions_per_target", "requests_per_second", b"requests_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from aiohttp import web
 from google.protobuf.message import Message
 
+from agentfield.contract.facts import PEER_KEY
 from agentfield.v1 import errors
 from agentfield_gateway.config import GatewayConfig
 from agentfield_gateway.events import send_events
@@ -52,7 +53,7 @@ class Forward:
                 body=await self._body(request) if rpc.body else b"",
                 headers=request.headers,
             )
-            metadata = metadata_of(request.headers)
+            metadata = [*metadata_of(request.headers), (PEER_KEY, request.remote or "")]
             if rpc.event_stream:
                 messages = self._transport.stream(rpc.method, message, metadata=metadata)
                 return await send_events(

@@ -27,6 +27,8 @@ class Heard:
     """Its name, for instance ``Execute``."""
     request: Any
     metadata: dict[str, str]
+    peer: str = ""
+    """Whose address asks, as the gateway says."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +88,9 @@ class ScriptedTransport:
     def _hear(self, method: str, request: Message, metadata: Sequence[tuple[str, str]]) -> str:
         name = method.rpartition("/")[2]
         assert len(dict(metadata)) == len(metadata)
-        self.heard.append(Heard(rpc=name, request=request, metadata=dict(metadata)))
+        shown = dict(metadata)
+        peer = shown.pop(facts.PEER_KEY, "")
+        self.heard.append(Heard(rpc=name, request=request, metadata=shown, peer=peer))
         return name
 
 

@@ -184,6 +184,14 @@ async def test_an_idempotency_key_means_nothing_to_rpcs_without_one(gateway: Gat
     assert answer.status == 200
 
 
+async def test_whose_address_asks_is_what_the_gateway_sees(gateway: Gateway) -> None:
+    claimed = {"X-Forwarded-For": "192.0.2.1", "Agentfield-Peer": "192.0.2.1"}
+
+    await gateway.post(EXECUTE, headers=claimed)
+
+    assert gateway.plane.heard[-1].peer == "127.0.0.1"
+
+
 async def test_only_the_contract_s_headers_are_passed_on(gateway: Gateway) -> None:
     ours = {
         "Authorization": "Bearer key",

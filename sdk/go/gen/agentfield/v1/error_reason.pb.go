@@ -122,6 +122,8 @@ const (
 	ErrorReason_ERROR_REASON_PROVIDER_FAILED ErrorReason = 42
 	// The server has no key for the provider.
 	ErrorReason_ERROR_REASON_PROVIDER_KEY_MISSING ErrorReason = 43
+	// The caller makes more requests than the server takes of one caller.
+	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 44
 )
 
 // Enum value maps for ErrorReason.
@@ -171,6 +173,7 @@ var (
 		41: "ERROR_REASON_DATA_CHANNEL_REFUSED",
 		42: "ERROR_REASON_PROVIDER_FAILED",
 		43: "ERROR_REASON_PROVIDER_KEY_MISSING",
+		44: "ERROR_REASON_RATE_LIMITED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                   0,
@@ -217,6 +220,7 @@ var (
 		"ERROR_REASON_DATA_CHANNEL_REFUSED":          41,
 		"ERROR_REASON_PROVIDER_FAILED":               42,
 		"ERROR_REASON_PROVIDER_KEY_MISSING":          43,
+		"ERROR_REASON_RATE_LIMITED":                  44,
 	}
 )
 
@@ -363,7 +367,7 @@ const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"httpStatus\x12\x1c\n" +
 	"\tretryable\x18\x03 \x01(\bR\tretryable\x12\x1a\n" +
 	"\bcategory\x18\x04 \x01(\tR\bcategory\x12\x12\n" +
-	"\x04word\x18\x05 \x01(\tR\x04word*\xba\x12\n" +
+	"\x04word\x18\x05 \x01(\tR\x04word*\xe6\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x128\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x1a\x15¼\x18\x11\b\x03\x10\x90\x03\"\n" +
@@ -413,7 +417,8 @@ const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"!ERROR_REASON_DATA_CHANNEL_REFUSED\x10)\x1a\t¼\x18\x05\b\x03\x10\x90\x03\x12+\n" +
 	"\x1cERROR_REASON_PROVIDER_FAILED\x10*\x1a\t¼\x18\x05\b\n" +
 	"\x10\xf6\x03\x120\n" +
-	"!ERROR_REASON_PROVIDER_KEY_MISSING\x10+\x1a\t¼\x18\x05\b\t\x10\xf6\x03:T\n" +
+	"!ERROR_REASON_PROVIDER_KEY_MISSING\x10+\x1a\t¼\x18\x05\b\t\x10\xf6\x03\x12*\n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10,\x1a\v¼\x18\a\b\b\x10\xad\x03\x18\x01:T\n" +
 	"\x05error\x12!.google.protobuf.EnumValueOptions\x18ȇ\x03 \x01(\v2\x19.agentfield.v1.ErrorFactsR\x05errorB\xac\x01\n" +
 	"\x11com.agentfield.v1B\x10ErrorReasonProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 

@@ -203,8 +203,11 @@ type Limits struct {
 	MaxSessionsPerCaller int32 `protobuf:"varint,6,opt,name=max_sessions_per_caller,json=maxSessionsPerCaller,proto3" json:"max_sessions_per_caller,omitempty"`
 	// How many sessions one target may have at once.
 	MaxSessionsPerTarget int32 `protobuf:"varint,7,opt,name=max_sessions_per_target,json=maxSessionsPerTarget,proto3" json:"max_sessions_per_target,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// How many requests per second one caller may make for long; of a server
+	// without keys, one address. What agents report is not counted.
+	RequestsPerSecond int32 `protobuf:"varint,8,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -286,6 +289,13 @@ func (x *Limits) GetMaxSessionsPerTarget() int32 {
 	return 0
 }
 
+func (x *Limits) GetRequestsPerSecond() int32 {
+	if x != nil {
+		return x.RequestsPerSecond
+	}
+	return 0
+}
+
 // One cell of the provider and transport matrix.
 type ServedPair struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -360,7 +370,7 @@ const file_agentfield_v1_server_service_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x124\n" +
 	"\tauth_mode\x18\x02 \x01(\x0e2\x17.agentfield.v1.AuthModeR\bauthMode\x12-\n" +
 	"\x06limits\x18\x03 \x01(\v2\x15.agentfield.v1.LimitsR\x06limits\x12/\n" +
-	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\x8e\x03\n" +
+	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\xbe\x03\n" +
 	"\x06Limits\x12*\n" +
 	"\x11max_payload_bytes\x18\x01 \x01(\x03R\x0fmaxPayloadBytes\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\x05R\bmaxDepth\x12B\n" +
@@ -369,7 +379,8 @@ const file_agentfield_v1_server_service_proto_rawDesc = "" +
 	"\vagent_grace\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"agentGrace\x125\n" +
 	"\x17max_sessions_per_caller\x18\x06 \x01(\x05R\x14maxSessionsPerCaller\x125\n" +
-	"\x17max_sessions_per_target\x18\a \x01(\x05R\x14maxSessionsPerTarget\"\x91\x01\n" +
+	"\x17max_sessions_per_target\x18\a \x01(\x05R\x14maxSessionsPerTarget\x12.\n" +
+	"\x13requests_per_second\x18\b \x01(\x05R\x11requestsPerSecond\"\x91\x01\n" +
 	"\n" +
 	"ServedPair\x123\n" +
 	"\bprovider\x18\x01 \x01(\x0e2\x17.agentfield.v1.ProviderR\bprovider\x126\n" +
