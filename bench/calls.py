@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["INPUT", "execute", "execute_async", "subject"]
+__all__ = ["INPUT", "SECONDS", "Call", "execute", "execute_async", "subject"]
 
 from collections.abc import Awaitable, Callable
 from functools import partial

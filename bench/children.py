@@ -1,6 +1,6 @@
 """Programs that are measured in a process of their own: ``python bench/children.py KIND ...``.
 
-``empty``; ``agent SERVER``; ``voice SERVER``; ``streams SERVER COUNT``.
+``empty``; ``collector``; ``agent SERVER``; ``voice SERVER``; ``streams SERVER COUNT``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import grpc
+from aiohttp import web
 
 from agentfield import Agent, RealtimeSession
 from agentfield.rpc.server import grpc_options
@@ -75,6 +76,25 @@ async def empty(stop: asyncio.Event) -> None:
         await server.stop(1.0)
 
 
+async def collector(stop: asyncio.Event) -> None:
+    """Take spans, and do nothing with them."""
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(content_type="application/x-protobuf")
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        ready(http=f"127.0.0.1:{runner.addresses[0][1]}")
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
 async def agent(stop: asyncio.Event, server: str) -> None:
     """Serve the skill ``agent.echo``."""
     app = Agent("agent", server=server)
@@ -131,6 +151,7 @@ def ready(**addresses: str) -> None:
 
 KINDS: Mapping[str, Callable[..., Awaitable[None]]] = {
     "empty": empty,
+    "collector": collector,
     "agent": agent,
     "voice": voice,
     "streams": streams,

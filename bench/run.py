@@ -16,7 +16,20 @@ from pathlib import Path
 
 import grpc
 
-from bench import attach, burst, load, memory, offer, rest, round_trip, store, turn, unary, workflow
+from bench import (
+    attach,
+    burst,
+    load,
+    memory,
+    offer,
+    rest,
+    round_trip,
+    store,
+    tracing,
+    turn,
+    unary,
+    workflow,
+)
 
 BENCHMARKS = {
     "unary": unary.measure,
@@ -30,6 +43,7 @@ BENCHMARKS = {
     "turn": turn.measure,
     "load": load.measure,
     "memory": memory.measure,
+    "tracing": tracing.measure,
 }
 PATIENCE = 60.0
 """Seconds after which a benchmark is given up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Addresses",
+    "collector",
     "connected",
     "control_plane",
     "echo_agent",
@@ -43,13 +44,20 @@ class Addresses:
 
 @asynccontextmanager
 async def control_plane(
-    data_dir: Path | None = None, *, http: bool = False, provider: str = ""
+    data_dir: Path | None = None,
+    *,
+    http: bool = False,
+    provider: str = "",
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Addresses]:
     """Run a control plane; without a data folder it gets an empty one.
 
-    ``provider`` is the address of what it takes for OpenAI.
+    ``provider`` is the address of what it takes for OpenAI; ``variables`` are further ones of its
+    environment.
     """
-    variables = {"OPENAI_BASE_URL": f"{provider}/v1", "OPENAI_API_KEY": "any"} if provider else {}
+    variables = dict(variables or {})
+    if provider:
+        variables |= {"OPENAI_BASE_URL": f"{provider}/v1", "OPENAI_API_KEY": "any"}
     with tempfile.TemporaryDirectory() as folder:
         binds = ["--grpc-bind", "127.0.0.1:0", "--http-bind", "127.0.0.1:0" if http else "none"]
         data = ["--data-dir", str(data_dir or folder)]
@@ -74,6 +82,13 @@ async def simulator(script: Mapping[str, Any]) -> AsyncIterator[Addresses]:
 async def empty_server() -> AsyncIterator[Addresses]:
     """Run the yardstick: the same messages and options, and handlers that do nothing."""
     async with _child(str(CHILDREN), "empty") as addresses:
+        yield addresses
+
+
+@asynccontextmanager
+async def collector() -> AsyncIterator[Addresses]:
+    """Run what takes spans and forgets them."""
+    async with _child(str(CHILDREN), "collector") as addresses:
         yield addresses
 
 
