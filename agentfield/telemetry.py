@@ -10,8 +10,10 @@ __all__ = [
     "EXECUTIONS",
     "EXECUTION_SECONDS",
     "FIRST_AUDIO_SECONDS",
+    "GAP_SECONDS",
     "INTERRUPTIONS",
     "LIVE_SESSIONS",
+    "LOST_LINKS",
     "OFFER_SECONDS",
     "OPEN_CALLS",
     "QUEUED",
@@ -88,6 +90,10 @@ OFFER_SECONDS = _histogram(
 )
 ATTACH_SECONDS = _histogram(
     "session_attach_seconds", "From a provider's id of a call to its sideband being live.", _SHORT
+)
+LOST_LINKS = _counter("session_lost_links_total", "Links to provider calls that broke.")
+GAP_SECONDS = _histogram(
+    "session_gap_seconds", "How long nobody listened until a call was attached to again.", _LONG
 )
 TURNS = _counter("session_turns_total", "Turns of users.", "channel")
 FIRST_AUDIO_SECONDS = _histogram(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -122,6 +123,10 @@ class Observer:
                 telemetry.TURNS.labels(data["channel"]).inc()
             case "agent.interrupted":
                 telemetry.INTERRUPTIONS.inc()
+            case "provider.lost":
+                telemetry.LOST_LINKS.inc()
+            case "provider.gap":
+                self._gap(_microseconds(data["from"]), _microseconds(data["to"]))
             case "client.tampering":
                 telemetry.TAMPERING.inc()
             case "tool.called" if data["call_id"]:
@@ -152,6 +157,11 @@ class Observer:
             began_at=turn.began_at,
             ended_at=self._clock(),
         )
+
+    def _gap(self, began_at: int, ended_at: int) -> None:
+        telemetry.GAP_SECONDS.observe(max(ended_at - began_at, 0) / 1e6)
+        thing = f"gap {self._session.session_id} {began_at}"
+        self._record("session.gap", thing, {}, began_at=began_at, ended_at=ended_at)
 
     def _tool_finished(self, data: Mapping[str, Any], at: int) -> None:
         telemetry.TOOLS.labels(data["status"]).inc()
@@ -195,3 +205,7 @@ class Observer:
             ended_at=at,
             error=failed_by(reason) or "",
         )
+
+
+def _microseconds(time_: str) -> int:
+    return round(datetime.fromisoformat(time_).timestamp() * 1e6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from support.collector import Collector, Received, collecting
 from support.voice import VoiceWorld, voice_world
 
 from agentfield.simulator import Call, Reply, Script
-from agentfield.testing import calling
+from agentfield.testing import VoiceCall, calling
 
 pytestmark = pytest.mark.e2e
 
@@ -28,6 +28,7 @@ STORY = {
     (SESSION, f"{SERVER}SessionService/StartSession"),
     (f"{SESSION}.offer", SESSION),
     (f"{SESSION}.turn", SESSION),
+    (f"{SESSION}.gap", SESSION),
     ("concierge: session.handler", SESSION),
     (f"{SERVER}AgentService/Say", "concierge: session.handler"),
     (f"{SESSION}.say", f"{SERVER}AgentService/Say"),
@@ -68,12 +69,23 @@ async def _world(tmp_path: Path, collector: Collector) -> AsyncIterator[VoiceWor
         yield world
 
 
-async def call(world: VoiceWorld, headers: dict[str, str]) -> str:
-    """Have a conversation of two turns; return the session's id."""
+async def lose_the_link(world: VoiceWorld, call: VoiceCall) -> None:
+    """Have the provider break its link to the control plane."""
+    world.simulator.drop_sidebands(call.provider_call_id)
+
+
+async def call(
+    world: VoiceWorld,
+    headers: dict[str, str],
+    between: Callable[[VoiceWorld, VoiceCall], Awaitable[None]] = lose_the_link,
+) -> str:
+    """Have a conversation of two turns, with a gap between them; return the session's id."""
     async with calling(world, "concierge.voice", headers=headers) as call:
         call.say("a first book")
         await call.until("agent.heard", text="On the shelf is a first book")
         await call.until("handler.returned")
+        await between(world, call)
+        await call.until("provider.gap")
         call.say("and again")
         await call.until("agent.heard", text="Here it is.")
     return call.session_id
@@ -129,23 +141,17 @@ async def test_a_call_that_names_no_trace_is_one_all_the_same(
     assert len({span.trace_id for span in spans}) == 1
 
 
-async def test_a_session_stays_in_its_trace_when_the_server_is_killed_and_starts_again(
-    tmp_path: Path, collector: Collector
+async def test_a_call_stays_in_its_trace_when_the_server_is_killed_and_starts_again(
+    world: VoiceWorld, collector: Collector
 ) -> None:
-    async with voice_world(tmp_path) as world:
-        killed = await world.server(grace=20.0)
-        await world.agents("library.py", "concierge.py")
-        path = "/api/v1/session-targets/concierge.voice/start"
-        _, started = await world.rest("POST", path, json={})
-        await collector.until(lambda _: bool(collector.named("session.start")))
-        await killed.kill()
-        await world.server(grace=20.0)
-        path = f"/api/v1/session-instances/{started['session_id']}/end"
-        await world.rest("POST", path, json={})
-        await collector.until(lambda _: bool(collector.named("session")))
-        await collector.until(lambda _: bool(collector.named("session.handler")))
+    async def killed(world: VoiceWorld, _: VoiceCall) -> None:
+        # What it has not sent yet goes down with it.
+        await collector.until(lambda _: bool(collector.named("session.respond")))
+        await world.servers[-1].kill()
+        await world.server("--http-bind=none", grace=20.0)
 
-    (start,), (session,) = collector.named("session.start"), collector.named("session")
-    (handler,) = collector.named("session.handler")
-    assert session.trace_id == handler.trace_id == start.trace_id
-    assert (session.parent_id, handler.parent_id) == (start.parent_id, session.span_id)
+    await call(world, {}, between=killed)
+    spans = await all_of(collector)
+
+    assert collector.edges() == STORY
+    assert len({span.trace_id for span in spans}) == 1

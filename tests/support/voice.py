@@ -30,6 +30,8 @@ class VoiceWorld:
     def __init__(self, processes: World, simulator: Simulator) -> None:
         self.processes = processes
         self.simulator = simulator
+        self.servers: list[Process] = []
+        """The control planes that were started, the newest last."""
 
     @property
     def grpc_address(self) -> str:
@@ -41,7 +43,8 @@ class VoiceWorld:
 
     async def server(self, *flags: str, grace: float = 2.0) -> Process:
         """Start the control plane, again on the same addresses and data."""
-        return await self.processes.server(*flags, grace=grace)
+        self.servers.append(await self.processes.server(*flags, grace=grace))
+        return self.servers[-1]
 
     async def agents(self, *scripts: str) -> list[Process]:
         """Start agents of tests/e2e/agents and wait until they are connected."""
