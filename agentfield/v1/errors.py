@@ -461,6 +461,7 @@ class RateLimited(AgentFieldError):
     code = 8
     http_status = 429
     retryable = True
+    category = "concurrency_limit"
 
 
 BY_REASON: Mapping[str, type[AgentFieldError]] = {

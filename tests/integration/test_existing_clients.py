@@ -7,12 +7,17 @@ from our answers.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.existing import Desk, opened
+from aiohttp import ClientSession
+from support.existing import Client, Desk, opened
+from support.golden import Names
 
+from agentfield.testing import control_plane
 from agentfield.v1 import execution_pb2
 from agentfield.v1 import execution_service_pb2 as pb
 
@@ -224,3 +229,25 @@ async def test_health_readiness_and_version_are_told_without_a_key(desk: Desk) -
     for path in ("/readyz", "/api/v1/health/ready"):
         assert (await desk.get(path)).body == {"status": "ready"}
     assert list((await desk.get("/api/v1/version")).body) == ["version"]
+
+
+async def test_who_shows_no_key_is_told_so_in_the_known_words(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"a key").hexdigest()
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[[keys]]\nname = "web"\nroles = ["client"]\nsha256 = "{digest}"\n')
+    async with (
+        control_plane(f"--api-keys={keys}") as plane,
+        ClientSession(f"http://{plane.http_address}") as http,
+    ):
+        client = Client(http=http, names=Names())
+        answers = [
+            await client.get("/api/v1/executions"),
+            await client.get("/api/v1/executions", X_API_Key="another key"),
+        ]
+        with_key = await client.get("/api/v1/executions", X_API_Key="a key")
+        in_query = await client.get("/api/v1/executions?api_key=a%20key")
+
+    for answer in answers:
+        client.check("unauthorized", answer)
+    assert with_key.status == 200
+    assert (in_query.status, in_query.body["details"]) == (400, {"field": "api_key"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["EMPTY_START", "Desk", "opened"]
+__all__ = ["EMPTY_START", "Client", "Desk", "opened"]
 
 import json
 from collections.abc import AsyncIterator
@@ -22,11 +22,9 @@ EMPTY_START = {"provider": "", "transport": "", "model": "", "voice": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """A control plane with its gateway, a node ``desk``, and a client that knows only HTTP."""
+class Client:
+    """A client that knows only HTTP."""
 
-    plane: ControlPlane
-    worker: ScriptedWorker
     http: ClientSession
     names: Names
 
@@ -53,6 +51,18 @@ class Desk:
         """GET."""
         return await self.send("GET", path, **options)
 
+    def check(self, name: str, answer: Answer) -> None:
+        """Hold an answer against a golden file."""
+        check(name, answer, self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk(Client):
+    """A client, the control plane behind its gateway, and a node ``desk``."""
+
+    plane: ControlPlane
+    worker: ScriptedWorker
+
     async def start(self, starts: str = "session-targets") -> str:
         """Start a session and return its id."""
         answer = await self.post(f"/api/v1/{starts}/desk.plain/start", EMPTY_START)
@@ -62,10 +72,6 @@ class Desk:
             "root": answer.body["root_execution_id"],
         }
         return str(answer.body["session_id"])
-
-    def check(self, name: str, answer: Answer) -> None:
-        """Hold an answer against a golden file."""
-        check(name, answer, self.names)
 
 
 @asynccontextmanager
