@@ -83,6 +83,7 @@ class Calls:
         self._current = call
         OPEN_CALLS.inc()
         self._set_duration_alarm(now, value)
+        self._session.alarms.cancel("connect")
         expected = self._links.expect(call, now)
         return [*expected, Then(run=lambda: self._links.attach(call))]
 
@@ -129,6 +130,11 @@ class Calls:
         """Break the link off; the call itself is for others to end."""
         if self._current is not None:
             self._links.detach(self._current)
+
+    def let_go(self) -> None:
+        """Note that the current call is others' to attend to."""
+        if self._current is not None and self._current.value.state is CallState.OPEN:
+            OPEN_CALLS.dec()
 
     def abandon(self) -> Sequence[Order]:
         """Note that nobody takes in any more what the provider makes of offers under way."""

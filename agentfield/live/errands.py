@@ -55,7 +55,7 @@ class Errands:
 async def _to_its_end(work: Coroutine[Any, Any, None], name: str) -> None:
     try:
         await work
-    except errors.SessionEnded:
+    except (errors.SessionEnded, errors.ServerDraining):
         pass  # it came to tell, and nobody listens any more
     except errors.AgentFieldError as error:
         # The call goes on: what an errand cannot do is no reason to hang up.

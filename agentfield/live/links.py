@@ -119,13 +119,15 @@ class Links:
             age=(session.shared.store.now() - call.value.created_at) / 1e6,
             patience=RELINK_SECONDS if call.heard_at else None,
         )
+        lost: str | None = None
         async with attaching as link:
             await session.perform(partial(self._linked, call, link))
             async for event in link.events():
                 if isinstance(event, LinkClosed) and not event.by_provider:
-                    return event.detail
-                await session.post(partial(self._told, call, event))
-        return None
+                    lost = event.detail
+                else:
+                    await session.post(partial(self._told, call, event))
+        return lost
 
     def _failed(
         self, call: PlacedCall, error: errors.ProviderFailed, now: float

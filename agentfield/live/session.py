@@ -136,6 +136,7 @@ class LiveSession:
         self._let_go = True
         if self.value.state is State.LIVE:
             LIVE_SESSIONS.dec()
+        self.calls.let_go()
         self.leave()
         self._inbox.wake()
 

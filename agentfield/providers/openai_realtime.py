@@ -143,7 +143,7 @@ class OpenAIRealtime:
                 return await self._handshake(external_id, min(deadline, _now() + usual))
             except ProviderFailed as failed:
                 until = began_at + usual - age if _is_gone(failed) else deadline
-                wait = max(pause, failed.retry_after or 0.0)
+                wait = max(pause, min(failed.retry_after or 0.0, _LATER_PAUSE_S))
                 if _is_final(failed) or _now() + wait >= until:
                     raise
             await asyncio.sleep(wait)

@@ -66,10 +66,9 @@ class Configuring:
     def deadline(self) -> float:
         return min(self._waiting.values(), default=math.inf)
 
-    def restore(self, command_id: str, now: float) -> None:
-        """Go on with a change that may not have been confirmed; empty: there is none."""
-        if command_id:
-            self._waiting[command_id] = now + CONFIRM_SECONDS
+    def wait_until(self, at: float) -> None:
+        """Have those who wait for the configuration to be in force wait until then."""
+        self._waiting = dict.fromkeys(self._waiting, at)
 
     def begin(self) -> None:
         """Begin with a link whose adapter has sent the configuration, as it was when it began."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 __all__ = ["Continuing"]
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agentfield.sessions import provider as p
+from agentfield.sessions.configuring import CONFIRM_SECONDS
 from agentfield.sessions.model import Event, ToolCall
 from agentfield.sessions.parts import Parts
 from agentfield.sessions.recalling import Recalling
@@ -23,6 +25,7 @@ class Continuing:
     def __init__(self, parts: Parts, *, speaks: bool, new_id: Callable[[str], str]) -> None:
         self._in = parts
         self._recalling = Recalling(speaks=speaks)
+        self._recalled: frozenset[str] = frozenset()
         self._resuming = Resuming(parts.outbox, new_id=new_id)
         parts.outbox.observe = self._resuming.note
 
@@ -37,7 +40,7 @@ class Continuing:
 
     def recalls(self, command_id: str) -> bool:
         """Return whether a command is in the log: it was answered, or will be."""
-        return command_id in self._recalling.requests()
+        return command_id in self._recalled
 
     # --- from the log ---
 
@@ -50,13 +53,13 @@ class Continuing:
 
     def resume(self, calls: Sequence[ToolCall], now: float) -> bool:
         """Go on where the log ends; return whether a turn was heard and nobody asked since."""
-        recalled = self._recalling
+        recalled, self._recalling = self._recalling, Recalling(speaks=False)
+        self._recalled = recalled.requests()
         self._in.book.restore(recalled.provider_call_id, calls, recalled.targets)
         self._in.speaking.restore(recalled)
         self._in.listening.wait_anew(now)
         for answer in recalled.answers():
             self._in.outbox.put(answer)
-        self._in.configuring.restore(recalled.updating, now)
         return recalled.unasked_turn and bool(self._in.turns.unanswered())
 
     # --- over a lost link ---
@@ -65,11 +68,13 @@ class Continuing:
         """Note that the link is gone."""
         self._resuming.end()
         self._in.speaking.cast_adrift()
+        self._in.configuring.wait_until(math.inf)
 
     def begin(self, gap: Mapping[str, str], now: float) -> None:
         """Begin with a new link to the same provider call."""
         self._in.outbox.log("provider.gap", **gap)
         self._in.speaking.settle_soon(now)
+        self._in.configuring.wait_until(now + CONFIRM_SECONDS)
         self._in.listening.wait_anew(now)
         unheard, undelivered = self._in.listening.unheard(MOST_TURNS), self._in.book.undelivered()
         self._resuming.begin([*unheard, *undelivered], now)
@@ -77,6 +82,10 @@ class Continuing:
     def end(self) -> None:
         """Ask for nothing more."""
         self._resuming.end()
+
+    def forget(self) -> None:
+        """Begin anew with another provider call."""
+        self._resuming.forget()
 
     def tick(self, now: float) -> None:
         """Give up waiting for what the provider does not answer."""
@@ -103,7 +112,7 @@ class Continuing:
         for event in missed(item, known=known, response_id=self._in.speaking.adrift):
             match event:
                 case p.AgentSaid():
-                    responses.found_words(event)
+                    responses.found_words(event, now)
                 case p.ToolCalled():
                     responses.found_call(event, now)
                 case _:

@@ -93,6 +93,7 @@ class Conversation:
 
     def linked(self, provider_call_id: str) -> list[Effect]:
         """Begin with a link to a provider call; its adapter has sent the configuration."""
+        self._continuing.forget()
         self._book.begin(provider_call_id)
         self._speaking.begin()
         self._configuring.begin()

@@ -55,6 +55,8 @@ class Piece:
     """Nobody wants it to go on after its tools."""
     turn: HeardTurn | None = None
     """What was heard of it so far, before its tools."""
+    found: Response | None = None
+    """What was found of it, whose begin nobody heard."""
 
     def settle(self, now: float) -> None:
         """Give it the time that it would take from now on, if it is still under way."""

@@ -34,8 +34,6 @@ class Recalling:
         """The latest piece for each of the handler's commands."""
         self._failed: set[str] = set()
         self._answers: dict[str, bool | Updated] = {}
-        self.updating = ""
-        """The latest change of the configuration."""
         self.unasked_turn = False
         """The user's latest turn came after the latest request for speech."""
         self.targets: dict[str, str] = {}
@@ -93,8 +91,7 @@ class Recalling:
     def answers(self) -> Iterator[Resolve]:
         """Yield what became of those of the handler's commands that are over."""
         for command_id, answer in self._answers.items():
-            if command_id != self.updating:
-                yield Resolve(command_id=command_id, result=answer)
+            yield Resolve(command_id=command_id, result=answer)
         under_way = [*self._asked.values(), *(r.piece for r in (*self.open(), *self.calling()))]
         for command_id, piece in self._requests.items():
             if piece not in under_way:
@@ -195,14 +192,12 @@ class Recalling:
     def _changed(self, data: Data, _moment: float, _turn: HeardTurn | None) -> None:
         if request := data.get("request"):
             self._answers[request] = Updated(tool_targets=data["tool_targets"])
-            self.updating = request
 
     def _superseded(self, _data: Data, _moment: float, _turn: HeardTurn | None) -> None:
         for piece in self._requests.values():
             piece.last, piece.waits = True, ""
         self._requests.clear()
         self._answers.clear()
-        self.updating = ""
 
     def _error(self, data: Data, _moment: float, _turn: HeardTurn | None) -> None:
         if self._asked.pop(data.get("command_id") or "", None) is not None:

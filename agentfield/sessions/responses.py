@@ -50,9 +50,9 @@ class Responses:
         self.calling += calling
         self._over += over
 
-    def found_words(self, event: AgentSaid) -> None:
+    def found_words(self, event: AgentSaid, now: float) -> None:
         """Take in words that were found: they are no sign that more will come."""
-        response = self._sequence.responses.get(event.response_id)
+        response = self._sequence.found(event.response_id, now)
         if response is not None:
             response.said[event.item_id] = event.text
         self._log_said(event, response)
@@ -61,7 +61,8 @@ class Responses:
         """Take in a call that was found; of whichever response it was, the model goes on after."""
         if not self._book.called(event):
             return
-        response = self._sequence.responses.get(event.response_id)
+        found = [response for response in self.calling if not response.response_id]
+        response = self._sequence.responses.get(event.response_id) or next(iter(found), None)
         if response is None:
             piece = Piece(command_id="", kind="own")
             response = Response(response_id="", piece=piece, alive_at=now, cut={})

@@ -19,7 +19,7 @@ from agentfield.sessions.effects import Outbox, Send
 CHECK_SECONDS = 5.0
 """How long the provider may take to answer what it is asked."""
 MOST = 16
-"""How many unfinished items are looked up, the latest."""
+"""How many unfinished items of the model are looked up, the latest."""
 MAX_PROBES = 3
 PROBE_TEXT = "."
 
@@ -99,17 +99,23 @@ class Resuming:
                     del self._unfinished[each]
 
     def begin(self, items: Sequence[str], now: float) -> None:
-        """Ask for what was the last, for these items and for what was unfinished."""
+        """Ask for what was the last, for these items and for what the model had not finished."""
         self._probes = 0
         self._until = now + CHECK_SECONDS
         self._open = set()
         self._put_probe()
-        for item_id in dict.fromkeys([*items, *self._unfinished][-MOST:]):
+        for item_id in (*items, *list(self._unfinished)[-MOST:]):
             self._look_up(item_id)
 
     def end(self) -> None:
         """Note that the link is gone, or nothing is to be asked."""
         self._open, self._until = set(), math.inf
+
+    def forget(self) -> None:
+        """Begin anew with another provider call."""
+        self.end()
+        self._unfinished.clear()
+        self._before.clear()
 
     def probed(self, item: p.ItemAdded, *, known: Callable[[str], bool]) -> bool:
         """Take in an item; return whether it is ours, there for a moment."""

@@ -172,7 +172,7 @@ class Speaking:
         """Give up what shows no sign of life."""
         responses, pieces = self._sequence.overdue(now)
         for piece in pieces:
-            self._resolve(piece, None, "unknown")
+            self._resolve(piece, piece.found, "unknown")
         for response in responses:
             if response.generating and response.settles_at is None:
                 self._out.put(Send(command=CancelSpeech(response_id=response.response_id)))

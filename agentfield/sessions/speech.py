@@ -96,9 +96,24 @@ class Sequencer:
 
     def restore(self, responses: Iterable[Response], asked: Iterable[Piece]) -> None:
         """Go on with what was under way when nobody listened."""
-        self.responses.update((response.response_id, response) for response in responses)
+        for response in responses:
+            response.cut = self._cut
+            self.responses[response.response_id] = response
         self._adrift += asked
         self.cast_adrift()
+
+    def found(self, response_id: str, now: float) -> Response | None:
+        """Return the response that words belong to which were found; None: nobody knows which.
+
+        Without a response that is known it is that of the one piece which was sent and is adrift.
+        """
+        known = self.responses.get(response_id)
+        if known is not None or len(self._adrift) != 1:
+            return known
+        (piece,) = self._adrift
+        if piece.found is None:
+            piece.found = Response(response_id="", piece=piece, alive_at=now, cut=self._cut)
+        return piece.found
 
     def cast_adrift(self) -> None:
         """Note that the link is gone: what becomes of what the provider has is not told now."""
