@@ -79,7 +79,8 @@ class Calls:
 
     def adopt(self, value: ProviderCall, heard_at: int, now: float) -> Sequence[Order]:
         """Go on with a call that was taken before; ``heard_at`` is when it was heard last."""
-        call = PlacedCall(value=value, heard_at=heard_at or value.created_at)
+        since = heard_at or value.created_at
+        call = PlacedCall(value=value, heard_at=since, lost_at=since)
         self._current = call
         OPEN_CALLS.inc()
         self._set_duration_alarm(now, value)
@@ -123,8 +124,10 @@ class Calls:
 
     def gone_live(self, now: float) -> None:
         """Note that the link of the current call is live."""
-        if self._current is not None:
-            ATTACH_SECONDS.observe(now - self._current.taken_at)
+        call = self._current
+        if call is not None and call.taken_at is not None:
+            ATTACH_SECONDS.observe(now - call.taken_at)
+            call.taken_at = None
 
     def stop(self) -> None:
         """Break the link off; the call itself is for others to end."""

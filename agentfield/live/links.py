@@ -21,6 +21,8 @@ from agentfield.sessions.provider import (
     CallLink,
     Command,
     Configured,
+    ItemAdded,
+    ItemFound,
     ItemMissing,
     LinkClosed,
     ProviderEvent,
@@ -35,8 +37,6 @@ RELINK_SECONDS = 60.0
 STEADY_SECONDS = 10.0
 """A link that is lost sooner is not attached again at once."""
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 5.0
-_ECHOES = (Configured, ItemMissing)
-"""What only answers us: it does not keep a session from being idle."""
 
 
 class Links:
@@ -79,7 +79,7 @@ class Links:
             "link", now + RELINK_SECONDS, session.end_because(EndReason.PROVIDER_ERROR, detail)
         )
         session.value = relinking(session.value)
-        call.taken_at = now
+        call.taken_at = None
         facts = {"provider_call_id": call.value.provider_call_id}
         logged = {**facts, "generation": call.value.generation}
         return [
@@ -117,7 +117,7 @@ class Links:
             call.value.external_id,
             session.conversation.configuration,
             age=(session.shared.store.now() - call.value.created_at) / 1e6,
-            patience=RELINK_SECONDS if call.heard_at else None,
+            patience=RELINK_SECONDS if call.lost_at else None,
         )
         lost: str | None = None
         async with attaching as link:
@@ -142,14 +142,16 @@ class Links:
         if call.retired:
             return []
         call.link, conversation = link, self._session.conversation
-        since, call.heard_at = call.heard_at, self._session.shared.store.now()
+        since, call.lost_at = call.lost_at, 0
+        until = self._session.shared.store.now()
         if not since:
+            call.heard_at = until
             return conversation.linked(call.value.provider_call_id)
-        return conversation.relinked({"from": _shown(since), "to": _shown(call.heard_at)}, now)
+        return conversation.relinked({"from": _shown(since), "to": _shown(until)}, now)
 
     def _lost(self, call: PlacedCall, detail: str, now: float) -> Sequence[Order]:
-        call.link = None
         session = self._session
+        call.link, call.lost_at = None, session.shared.store.now()
         if call.retired or session.value.is_over:
             return []
         if session.value.state is State.LIVE:
@@ -165,11 +167,22 @@ class Links:
         if call.retired:
             return []
         call.closed = isinstance(event, LinkClosed)
-        if not isinstance(event, _ECHOES):
+        if not _only_answers_us(event):
             call.heard_at = self._session.shared.store.now()
             self._session.heard_something(now)
         self._session.observer.heard(event, now)
         return self._session.conversation.heard_from(event, now)
+
+
+def _only_answers_us(event: ProviderEvent) -> bool:
+    """Return whether an event does not keep a session from being idle."""
+    match event:
+        case Configured() | ItemMissing() | ItemAdded(role="system"):
+            return True
+        case ItemFound(role=role):
+            return role != "user"
+        case _:
+            return False
 
 
 def _shown(at: int) -> str:

@@ -29,10 +29,12 @@ class PlacedCall:
     """It is to end as soon as it can."""
     link: CallLink | None = None
     linking: asyncio.Task[None] | None = None
-    taken_at: float = 0.0
-    """When it was taken, or its link was lost."""
+    taken_at: float | None = None
+    """When it was taken; None: that was before, or it is not news any more."""
     heard_at: int = 0
-    """When something was heard of it, by the store's clock; 0: it was not linked yet."""
+    """When something was heard of it, by the store's clock; 0: nothing yet."""
+    lost_at: int = 0
+    """Since when, by that clock, nobody has listened any more; 0: it is linked, or was never."""
 
     def answer(self, answer: bytes | errors.AgentFieldError) -> None:
         """Answer whoever waits for the provider's answer."""

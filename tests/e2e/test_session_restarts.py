@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.voice import VoiceWorld, is_hang_up, voice_world
 
-from agentfield.simulator import Call, Reply, Script
+from agentfield.simulator import Call, Fault, Reply, Script
 from agentfield.simulator.conformance import violations
 from agentfield.simulator.journal import Entry
 from agentfield.testing import VoiceCall, calling
@@ -118,6 +118,34 @@ async def test_a_tool_that_ends_while_no_server_is_there_is_answered_once(
         await call.until("agent.heard", text="There are seven.", outcome="completed")
     assert [note for note in world.notes() if "ran" in note] == [{"ran": "count"}]
     assert len(outputs(world)) == 1
+
+
+async def test_an_output_that_was_stored_and_not_sent_when_the_server_was_killed_is_sent_once(
+    world: VoiceWorld,
+) -> None:
+    world.simulator.script = COUNT
+    server = await world.server(grace=20.0)
+    await world.agents("stock.py", "desk.py")
+    async with calling(world, "desk.counter") as call:
+        await call.until("session.live")
+        call.say("How many hats?")
+        await call.until("tool.started")
+        unreachable = [Fault(on="sideband", status=503, times=10_000)]
+        world.simulator.script = Script(faults=unreachable)
+        world.simulator.drop_sidebands(call.provider_call_id)
+        await call.until("provider.lost")
+        world.processes.gate.touch()
+        stored = await call.until("tool.output")
+        await server.kill()
+        assert outputs(world) == []
+        world.simulator.script = COUNT
+        await world.server(grace=20.0)
+        await is_live_again(world, call)
+        delivered = await call.until("tool.delivered")
+        assert delivered.data["item_id"] == stored.data["item_id"]
+        await call.until("agent.heard", text="There are seven.", outcome="completed")
+    (sent,) = outputs(world)
+    assert sent.body["item"]["id"] == stored.data["item_id"]
 
 
 async def test_a_turn_that_was_spoken_while_no_server_was_there_reaches_the_handler(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
-from support.live import Line, desk
+from support.live import Desk, Line, desk
 
+from agentfield.live import links
 from agentfield.live.registry import Registry
+from agentfield.providers import profiles
 from agentfield.simulator import Entry
 from agentfield.simulator.conformance import violations
-from agentfield.testing import Call, Reply, Script, Simulator
-from agentfield_sdk import SessionEvent
+from agentfield.testing import Call, Fault, Order, Reply, Script, Simulator
+from agentfield.v1 import errors, session_pb2
+from agentfield_sdk import Client, SessionEvent
 
 pytestmark = pytest.mark.integration
 
+COMPLETED = session_pb2.SPEECH_OUTCOME_COMPLETED
+UNKNOWN = session_pb2.SPEECH_OUTCOME_UNKNOWN
 FIND = Call(name="find", arguments={"thing": "hat"})
 
 
@@ -60,6 +66,13 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
     return found
 
 
+@pytest.fixture(params=list(Order))
+def order(request: pytest.FixtureRequest) -> Order:
+    """Return the order in which the provider tells what happens at the same moment."""
+    found: Order = request.param
+    return found
+
+
 async def told(provider: Simulator, type_: str, **facts: Any) -> Entry:
     """Wait until the provider has told something to those who listen."""
     return await provider.journal.until(
@@ -67,12 +80,17 @@ async def told(provider: Simulator, type_: str, **facts: Any) -> Entry:
     )
 
 
+def outputs(at: Desk) -> list[Entry]:
+    created = at.sent("conversation.item.create")
+    return [e for e in created if e.body["item"]["type"] == "function_call_output"]
+
+
 def kinds_asked(events: Sequence[SessionEvent]) -> list[str]:
     return [event.data["kind"] for event in events if event.type == "agent.asked"]
 
 
-async def test_a_link_that_breaks_is_attached_again_and_the_call_goes_on() -> None:
-    async with desk() as at:
+async def test_a_link_that_breaks_is_attached_again_and_the_call_goes_on(order: Order) -> None:
+    async with desk(script=Script(order=order)) as at:
         line, handler = await at.led()
         await line.until("session.live")
         call_id = await line.external_id()
@@ -93,9 +111,9 @@ async def test_a_link_that_breaks_is_attached_again_and_the_call_goes_on() -> No
 
 
 async def test_a_turn_that_was_spoken_while_nobody_listened_goes_to_the_handler(
-    hands: Hands,
+    hands: Hands, order: Order
 ) -> None:
-    async with desk() as at:
+    async with desk(script=Script(order=order)) as at:
         line, handler = await at.led()
         await line.say("One.")
         await handler.until("turn.transcribed", text="One.")
@@ -116,9 +134,9 @@ async def test_a_turn_that_was_spoken_while_nobody_listened_goes_to_the_handler(
 
 
 async def test_a_turn_that_was_spoken_while_nobody_listened_is_answered_once_by_the_model(
-    hands: Hands,
+    hands: Hands, order: Order
 ) -> None:
-    async with desk() as at:
+    async with desk(script=Script(order=order)) as at:
         line, handler = await at.led()
         await handler.returned()
         async with hands.away(line) as provider:
@@ -168,9 +186,12 @@ async def test_the_probe_leaves_nothing_behind(hands: Hands) -> None:
 # --- tools ---
 
 
-async def test_a_tool_that_runs_meanwhile_runs_once_and_is_answered_once(hands: Hands) -> None:
+async def test_a_tool_that_runs_meanwhile_runs_once_and_is_answered_once(
+    hands: Hands, order: Order
+) -> None:
     script = Script(
-        replies=[Reply(when="how many", calls=[FIND]), Reply(when="seven", says="Seven.")]
+        order=order,
+        replies=[Reply(when="how many", calls=[FIND]), Reply(when="seven", says="Seven.")],
     )
     async with desk(script=script) as at:
         line = await (await at.start("plain")).connect()
@@ -194,9 +215,160 @@ async def test_a_tool_that_runs_meanwhile_runs_once_and_is_answered_once(hands: 
         ):
             assert types.count(once) == 1, once
         assert kinds_asked(await line.read()) == ["continue"]
-        outputs = [
-            e
-            for e in at.sent("conversation.item.create")
-            if e.body["item"]["type"] == "function_call_output"
-        ]
-        assert len(outputs) == 1
+        assert len(outputs(at)) == 1
+
+
+async def test_an_output_that_was_stored_while_there_was_no_link_is_sent_once() -> None:
+    replies = [Reply(when="how many", calls=[FIND]), Reply(when="seven", says="Seven.")]
+    async with desk(script=Script(replies=replies)) as at:
+        line = await (await at.start("plain")).connect()
+        await line.say("How many?")
+        work = at.worker.accept(await at.worker.take())
+        await line.until("response.done")
+        at.provider.script = Script(faults=[Fault(on="sideband", status=503, times=3)])
+        at.provider.drop_sidebands(await line.external_id())
+        await line.until("provider.lost")
+        await at.worker.report(work, result=b'"seven"')
+        stored = await line.until("tool.output")
+        at.provider.script = Script(replies=replies[1:])
+        delivered = await line.until("tool.delivered")
+        assert delivered.data["item_id"] == stored.data["item_id"]
+        await line.until("agent.heard", text="Seven.")
+        assert len(outputs(at)) == 1
+        await line.end()
+
+
+async def test_a_tool_of_the_client_has_its_end_in_the_log(hands: Hands) -> None:
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        invoked = await line.invoke("find")
+        work = at.worker.accept(await at.worker.take())
+        async with hands.away(line):
+            await at.worker.report(work)
+        finished = await line.until("tool.finished", execution_id=invoked.execution_id)
+        assert (finished.data["call_id"], finished.data["status"]) == (None, "succeeded")
+        await line.end()
+        assert (await line.types()).count("tool.finished") == 1
+
+
+# --- what a handler says ---
+
+
+async def test_what_is_said_meanwhile_is_said_once_and_a_repeat_learns_how_it_went(
+    hands: Hands, order: Order
+) -> None:
+    replies = [Reply(when="slowly", says="Slowly.", speaks_ms=1500)]
+    slow = Script(order=order, replies=replies)
+    async with desk(script=slow) as at:
+        line, handler = await at.led()
+        saying = at.begin(handler.say("Slowly.", request_id="r"))
+        await line.until("agent.said")
+        async with hands.away(line):
+            with pytest.raises(errors.ServerDraining):
+                await saying
+        spoken = await handler.say("Slowly.", request_id="r")
+        assert (spoken.heard_text, spoken.outcome) == ("Slowly.", COMPLETED)
+        assert len(at.sent("response.create")) == 1
+        again = await handler.say("Slowly.", request_id="r")
+        assert again == spoken
+        async with hands.away(line):
+            pass
+        assert await handler.say("Slowly.", request_id="r") == spoken
+        assert len(at.sent("response.create")) == 1
+        await line.end()
+
+
+async def test_what_was_said_to_its_end_meanwhile_is_unknown(hands: Hands) -> None:
+    async with desk() as at:
+        line, handler = await at.led()
+        saying = at.begin(handler.say("Hi.", request_id="r"))
+        await line.until("agent.asked")
+        async with hands.away(line) as provider:
+            with pytest.raises(errors.ServerDraining):
+                await saying
+            await told(provider, "output_audio_buffer.stopped")
+        spoken = await handler.say("Hi.", request_id="r")
+        assert spoken.outcome == UNKNOWN
+        assert len(at.sent("response.create")) == 1
+        await line.end()
+
+
+async def test_what_the_handler_has_changed_is_put_into_force_again(hands: Hands) -> None:
+    async with desk() as at:
+        line, handler = await at.led()
+        await handler.update(instructions="Be brief.", tools=[])
+        async with hands.away(line):
+            pass
+        await line.until("session.live")
+        update = at.sent("session.update")[-1].body["session"]
+        assert (update["instructions"], update["tools"]) == ("Be brief.", [])
+        await line.end()
+
+
+# --- ends ---
+
+
+async def test_a_call_that_ended_meanwhile_ends_the_session(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (profile,) = profiles.PROFILES
+    monkeypatch.setattr(profiles, "PROFILES", (replace(profile, attach_for_s=0.3),))
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        async with hands.away(line) as provider:
+            provider.end(await line.external_id())
+        assert await line.ended() == "provider_closed"
+
+
+async def test_a_call_that_cannot_be_attached_to_again_is_given_up_and_hung_up() -> None:
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        at.provider.script = Script(faults=[Fault(on="sideband", status=401, times=99)])
+        at.provider.drop_sidebands(await line.external_id())
+        assert await line.ended() == "provider_error"
+        await at.hung_up(await line.external_id())
+
+
+async def test_a_call_that_stays_without_a_link_for_too_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "RELINK_SECONDS", 0.5)
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        at.provider.script = Script(faults=[Fault(on="sideband", status=503, times=99)])
+        at.provider.drop_sidebands(await line.external_id())
+        assert await line.ended() == "provider_error"
+        await at.hung_up(await line.external_id())
+
+
+async def test_a_session_without_a_link_can_be_ended() -> None:
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        at.provider.script = Script(faults=[Fault(on="sideband", status=503, times=99)])
+        at.provider.drop_sidebands(await line.external_id())
+        await line.until("provider.lost")
+        await line.end()
+        await line.calls_are("ended")
+
+
+async def test_a_client_that_does_not_come_back_is_lost(hands: Hands) -> None:
+    async with desk("--presence-grace=0.4") as at:
+        line = await (await at.start("plain")).connect()
+        async with Client(at.plane.grpc_address, api_key=line.started.session_token) as page:
+            watching = page.sessions.watch(line.session_id)
+            await anext(watching)
+            await line.until("client.watching", watching=True)
+            async with hands.away(line):
+                await watching.aclose()
+        assert await line.ended() == "client_lost"
+
+
+async def test_a_session_whose_client_never_watched_is_not_lost(hands: Hands) -> None:
+    async with desk("--presence-grace=0.1") as at:
+        line = await (await at.start("plain")).connect()
+        async with hands.away(line):
+            pass
+        await line.until("session.live")
+        await line.say("Still here.")
+        await line.until("agent.heard", text="Still here.")
+        await line.end()

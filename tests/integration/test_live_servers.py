@@ -286,6 +286,94 @@ async def test_a_call_that_was_left_open_is_hung_up_after_a_restart(tmp_path: Pa
             assert at.hang_ups() == [await line.external_id()] * 2
 
 
+async def test_a_live_call_goes_on_over_a_restart_with_its_handler(tmp_path: Path) -> None:
+    attempts, app = [], Agent("night")
+
+    @app.session("talk", **PAIR)
+    async def talk(session: RealtimeSession) -> None:
+        attempts.append(session.attempt)
+        async for turn in session:
+            await session.say(f"You said: {turn.text}")
+
+    async with server(tmp_path) as here, AsyncExitStack() as agent:
+        app._server = here.address
+        async with here.up() as at:
+            await agent.enter_async_context(app.serving(drain_timeout=0.1))
+            before = await (await at.start("night.talk")).connect()
+            await before.say("One.")
+            await before.until("agent.heard", text="You said: One.")
+        async with here.up() as at:
+            line = Line(at, before.started)
+            await line.until("provider.gap")
+            await line.say("Two.")
+            await line.until("agent.heard", text="You said: Two.")
+            assert await line.calls() == ["open"]
+            assert at.hang_ups() == []
+            await line.end()
+            assert attempts == [1]
+            await agent.aclose()
+
+
+async def test_max_duration_counts_from_when_the_call_began(tmp_path: Path) -> None:
+    async with server(tmp_path) as here:
+        async with here.up() as at:
+            await at.worker.connect()
+            line = await (await at.start("plain")).connect()
+        here.sql("UPDATE provider_calls SET created_at = created_at - 7200000000")
+        async with here.up() as at:
+            assert await Line(at, line.started).ended() == "max_duration"
+
+
+async def test_a_live_session_has_no_time_to_connect_in_after_a_restart(tmp_path: Path) -> None:
+    async with server(tmp_path) as here:
+        async with here.up() as at:
+            await at.worker.connect()
+            line = await (await at.start("plain")).connect()
+        here.sql("UPDATE sessions SET connect_by = 1")
+        async with here.up() as at:
+            line = Line(at, line.started)
+            await line.until("provider.gap")
+            await line.until("session.live")
+            await line.end()
+            assert await line.ended() == "api_ended"
+
+
+async def test_a_session_that_was_quiet_for_its_idle_timeout_ends_soon_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with server(tmp_path) as here:
+        async with here.up() as at:
+            await at.worker.connect()
+            line = await (await at.start("plain")).connect()
+        here.sql("UPDATE session_events SET at = at - 7200000000")
+        async with here.up() as at:
+            assert await Line(at, line.started).ended() == "idle_timeout"
+
+
+async def test_a_call_whose_client_never_got_its_answer_is_hung_up_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with server(tmp_path) as here:
+        async with here.up() as at:
+            await at.worker.connect()
+            live = await (await at.start("plain")).connect()
+            coming = await (await at.start("plain")).connect()
+        here.sql("UPDATE provider_calls SET answer_sdp = NULL")
+        here.sql(
+            "UPDATE sessions SET state = 'connecting', live_at = NULL WHERE session_id = ?",
+            coming.session_id,
+        )
+        async with here.up() as at:
+            assert await Line(at, live.started).ended() == "provider_error"
+            await at.hung_up(await Line(at, live.started).external_id())
+            coming = Line(at, coming.started)
+            await at.hung_up(await coming.external_id())
+            assert (await coming.get()).state == "pending"
+            await coming.offer(2)
+            await coming.calls_are("ended", "open")
+            await coming.end()
+
+
 async def test_an_invocation_that_is_repeated_after_a_restart_is_logged_once(
     tmp_path: Path,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,12 +29,16 @@ from agentfield.sessions.provider import (
     Failed,
     Heard,
     ItemAdded,
+    ItemFound,
+    ItemMissing,
     LinkClosed,
     OfferRequest,
     PlaybackCleared,
     PlaybackStarted,
     PlaybackStopped,
+    Probe,
     ProviderEvent,
+    RetrieveItem,
     SendToolOutput,
     SpeechBegun,
     SpeechDone,
@@ -716,3 +721,86 @@ async def test_a_hang_up_that_is_not_answered_in_time_has_failed() -> None:
     async with standing(script, hang_up_timeout_s=0.1) as stand:
         with pytest.raises(ProviderFailed, match="no answer in time"):
             await stand.adapter.hang_up("rtc_1")
+
+
+# --- attaching again ---
+
+
+async def test_a_call_outlives_its_links_and_tells_what_was_missed() -> None:
+    async with standing(Script()) as stand, stand.connected() as (_, ear, call_id):
+        stand.simulator.speak(call_id, "One.")
+        heard = await ear.until(Heard)
+        stand.simulator.drop_sidebands(call_id)
+        assert (await ear.until(LinkClosed)).by_provider is False
+        async with stand.adapter.attach(call_id, CONFIGURATION, age=60.0) as link:
+            again = Ear(link)
+            await again.until(Configured)
+            await link.send(Probe(item_id="item_probe", text="."))
+            probe = await again.until(ItemAdded)
+            assert (probe.item_id, probe.role) == ("item_probe", "system")
+            assert probe.previous_item_id == heard.item_id
+            await link.send(RetrieveItem(item_id=heard.item_id))
+            assert await again.until(ItemFound) == ItemFound(
+                item_id=heard.item_id,
+                type="message",
+                role="user",
+                status="completed",
+                spoken=True,
+                text="One.",
+            )
+            await link.send(DeleteItem(item_id="item_probe"))
+            await link.send(RetrieveItem(item_id="item_probe"))
+            assert await again.until(ItemMissing) == ItemMissing(item_id="item_probe")
+
+
+async def test_an_item_of_ours_that_the_provider_refuses_is_missing() -> None:
+    async with standing(Script()) as stand, stand.connected() as (_, ear, _call):
+        for _ in range(2):
+            await ear.link.send(Probe(item_id="item_probe", text="."))
+        await ear.until(ItemAdded)
+        assert (await ear.until(ItemMissing)).item_id == "item_probe"
+
+
+async def test_what_the_model_did_is_told_as_it_is_when_it_is_looked_up() -> None:
+    reply = Reply(says="Let me look.", calls=[Call(name="look", arguments={"n": 1})])
+    async with standing(Script(replies=[reply])) as stand, stand.connected() as (_, ear, _call):
+        await ear.link.send(CreateSpeech(command_id="cmd_1"))
+        done = await ear.until(SpeechDone)
+        (called,), (message,) = ear.heard(ToolCalled), done.item_ids
+        await ear.link.send(RetrieveItem(item_id=called.item_id))
+        found = await ear.until(ItemFound)
+        assert (found.type, found.status, found.name) == ("function_call", "completed", "look")
+        assert (found.call_id, json.loads(found.arguments)) == (called.call_id, {"n": 1})
+        await ear.link.send(RetrieveItem(item_id=message))
+        said = await ear.until(ItemFound)
+        assert (said.role, said.status, said.spoken) == ("assistant", "completed", True)
+        assert said.text == "Let me look."
+
+
+@pytest.mark.parametrize(("age", "tries"), [(9.9, 2), (60.0, 1)])
+async def test_only_a_young_call_may_be_unknown(age: float, tries: int) -> None:
+    faults = [Fault(on="sideband", status=404, times=1)]
+    async with standing(Script(faults=faults)) as stand, calling(data_channel=False) as caller:
+        call_id = await stand.place(caller)
+        if tries == 1:
+            with pytest.raises(ProviderFailed) as failed:
+                async with stand.adapter.attach(call_id, CONFIGURATION, age=age):
+                    pass
+            assert failed.value.metadata["gone"] == "true"
+        else:
+            async with stand.adapter.attach(call_id, CONFIGURATION, age=age) as link:
+                assert await Ear(link).until(Configured)
+
+
+async def test_a_provider_in_trouble_is_tried_for_as_long_as_there_is_patience() -> None:
+    faults = [Fault(on="sideband", status=503, times=6)]
+    async with (
+        standing(Script(faults=faults), attach_for_s=0.1) as stand,
+        calling(data_channel=False) as caller,
+    ):
+        call_id = await stand.place(caller)
+        with pytest.raises(ProviderFailed):
+            async with stand.adapter.attach(call_id, CONFIGURATION, age=60.0):
+                pass
+        async with stand.adapter.attach(call_id, CONFIGURATION, age=60.0, patience=30.0) as link:
+            assert await Ear(link).until(Configured)

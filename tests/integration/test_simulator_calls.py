@@ -30,6 +30,12 @@ SESSION: dict[str, Any] = {
         }
     },
 }
+NOTE: dict[str, Any] = {
+    "id": "item_note",
+    "type": "message",
+    "role": "system",
+    "content": [{"type": "input_text", "text": "."}],
+}
 
 
 class Sideband:
@@ -358,3 +364,40 @@ async def test_a_call_that_is_opened_while_the_simulator_goes_is_ended_with_it()
             )
         await asyncio.wait({offering})
         assert not simulator.calls()
+
+
+async def test_a_call_outlives_its_sidebands_and_repeats_nothing() -> None:
+    script = Script(replies=[Reply(says="Nobody hears this.")])
+    async with (
+        simulated(script) as (simulator, http),
+        connected(http, simulator, data_channel=False) as (caller, sideband, call_id),
+    ):
+        simulator.drop_sidebands(call_id)
+        assert await sideband.is_closed() is aiohttp.WSMsgType.ERROR
+        simulator.speak(call_id, "One.")
+        await caller.hears_voice()
+        await caller.hears_silence()
+        async with (
+            attached(http, simulator, call_id) as second,
+            attached(http, simulator, call_id) as third,
+        ):
+            await second.send("conversation.item.create", item=NOTE)
+            for each in (second, third):
+                added = await each.until("conversation.item.added")
+                assert added["item"]["id"] == "item_note"
+                assert [event["type"] for event in each.events] == ["conversation.item.added"]
+            await third.send("conversation.item.retrieve", item_id=added["previous_item_id"])
+            last = await third.until("conversation.item.retrieved")
+            (part,) = last["item"]["content"]
+            assert part["transcript"] == "Nobody hears this."
+            await third.send("conversation.item.delete", item_id="item_note")
+            await second.until("conversation.item.deleted")
+            await third.send("conversation.item.retrieve", item_id="item_note", event_id="e")
+            refused = await third.until("error")
+            assert refused["error"]["code"] == "item_retrieve_invalid_item_id"
+            assert refused["error"]["event_id"] == "e"
+            assert await hang_up(http, simulator, call_id) == 200
+        with pytest.raises(aiohttp.WSServerHandshakeError) as gone:
+            async with attached(http, simulator, call_id):
+                pass
+        assert gone.value.status == 404
