@@ -7,9 +7,10 @@ __all__ = ["App", "running"]
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from grpc_health.v1 import health_pb2
@@ -24,11 +25,16 @@ from agentfield.executions.engine import Engine
 from agentfield.executions.ports import Hints
 from agentfield.executions.workflows import Workflows
 from agentfield.live.agents import AgentSide
+from agentfield.live.asking import Asker
 from agentfield.live.clients import ClientSide
 from agentfield.live.feed import Feeds
 from agentfield.live.hangups import HangUps
+from agentfield.live.leases import Lease
 from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
+from agentfield.live.relay import Relay
+from agentfield.live.streams import Streams
+from agentfield.live.takeover import TakeOver
 from agentfield.live.toolruns import ToolRuns
 from agentfield.live.whole import Shared
 from agentfield.nodes.engine import Nodes
@@ -46,9 +52,11 @@ from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
 from agentfield.sessions.starting import SessionCeilings
+from agentfield.store.commands import SqlCommands
 from agentfield.store.database import Database, DatabaseUnreachable
 from agentfield.store.executions import SqlExecutions
 from agentfield.store.nodes import SqlNodes
+from agentfield.store.replicas import SqlReplicas
 from agentfield.store.sessions import SqlSessions
 from agentfield.store.sqlite import SqliteDatabase
 from agentfield.store.work import SqlWork
@@ -76,10 +84,21 @@ async def running(config: Config) -> AsyncIterator[App]:
     """
     async with AsyncExitStack() as stack:
         database, hints = await _database(stack, config)
+        yield await stack.enter_async_context(serving(config, database, hints))
+
+
+@asynccontextmanager
+async def serving(config: Config, database: Database, hints: Hints) -> AsyncIterator[App]:
+    """Run a server as ``running`` does, on a database that others may use as well."""
+    async with AsyncExitStack() as stack:
+        lease = Lease(SqlReplicas(database), hints, alone=database.is_exclusive)
+        await lease.join()
         executions, work = SqlExecutions(database), SqlWork(database)
         node_store = SqlNodes(database)
         engine = Engine(store=executions, nodes=node_store, hints=hints, limits=config.limits)
-        dispatcher = Dispatcher(store=work, hints=hints, clock=database.now)
+        dispatcher = Dispatcher(
+            store=work, hints=hints, clock=database.now, replica_id=lambda: lease.replica_id
+        )
         sweeper = Sweeper(
             executions=executions,
             work=work,
@@ -87,11 +106,24 @@ async def running(config: Config) -> AsyncIterator[App]:
             agent_grace=config.agent_grace,
             registration_lease=config.registration_lease,
         )
-        if not config.database_url:  # other servers' workers are connected all the same
-            await work.start_over()
-        registry = await _sessions(
-            stack, config, database=database, engine=engine, dispatcher=dispatcher, hints=hints
+        await work.see_off_gone()
+        commands, sessions = SqlCommands(database), SqlSessions(database)
+        asker = Asker(commands, sessions=sessions, hints=hints, lease=lease)
+        shared = await _shared(
+            stack,
+            config,
+            store=sessions,
+            engine=engine,
+            dispatcher=dispatcher,
+            asker=asker,
+            lease=lease,
+            hints=hints,
         )
+        registry = Registry(shared, _hang_ups(shared, database), retention=config.retention)
+        relay = Relay(registry, asker, commands, dispatcher.places)
+        take_over = TakeOver(registry)
+        if lease.alone:  # else it is renewed from the beginning, however much there is to take
+            await take_over.look()
 
         nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
         workflows = Workflows(store=SqlWorkflows(database), nodes=node_store)
@@ -99,6 +131,7 @@ async def running(config: Config) -> AsyncIterator[App]:
         owners = NodeOwners(node_store)
         clients = ClientSide(
             registry,
+            relay,
             owners=owners,
             nodes=node_store,
             matrix=convert.matrix(),
@@ -117,7 +150,7 @@ async def running(config: Config) -> AsyncIterator[App]:
                 ExecutionService(engine),
                 WorkflowService(workflows, Queries(engine, workflows, clients)),
                 NodeService(nodes, dispatcher, lease=config.registration_lease),
-                AgentService(dispatcher, AgentSide(registry, owners), config),
+                AgentService(dispatcher, AgentSide(registry, relay, owners), config),
                 ServerService(config),
             ],
             health,
@@ -128,9 +161,20 @@ async def running(config: Config) -> AsyncIterator[App]:
         stack.push_async_callback(server.stop, STOP_SECONDS)
         transport = LocalTransport(served, chain)
         http_address = await _gateway(stack, transport, config)
-        await stack.enter_async_context(_background(dispatcher, sweeper, registry))
+        background = {
+            "dispatcher": dispatcher.run(),
+            "sweeper": sweeper.run(),
+            "sessions": registry.run(),
+            "feeds": shared.feeds.run(registry.runs),
+            "streams": shared.streams.run(registry.runs, registry.look),
+            "commands": relay.run(),
+            "take-over": take_over.run(),
+            "lease": lease.run(registry.let_all_go, dispatcher.send_on),
+        }
+        await stack.enter_async_context(_background(background))
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
-        stack.push_async_callback(_drain, health, engine, registry, dispatcher)
+        stack.push_async_callback(lease.leave)
+        stack.push_async_callback(_drain, health, engine, asker, registry, dispatcher)
         yield App(grpc_address=grpc_address, http_address=http_address, transport=transport)
 
 
@@ -147,16 +191,17 @@ async def _database(stack: AsyncExitStack, config: Config) -> tuple[Database, Hi
     return database, PostgresBus(database)
 
 
-async def _sessions(
+async def _shared(
     stack: AsyncExitStack,
     config: Config,
     *,
-    database: Database,
+    store: SqlSessions,
     engine: Engine,
     dispatcher: Dispatcher,
+    asker: Asker,
+    lease: Lease,
     hints: Hints,
-) -> Registry:
-    store = SqlSessions(database)
+) -> Shared:
     # Every live call holds a connection: its own limits are the sessions' alone.
     connector = aiohttp.TCPConnector(limit=0)
     http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
@@ -165,43 +210,52 @@ async def _sessions(
         facts = {"provider": provider.name, "transport": provider.transport}
         if not provider.has_key:
             log.warning("no key for a provider", extra=facts | {"variable": provider.key_variable})
-    shared = Shared(
+    streams = Streams(lease, hints)
+    return Shared(
         store=store,
-        feeds=Feeds(store),
+        feeds=Feeds(store, streams, hints),
         hints=hints,
-        workers=dispatcher,
+        workers=dispatcher.places,
+        elsewhere=asker,
+        lease=lease,
+        streams=streams,
         runs=ToolRuns(engine),
         providers=known,
         agent_grace=config.agent_grace,
         presence_grace=config.presence_grace,
     )
-    hang_ups = HangUps(store=store, hints=hints, providers=known, clock=database.now)
-    registry = Registry(shared, hang_ups, retention=config.retention)
-    await registry.recover()
-    return registry
+
+
+def _hang_ups(shared: Shared, database: Database) -> HangUps:
+    return HangUps(
+        store=shared.store,
+        hints=shared.hints,
+        lease=shared.lease,
+        providers=shared.providers,
+        clock=database.now,
+    )
 
 
 @asynccontextmanager
-async def _background(
-    dispatcher: Dispatcher, sweeper: Sweeper, registry: Registry
-) -> AsyncIterator[None]:
+async def _background(parts: Mapping[str, Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
-        running = [
-            tasks.create_task(dispatcher.run(), name="dispatcher"),
-            tasks.create_task(sweeper.run(), name="sweeper"),
-            tasks.create_task(registry.run(), name="sessions"),
-        ]
+        running = [tasks.create_task(part, name=name) for name, part in parts.items()]
         yield
         for task in running:
             task.cancel()
 
 
 async def _drain(
-    health: health_aio.HealthServicer, engine: Engine, registry: Registry, dispatcher: Dispatcher
+    health: health_aio.HealthServicer,
+    engine: Engine,
+    asker: Asker,
+    registry: Registry,
+    dispatcher: Dispatcher,
 ) -> None:
     log.info("draining")
     await health.enter_graceful_shutdown()
     engine.drain()
+    asker.drain()
     await registry.drain()
     await dispatcher.shut_down()
 

@@ -12,13 +12,13 @@ from functools import partial
 from agentfield.dispatch.background import POLL_SECONDS, until_stored
 from agentfield.dispatch.ends import follow_ends
 from agentfield.dispatch.link import Handling, Link, Welcome
+from agentfield.dispatch.places import Places
 from agentfield.executions.engine import Topic, announce
 from agentfield.executions.model import Execution
 from agentfield.executions.ports import Hints
 from agentfield.executions.work import MAX_CLAIM, Acceptance, Rejoined, Running, WorkStore
 from agentfield.identity import Caller
 from agentfield.ids import new_id
-from agentfield.sessions.ports import HandlerStart
 from agentfield.telemetry import WORKERS
 
 MAX_ACCEPTS = 10_000
@@ -38,11 +38,20 @@ class _Left:
 class Dispatcher:
     """The connected workers of this process, and the work that goes to them."""
 
-    def __init__(self, *, store: WorkStore, hints: Hints, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        store: WorkStore,
+        hints: Hints,
+        clock: Callable[[], int],
+        replica_id: Callable[[], str],
+    ) -> None:
         self._store = store
+        self._replica_id = replica_id
         self._clock = clock
         self._hints = hints
         self._links: dict[str, Link] = {}
+        self.places = Places(self._links, hints)
         self._accepts: asyncio.Queue[Acceptance] = asyncio.Queue(MAX_ACCEPTS)
         self._leaving: asyncio.Queue[_Left] = asyncio.Queue()
         self._claiming = asyncio.Lock()
@@ -57,6 +66,7 @@ class Dispatcher:
             tasks.create_task(ends, name="dispatch-ends")
             tasks.create_task(self._store_accepts(), name="dispatch-accepts")
             tasks.create_task(self._see_off(), name="dispatch-leaving")
+            tasks.create_task(self.places.run(), name="dispatch-places")
 
     async def connect(
         self,
@@ -80,6 +90,7 @@ class Dispatcher:
                 max_executions=max_executions,
                 running=running,
                 caller=caller,
+                replica_id=self._replica_id(),
                 max_sessions=max_sessions,
             )
         except asyncio.CancelledError:
@@ -101,10 +112,9 @@ class Dispatcher:
             max_sessions=max_sessions,
             handlers=handlers,
         )
-        self._welcome(link, rejoined)
-        return link
+        return self._welcome(link, rejoined)
 
-    def _welcome(self, link: Link, rejoined: Rejoined) -> None:
+    def _welcome(self, link: Link, rejoined: Rejoined) -> Link:
         link.send(Welcome())
         for one in rejoined.forget:
             link.forget(one)
@@ -115,6 +125,7 @@ class Dispatcher:
         WORKERS.inc()
         announce(self._hints, rejoined.changed)
         self._hints.publish(Topic.QUEUE, link.node_id)
+        return link
 
     def accepted(self, link: Link, running: Running) -> None:
         """Note that a worker has received an execution.
@@ -131,29 +142,6 @@ class Dispatcher:
         """Note that a worker is ready for more."""
         link.credit(executions)
         self._hints.publish(Topic.QUEUE, link.node_id)
-
-    def available(self, node_id: str, name: str) -> bool:
-        """Return whether a worker is connected that declares the session and has room."""
-        return any(link.may_handle(node_id, name) for link in self._links.values())
-
-    def place(self, start: HandlerStart) -> str | None:
-        """Send a handler to the least busy worker that declares its session and has room.
-
-        Returns the worker's instance id; None: there is no such worker.
-        """
-        links = self._links.values()
-        able = [link for link in links if link.may_handle(start.node_id, start.name)]
-        if not able:
-            return None
-        link = min(able, key=lambda link: link.handlers)
-        link.handle(start)
-        return link.instance_id
-
-    def free(self, session_id: str, attempt: int) -> None:
-        """Note that an attempt of a handler has ended: its place is free."""
-        handling = Handling(session_id=session_id, attempt=attempt)
-        for link in self._links.values():
-            link.free(handling)
 
     async def drain(self, link: Link) -> None:
         """Give a worker no more work; what was not sent yet goes to others."""
@@ -191,6 +179,10 @@ class Dispatcher:
     async def shut_down(self) -> None:
         """Tell every worker that this server goes; what they run goes on."""
         self._draining = True
+        await self.send_on()
+
+    async def send_on(self) -> None:
+        """Have every worker connect again, here or elsewhere; what they run goes on."""
         async with self._claiming:
             unsent = [one for link in self._links.values() for one in link.hold()]
             await self._store.release(unsent)

@@ -134,9 +134,11 @@ class Link:
         self._handlers.add(Handling(session_id=start.session_id, attempt=start.attempt))
         self.send(StartHandler(start))
 
-    def free(self, handling: Handling) -> None:
-        """Note that a handler runs there no more."""
+    def free(self, handling: Handling) -> bool:
+        """Note that a handler runs there no more; return whether it did."""
+        did = handling in self._handlers
         self._handlers.discard(handling)
+        return did
 
     def offer(self) -> Offer:
         """Return what it can take now."""
@@ -145,6 +147,7 @@ class Link:
             node_id=self.node_id,
             instance_id=self.instance_id,
             credit=self._credit,
+            connection_id=self.connection_id,
         )
 
     def run(self, execution: Execution) -> None:

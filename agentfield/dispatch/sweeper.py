@@ -68,6 +68,7 @@ class Sweeper:
         announce(self._hints, await self._executions.expire(EXPIRE_AT_ONCE))
 
     async def _give_up(self) -> None:
+        await self._work.see_off_gone()
         announce(self._hints, await self._work.give_up(grace=self._grace))
 
     async def _count(self) -> None:

@@ -42,6 +42,8 @@ class Offer:
     instance_id: str
     credit: int
     """How many it is ready for; below zero while it works on lent slots."""
+    connection_id: str
+    """How it is connected: one that has come back since, by another way, gets nothing by this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +63,8 @@ class Rejoined:
 class WorkStore(Protocol):
     """Claims and workers on disk. A write that returned is there."""
 
-    async def start_over(self) -> None:
-        """Note that no worker is connected: this process has just started."""
+    async def see_off_gone(self) -> None:
+        """Note that the workers of replicas whose lease has run out are disconnected since then."""
 
     async def connect(
         self,
@@ -72,9 +74,10 @@ class WorkStore(Protocol):
         max_executions: int,
         running: Sequence[Running],
         caller: Caller,
+        replica_id: str,
         max_sessions: int = 0,
     ) -> Rejoined:
-        """Take a worker in and settle what it was given before.
+        """Take a worker in, at a replica, and settle what it was given before.
 
         Raises RegistrationNotFound, PermissionDenied.
         """

@@ -5,25 +5,30 @@ from __future__ import annotations
 __all__ = ["ClientSide", "Started", "Told"]
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from contextlib import aclosing, nullcontext, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from agentfield.config import Limits
 from agentfield.contract.turns import HeardTurn, Turns
+from agentfield.executions.engine import Topic
 from agentfield.executions.model import Execution
 from agentfield.executions.ports import Nodes, scope_of
 from agentfield.executions.submission import checked_input, checked_request_id
 from agentfield.identity import Caller
+from agentfield.ids import new_id
 from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
-from agentfield.live.session import LiveSession
+from agentfield.live.relay import Relay
 from agentfield.process import tracing
 from agentfield.sessions import tokens
+from agentfield.sessions.commands import Command, EndSession, InvokeTool, TakeOffer
 from agentfield.sessions.declaration import Matrix
 from agentfield.sessions.model import EndReason, Event, ProviderCall, Session, session_ended
-from agentfield.sessions.offers import OfferAssertions, checked_offer
+from agentfield.sessions.offers import OfferAssertions
 from agentfield.sessions.ports import Begun, Found, SessionFilter, SessionPage, Start
+from agentfield.sessions.sharing import Following, FollowRole
 from agentfield.sessions.starting import (
     ServedPairs,
     SessionCeilings,
@@ -61,6 +66,7 @@ class ClientSide:
     def __init__(
         self,
         registry: Registry,
+        relay: Relay,
         *,
         owners: NodeOwners,
         nodes: Nodes,
@@ -70,6 +76,7 @@ class ClientSide:
         limits: Limits,
     ) -> None:
         self._registry = registry
+        self._relay = relay
         self._store = registry.shared.store
         self._owners = owners
         self._nodes = nodes
@@ -90,6 +97,7 @@ class ClientSide:
             fingerprint=fingerprint(request),
             token_sha256=tokens.hashed(token),
             token_expires_at=tokens.expires_at,
+            replica_id=self._registry.shared.lease.replica_id,
         )
 
         make = partial(
@@ -101,7 +109,7 @@ class ClientSide:
         )
         workers = self._registry.shared.workers
         available = workers.available(request.node_id, request.name)
-        making = partial(_begin_with_worker, make, available=available)
+        making = partial(_begin_with_worker, make, start.replica_id, available=available)
         with tracing.span("session.start", tracing.facts(target=request.target)) as span:
             session = await self._registry.lasting.finish(self._begin(start, making))
             span.set_attributes(tracing.facts(session_id=session.session_id))
@@ -111,19 +119,18 @@ class ClientSide:
         session, created = await self._store.start(start, make)
         if created:
             STARTED_SESSIONS.inc()
+        if created and session.owner == start.replica_id:
             self._registry.begin(session)
+        elif created:
+            self._registry.shared.hints.publish(Topic.UNOWNED, session.owner)
         return session
 
     async def offer(
         self, session_id: str, sdp: bytes, asserted: OfferAssertions, caller: Caller
     ) -> bytes:
         """Take an SDP offer to the provider and return its answer, byte for byte."""
-        running = await self._running(session_id, caller)
-        self._registry.refuse_while_draining()
-        checked_offer(sdp, asserted, running.value, running.provider)
-        answer = running.owe()
-        await running.post(partial(running.calls.offer, sdp, answer))
-        answer_sdp: bytes = await answer
+        offer = TakeOffer(sdp=sdp, asserted=asserted)
+        answer_sdp: bytes = await self._do(session_id, offer, caller)
         return answer_sdp
 
     async def invoke_tool(
@@ -139,24 +146,17 @@ class ClientSide:
         caller: Caller,
     ) -> Execution:
         """Run one of the session's tools, or return the execution of a call of the model."""
-        running = await self._running(session_id, caller)
-        if running.value.is_over:
-            raise session_ended(running.value)
-        self._registry.refuse_while_draining()
-        if call_id:
-            execution_id = await running.tools.received(call_id)
-            return await self._registry.shared.runs.get(execution_id)
-        given = checked_input(input_, self.limits)
-        try:
-            allowed = running.tools.allowed(tool, target)
-        except errors.ToolNotAllowed as error:
-            refusal = error
-            await running.perform(lambda _: running.tools.refused(target or tool, refusal))
-            raise
-        invoking = running.tools.invoke(
-            allowed, given, timeout=timeout, request_id=checked_request_id(request_id)
+        invocation = InvokeTool(
+            tool=tool,
+            target=target,
+            input=b"" if call_id else checked_input(input_, self.limits),
+            call_id=call_id,
+            timeout=timeout,
+            # Should the one who runs it die, the next one is to find what it has begun.
+            request_id=checked_request_id(request_id) or new_id("req"),
         )
-        return await self._registry.lasting.finish(invoking)
+        execution_id: str = await self._do(session_id, invocation, caller)
+        return await self._registry.shared.runs.get(execution_id)
 
     async def get(self, session_id: str, caller: Caller) -> Told:
         """Return a session with its turns and provider calls."""
@@ -189,17 +189,14 @@ class ClientSide:
                 "A detail has at most 1000 characters.", metadata={"field": "detail"}
             )
         session = await self.visible(session_id, caller)
-        running = self._registry.find(session_id)
-        if running is None and not session.is_over:
-            self._registry.refuse_while_draining()
-        if running is not None and not session.is_over:
+        if not session.is_over:
             reason = _reason(caller, hangup=hangup)
             if attempt:
-                running.handler.check(attempt)
                 await self._owners.check(caller, session)
                 reason = EndReason.AGENT_ENDED
+            ending = EndSession(reason=reason, detail=detail, attempt=attempt)
             with suppress(errors.SessionEnded):  # somebody else was quicker
-                await running.perform(running.end_because(reason, detail))
+                await self._relay.do(session_id, ending)
         return await self.visible(session_id, caller)
 
     async def delete(self, session_id: str, caller: Caller) -> Session:
@@ -218,21 +215,17 @@ class ClientSide:
                 metadata={"field": "after_sequence"},
             )
         session = await self.visible(session_id, caller)
-        running = self._registry.find(session_id)
-        present = running is not None and caller.is_session
-        if present and running is not None:
-            await running.post(running.presence.changed(1))
-        try:
+        shared = self._registry.shared
+        role = FollowRole.CLIENT if caller.is_session else FollowRole.READER
+        following = Following(session_id=session_id, role=role)
+        with nullcontext() if session.is_over else shared.streams.open(following):
             if not session.is_over:
                 data = {"state": session.state, "last_sequence": session.last_sequence}
                 yield Event(type="watch.started", data=data, at=self._store.now())
-            feed = self._registry.shared.feeds.follow(session_id, after=after)
+            feed = shared.feeds.follow(session_id, after=after)
             async with aclosing(feed):
                 async for event in feed:
                     yield event
-        finally:
-            if present and running is not None:
-                running.errands.run(running.post(running.presence.changed(-1)), "unwatched")
 
     async def token_holder(self, token: str) -> Caller | None:
         """Return who shows a session's token; None if it is not good any more."""
@@ -243,19 +236,31 @@ class ClientSide:
         """Return a session that the caller may see, as it is stored. Raises SessionNotFound."""
         return _usable(await self._store.get(session_id), session_id, caller)
 
-    async def _running(self, session_id: str, caller: Caller) -> LiveSession:
-        """Return a session that runs. Raises SessionNotFound or SessionEnded."""
+    async def _do(self, session_id: str, command: Command, caller: Caller) -> Any:
+        """Have a command done in a session that the caller may use.
+
+        Raises SessionNotFound or SessionEnded.
+        """
         running = self._registry.find(session_id)
-        if running is None:
-            self._registry.refuse_while_draining()
-            raise session_ended(await self.visible(session_id, caller))
-        _usable(running.value, session_id, caller)
-        return running
+        stored = running.value if running else await self._store.get(session_id)
+        session = _usable(stored, session_id, caller)
+        if session.is_over:
+            raise session_ended(session)
+        self._registry.refuse_while_draining()
+        return await self._relay.do(session_id, command)
 
 
-def _begin_with_worker(make: Callable[[Found], Begun], found: Found, *, available: bool) -> Begun:
+def _begin_with_worker(
+    make: Callable[[Found], Begun], replica_id: str, found: Found, *, available: bool
+) -> Begun:
+    """Return what begins, run by this replica, or by another one that has a worker for it."""
     begun = make(found)
-    if begun.session.declaration.has_handler and not available:
+    session = replace(begun.session, owner=replica_id)
+    if session.declaration.has_handler and not available:
+        # It takes up what has not begun: that is what the epoch says.
+        elsewhere = next((r for r in found.replicas_with_room if r != replica_id), "")
+        session = replace(session, owner=elsewhere, owner_epoch=0)
+    if not session.owner:
         raise errors.NodeUnavailable(
             f"Session {begun.session.target} has a handler, and no worker of node "
             f"'{begun.session.node_id}' is connected that has room for it; start the agent and "
@@ -263,7 +268,7 @@ def _begin_with_worker(make: Callable[[Found], Begun], found: Found, *, availabl
             metadata={"node_id": begun.session.node_id},
             retry_after=1,
         )
-    return begun
+    return replace(begun, session=session)
 
 
 def _reason(caller: Caller, *, hangup: bool) -> EndReason:

@@ -6,9 +6,12 @@ __all__ = ["LAST", "Feeds"]
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 
+from agentfield.executions.engine import Topic
+from agentfield.executions.ports import Hints
+from agentfield.live.streams import Streams
 from agentfield.sessions.model import Event
 from agentfield.sessions.ports import Store
 from agentfield.v1 import errors
@@ -20,6 +23,8 @@ MAX_LIVE_WAITING = 256
 PAGE = 500
 RECHECK_SECONDS = 30.0
 """How long a reader trusts that it was told of everything."""
+POLL_SECONDS = 1.0
+"""The same, where the session runs on another replica."""
 LAST = "session.ended"
 """The last event of every log."""
 
@@ -41,10 +46,13 @@ class _Reader:
         self.sent_on = True
         self._some.set()
 
-    async def take(self) -> list[Event]:
+    def wake(self) -> None:
+        self._some.set()
+
+    async def take(self, seconds: float) -> list[Event]:
         """Return what has come, waiting a while for something."""
         try:
-            async with asyncio.timeout(RECHECK_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._some.wait()
         except TimeoutError:
             return []
@@ -57,16 +65,34 @@ class _Reader:
 class Feeds:
     """The readers of all sessions of this process."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, streams: Streams, hints: Hints) -> None:
         self._store = store
+        self._streams = streams
+        self._hints = hints
         self._readers: dict[str, set[_Reader]] = {}
+        self._runs_here: Callable[[str], bool] = lambda _: True
         self._draining = False
 
-    def publish(self, session_id: str, events: Iterable[Event]) -> None:
-        """Hand events to those who read now; events of the log in its order."""
+    async def run(self, runs_here: Callable[[str], bool]) -> None:
+        """Let those who read what another replica writes look when it says so, until cancelled."""
+        self._runs_here = runs_here
+        with self._hints.listen((Topic.LOGGED, None)) as listener:
+            while True:
+                for _, session_id in await listener.wait():
+                    if not runs_here(session_id):
+                        for reader in self._readers.get(session_id, ()):
+                            reader.wake()
+
+    def publish(self, session_id: str, events: Iterable[Event], *, in_log: bool) -> None:
+        """Hand events to those who read now; events of the log in its order.
+
+        ``in_log``: some of them are in it, so that those who read it elsewhere are told to.
+        """
         for reader in self._readers.get(session_id, ()):
             for event in events:
                 reader.add(event)
+        if in_log and self._streams.is_followed_elsewhere(session_id):
+            self._hints.publish(Topic.LOGGED, session_id)
 
     def drain(self) -> None:
         """Send every reader to another server, or to this one's next start."""
@@ -103,7 +129,8 @@ class Feeds:
                         "event.",
                         retry_after=0.5,
                     )
-                news = await reader.take()
+                here = self._runs_here(session_id)
+                news = await reader.take(RECHECK_SECONDS if here else POLL_SECONDS)
 
     async def _more(
         self, session_id: str, cursor: int, news: list[Event]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Handler"]
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from agentfield.executions.model import Failure
@@ -15,7 +14,14 @@ from agentfield.live.whole import Whole
 from agentfield.sessions import ports
 from agentfield.sessions.effects import Resolve
 from agentfield.sessions.leading import leader_of
-from agentfield.sessions.model import EndReason, HandlerState, Tool, session_ended
+from agentfield.sessions.model import (
+    EndReason,
+    HandlerState,
+    Tool,
+    check_attempt,
+    session_ended,
+)
+from agentfield.sessions.sharing import Following, FollowRole
 from agentfield.v1 import errors
 
 
@@ -24,8 +30,8 @@ class Handler:
 
     def __init__(self, session: Whole) -> None:
         self._session = session
-        self._streams = 0
-        """Open HandleSession streams of the current attempt."""
+        self._was_followed = False
+        """A HandleSession stream of the current attempt was open when this was looked at last."""
 
     # --- what the session asks ---
 
@@ -37,7 +43,8 @@ class Handler:
 
     def await_return(self, now: float) -> Sequence[Order]:
         """Wait for a handler that was running when this server was not."""
-        if self._session.value.handler is HandlerState.RUNNING:
+        self._was_followed = self._is_followed
+        if self._session.value.handler is HandlerState.RUNNING and not self._was_followed:
             self._expect(now)
         return []
 
@@ -62,30 +69,22 @@ class Handler:
 
     # --- what workers ask ---
 
-    @asynccontextmanager
-    async def followed(self, attempt: int) -> AsyncIterator[None]:
-        """Note that the worker of an attempt follows the session while the block runs.
-
-        Raises HandlerSuperseded.
-        """
-        self.check(attempt)
-        await self._session.post(lambda _: self._followed(attempt))
-        try:
-            yield
-        finally:
-            # Not awaited: the rpc may be dying, and the inbox full.
-            gone = self._session.post(lambda now: self._unfollowed(attempt, now))
-            self._session.errands.run(gone, "unfollow")
+    def look(self, now: float) -> Sequence[Order]:
+        """See whether the worker of the current attempt follows the session."""
+        value = self._session.value
+        if value.handler is not HandlerState.RUNNING or value.is_over:
+            return []
+        if self._is_followed:
+            self._was_followed = True
+            self._session.alarms.cancel("handler")
+        elif self._was_followed:
+            self._was_followed = False
+            self._expect(now)
+        return []
 
     def check(self, attempt: int) -> None:
         """Raise HandlerSuperseded unless this is the current attempt."""
-        session = self._session.value
-        if attempt != session.attempt:
-            raise errors.HandlerSuperseded(
-                f"Attempt {attempt} of the handler of session '{session.session_id}' is not the "
-                f"current one, which is {session.attempt}.",
-                metadata={"session_id": session.session_id, "attempt": str(session.attempt)},
-            )
+        check_attempt(self._session.value, attempt)
 
     def commanded(
         self,
@@ -144,7 +143,7 @@ class Handler:
         if session.value.is_over:
             return self.give_up()
         session.value = replace(session.value, attempt=attempt + 1)
-        self._streams = 0
+        self._was_followed = False
         return [
             ports.Append(type="handler.lost", data={"attempt": attempt, "detail": detail}),
             ports.PutSession(session=session.value),
@@ -162,20 +161,25 @@ class Handler:
         # An errand: a step that waited for room among the steps would wait for itself.
         return Then(run=lambda: self._session.errands.run(self._place(), "place"))
 
-    async def _place(self) -> None:
+    @property
+    def _is_followed(self) -> bool:
         value = self._session.value
-        instance_id = self._session.shared.workers.place(
-            ports.HandlerStart(
-                session_id=value.session_id,
-                attempt=value.attempt,
-                node_id=value.node_id,
-                name=value.declaration.name,
-                root_execution_id=value.root_execution_id,
-                run_id=value.run_id,
-                actor_id=value.actor_id,
-                traceparent=inside(value),
-            )
+        by = Following(session_id=value.session_id, role=FollowRole.HANDLER, attempt=value.attempt)
+        return self._session.shared.streams.has(by)
+
+    async def _place(self) -> None:
+        value, shared = self._session.value, self._session.shared
+        start = ports.HandlerStart(
+            session_id=value.session_id,
+            attempt=value.attempt,
+            node_id=value.node_id,
+            name=value.declaration.name,
+            root_execution_id=value.root_execution_id,
+            run_id=value.run_id,
+            actor_id=value.actor_id,
+            traceparent=inside(value),
         )
+        instance_id = shared.workers.place(start) or await shared.elsewhere.place(start)
         if instance_id is None:
             detail = "no worker is connected that could run the handler"
             await self._session.post(self._session.end_because(EndReason.AGENT_LOST, detail))
@@ -184,7 +188,7 @@ class Handler:
             await self._session.post(lambda now: self._placed(attempt, instance_id, now))
 
     def _placed(self, attempt: int, instance_id: str, now: float) -> Sequence[Order]:
-        if self._runs(attempt) and self._streams == 0 and not self._session.value.is_over:
+        if self._runs(attempt) and not self._is_followed and not self._session.value.is_over:
             self._expect(now)
         data = {"attempt": attempt, "instance_id": instance_id}
         return [ports.Append(type="handler.started", data=data)]
@@ -198,19 +202,6 @@ class Handler:
             now + self._session.shared.agent_grace,
             lambda at: self.lost(attempt, detail, at),
         )
-
-    def _followed(self, attempt: int) -> Sequence[Order]:
-        if self._runs(attempt):
-            self._streams += 1
-            self._session.alarms.cancel("handler")
-        return []
-
-    def _unfollowed(self, attempt: int, now: float) -> Sequence[Order]:
-        if self._runs(attempt) and self._streams:
-            self._streams -= 1
-            if self._streams == 0 and not self._session.value.is_over:
-                self._expect(now)
-        return []
 
     def _done(
         self, attempt: int, state: HandlerState, type_: str, data: dict[str, str], now: float

@@ -1,6 +1,7 @@
 """Provider calls that are to end: hung up again and again until that is confirmed.
 
-The queue is the store: what is ENDING there is hung up, also after a restart.
+The queue is the store: what is ENDING there is hung up, also after a restart. The owner of a session
+does that for its calls; with the session they go to the next one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from agentfield.dispatch.background import until_stored
 from agentfield.executions.ports import Hints
+from agentfield.live.leases import Lease
 from agentfield.sessions.model import CallState, ProviderCall
 from agentfield.sessions.ports import Store
 from agentfield.sessions.provider import Provider
@@ -38,11 +40,13 @@ class HangUps:
         *,
         store: Store,
         hints: Hints,
+        lease: Lease,
         providers: Mapping[tuple[str, str], Provider],
         clock: Callable[[], int],
     ) -> None:
         self._store = store
         self._hints = hints
+        self._lease = lease
         self._providers = providers
         self._clock = clock
         self._under_way: set[str] = set()
@@ -80,7 +84,7 @@ class HangUps:
             log.warning("provider calls are not confirmed to have ended")
 
     async def _ending(self) -> list[ProviderCall]:
-        return await self._store.calls_in(CallState.ENDING)
+        return await self._store.calls_in(CallState.ENDING, owner=self._lease.replica_id)
 
     async def _end(self, call: ProviderCall) -> None:
         wait = FIRST_RETRY_SECONDS

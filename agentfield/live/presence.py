@@ -7,19 +7,18 @@ __all__ = ["Presence"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentfield.live.inbox import Step
 from agentfield.live.orders import Order
 from agentfield.live.whole import Whole
 from agentfield.sessions import ports
 from agentfield.sessions.model import EndReason
+from agentfield.sessions.sharing import Following, FollowRole
 
 
 class Presence:
-    """Counts the watches that were opened with the session's token."""
+    """Looks for watches that were opened with the session's token."""
 
     def __init__(self, session: Whole) -> None:
         self._session = session
-        self._watches = 0
         self._is_watched: bool | None = None
         """As the log has it; None: it was never watched."""
 
@@ -28,32 +27,37 @@ class Presence:
         if type_ == "client.watching":
             self._is_watched = bool(data["watching"])
 
-    def await_return(self, now: float) -> None:
+    def await_return(self, now: float) -> Sequence[Order]:
         """Give a client that was there the time to come back."""
+        if self._is_there:
+            return self.look(now)
         if self._is_watched is not None:
             self._expect(now)
+        return []
 
-    def changed(self, by: int) -> Step:
-        """Return the step that notes that there are more or fewer watches."""
+    def look(self, now: float) -> Sequence[Order]:
+        """See whether the client watches; once it has, it is not to stay away for long."""
+        session, is_there = self._session, self._is_there
+        if session.value.is_over:
+            return []
+        if is_there:
+            session.alarms.cancel("presence")
+        elif self._is_watched:
+            self._expect(now)
+        if bool(self._is_watched) is is_there:
+            return []
+        self._is_watched = is_there
+        return [ports.Append(type="client.watching", data={"watching": is_there})]
 
-        def step(now: float) -> Sequence[Order]:
-            session = self._session
-            self._watches += by
-            if session.value.is_over:
-                return []
-            if self._watches:
-                session.alarms.cancel("presence")
-            else:
-                self._expect(now)
-            if self._is_watched is bool(self._watches):
-                return []
-            self._is_watched = bool(self._watches)
-            return [ports.Append(type="client.watching", data={"watching": self._is_watched})]
+    # --- inside ---
 
-        return step
+    @property
+    def _is_there(self) -> bool:
+        session_id = self._session.value.session_id
+        client = Following(session_id=session_id, role=FollowRole.CLIENT)
+        return self._session.shared.streams.has(client)
 
     def _expect(self, now: float) -> None:
         session = self._session
-        detail = "the client's last watch was gone"
-        lost = session.end_because(EndReason.CLIENT_LOST, detail)
+        lost = session.end_because(EndReason.CLIENT_LOST, "the client's last watch was gone")
         session.alarms.set("presence", now + session.shared.presence_grace, lost)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Promises", "draining"]
+__all__ = ["Promises", "draining", "fulfil"]
 
 import asyncio
 from typing import Any
@@ -37,6 +37,12 @@ class Promises:
         for future in [each for each in self._open if not each.done()]:
             future.set_exception(error)
             future.exception()  # whoever asked may have gone
+
+
+def fulfil(future: asyncio.Future[None]) -> None:
+    """Answer one who waits for no more than that something is done."""
+    if not future.done():
+        future.set_result(None)
 
 
 def draining(what_to_do: str) -> errors.ServerDraining:

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from agentfield.dispatch.background import until_stored
-from agentfield.live.feed import LAST, Feeds
+from agentfield.live.feed import LAST
 from agentfield.live.observing import Observer
 from agentfield.live.orders import Order
+from agentfield.live.whole import Shared
 from agentfield.sessions import effects as e
 from agentfield.sessions import ports
 from agentfield.sessions.model import Event, Session
+from agentfield.sessions.sharing import Unowned
 
 MAX_EVENT = 256 * 1024
 """Bytes of an event's texts, about; more of them is cut, and the event says so."""
@@ -32,13 +34,12 @@ def bounded(data: Mapping[str, Any]) -> Mapping[str, Any]:
 class Recorder:
     """Collects what one session has to store and to tell, and what is to be done then."""
 
-    def __init__(
-        self, session: Session, *, store: ports.Store, feeds: Feeds, observer: Observer
-    ) -> None:
+    def __init__(self, shared: Shared, session: Session, observer: Observer) -> None:
         self._session_id = session.session_id
         self._epoch = session.owner_epoch
-        self._store = store
-        self._feeds = feeds
+        self._store = shared.store
+        self._feeds = shared.feeds
+        self._lease = shared.lease
         self._observer = observer
         self._log_ended = session.is_over
         self._changes: list[ports.Change] = []
@@ -67,8 +68,11 @@ class Recorder:
         """Store and publish what was taken in.
 
         Returns the number of the newest event, 0 for none, and what is to be done now. A store that
-        cannot write is waited for: the call goes on meanwhile.
+        cannot write is waited for: the call goes on meanwhile. Raises Unowned once another replica
+        may have taken the session over.
         """
+        if not self._lease.is_held:
+            raise Unowned(self._session_id)
         changes, news, deeds = self._changes, self._news, self._deeds
         self._changes, self._news, self._deeds = [], [], []
         stored: list[Event] = []
@@ -77,6 +81,6 @@ class Recorder:
             stored = await until_stored(commit)
         rest = iter(stored)
         told = [next(rest) if event is None else event for event in news]
-        self._feeds.publish(self._session_id, told)
+        self._feeds.publish(self._session_id, told, in_log=bool(stored))
         self._observer.logged(stored)
         return (stored[-1].sequence if stored else 0), deeds

@@ -68,6 +68,22 @@ class Registry:
         """Return a session that runs here; None for one that is over."""
         return self._sessions.get(session_id)
 
+    def runs(self, session_id: str) -> bool:
+        """Return whether a session runs here."""
+        return session_id in self._sessions
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server goes down."""
+        return self._draining
+
+    def look(self, session_id: str) -> None:
+        """Have a session that runs here see who follows it."""
+        session = self._sessions.get(session_id)
+        if session is not None:
+            for part in (session.handler, session.presence):
+                session.errands.run(session.post(part.look), "look")
+
     def refuse_while_draining(self) -> None:
         """Raise ServerDraining once the server goes down."""
         if self._draining:
@@ -80,16 +96,6 @@ class Registry:
             return known
         running = LiveSession(self.shared, session)
         return self._add(running, running.handler.place)
-
-    async def recover(self) -> None:
-        """Take up what an earlier process of this server has left."""
-        OPEN_CALLS.inc(len(await self.shared.store.calls_in(CallState.ENDING)))
-        for session in await self.shared.store.unfinished():
-            await self.take_up(session)
-        for state in (CallState.CREATING, CallState.OPEN):
-            for call in await self.shared.store.calls_in(state):
-                if call.session_id not in self._sessions:
-                    await self._settle(call)
 
     async def take_up(self, session: Session) -> LiveSession:
         """Run a stored session that nobody runs: one of an earlier process, or of another server.
@@ -128,6 +134,12 @@ class Registry:
             task.cancel()
             await asyncio.wait({task})
 
+    async def let_all_go(self) -> None:
+        """Stop running sessions: the lease that they are run under is lost."""
+        async with asyncio.TaskGroup() as tasks:
+            for session_id in list(self._sessions):
+                tasks.create_task(self.let_go(session_id), name="let-go")
+
     async def drain(self) -> None:
         """Let every session go: nothing that is connected is hung up, the next process goes on.
 
@@ -164,6 +176,8 @@ class Registry:
         elif call.state is CallState.OPEN:
             OPEN_CALLS.inc()
             await self.shared.store.settle_call(call.provider_call_id, CallState.ENDING)
+        elif call.state is CallState.ENDING:
+            OPEN_CALLS.inc()
 
     async def _run(self, session: LiveSession, first: Step) -> None:
         try:
@@ -173,6 +187,8 @@ class Registry:
             session.leave()
             self._sessions.pop(session.value.session_id, None)
             self._tasks.pop(session.value.session_id, None)
+            if session.is_let_go:
+                self.shared.feeds.send_on(session.value.session_id)
 
     async def _follow_cancellations(self) -> None:
         """End the sessions whose root execution is cancelled."""

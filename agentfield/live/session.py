@@ -27,7 +27,7 @@ from agentfield.live.inbox import Alarms, Inbox, Step
 from agentfield.live.observing import Observer
 from agentfield.live.orders import Order, Then
 from agentfield.live.presence import Presence
-from agentfield.live.promises import Promises, draining
+from agentfield.live.promises import Promises, draining, fulfil
 from agentfield.live.recorder import Recorder
 from agentfield.live.tools import Tools
 from agentfield.live.whole import Shared
@@ -44,6 +44,7 @@ from agentfield.sessions.model import (
     live,
     session_ended,
 )
+from agentfield.sessions.sharing import Unowned
 from agentfield.telemetry import LIVE_SESSIONS, SESSIONS
 from agentfield.v1 import errors
 
@@ -75,11 +76,10 @@ class LiveSession:
         self._inbox = Inbox()
         self.commands = Commands()
         self.observer = Observer(session, shared.store.now)
-        self._recorder = Recorder(
-            session, store=shared.store, feeds=shared.feeds, observer=self.observer
-        )
+        self._recorder = Recorder(shared, session, self.observer)
         self._closed = False
-        self._let_go = False
+        self.is_let_go = False
+        """Whether another task goes on with it."""
         self._promises = Promises()
         self.errands = Errands()
 
@@ -96,17 +96,20 @@ class LiveSession:
             async with self.errands.running():
                 await self._run(first)
                 self.calls.stop()
+        except* Unowned:
+            log.warning("a session is not owned here any more")
+            self.let_go()
         except* Exception:
-            log.exception("a session failed", extra={"session_id": self.value.session_id})
+            log.exception("a session failed")
         try:
             await self._bury()
         except Exception:
-            log.exception("a session was left", extra={"session_id": self.value.session_id})
+            log.exception("a session was left")
 
     async def _run(self, first: Step | None) -> None:
         clock = asyncio.get_running_loop().time
         steps = [step for step in (self._begin, first) if step]
-        while not self._let_go:
+        while not self.is_let_go:
             now = clock()
             orders: list[Order] = []
             for step in [*steps, *self.alarms.take(now)]:
@@ -133,7 +136,9 @@ class LiveSession:
 
     def let_go(self) -> None:
         """Take no further step, although the session has not ended: another task goes on with it."""
-        self._let_go = True
+        if self.is_let_go:
+            return
+        self.is_let_go = True
         if self.value.state is State.LIVE:
             LIVE_SESSIONS.dec()
         self.calls.let_go()
@@ -157,7 +162,7 @@ class LiveSession:
         done = self.owe()
 
         def both(now: float) -> Sequence[Order]:
-            return [*step(now), Then(run=partial(_fulfil, done))]
+            return [*step(now), Then(run=partial(fulfil, done))]
 
         await self.post(both)
         await done
@@ -293,8 +298,3 @@ class LiveSession:
         orders += [*self.calls.abandon(), *self.handler.give_up()]
         self._promises.close(session_ended(self.value))
         await self._carry_out(orders)
-
-
-def _fulfil(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_result(None)

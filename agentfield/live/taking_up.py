@@ -49,7 +49,7 @@ def taken_up(running: LiveSession, left: Left, now: float) -> Sequence[Order]:
     orders: list[Order] = [*running.conversation.resume(left.tool_calls, now)]
     orders += running.tools.resume(left.tool_calls)
     orders += running.handler.await_return(now)
-    running.presence.await_return(now)
+    orders += running.presence.await_return(now)
     if left.call is not None:
         return [*orders, *running.calls.adopt(left.call, left.heard_at, now)]
     if running.value.state is State.LIVE:

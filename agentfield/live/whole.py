@@ -14,8 +14,10 @@ from agentfield.executions.ports import Hints
 from agentfield.live.errands import Errands
 from agentfield.live.feed import Feeds
 from agentfield.live.inbox import Alarms, Step
+from agentfield.live.leases import Lease
 from agentfield.live.observing import Observer
 from agentfield.live.orders import Order
+from agentfield.live.streams import Streams
 from agentfield.live.toolruns import ToolRuns
 from agentfield.sessions import ports
 from agentfield.sessions.conversation import Conversation
@@ -31,6 +33,9 @@ class Shared:
     feeds: Feeds
     hints: Hints
     workers: ports.Workers
+    elsewhere: ports.Elsewhere
+    lease: Lease
+    streams: Streams
     runs: ToolRuns
     providers: Mapping[tuple[str, str], Provider]
     agent_grace: float

@@ -15,6 +15,7 @@ __all__ = [
     "State",
     "Tool",
     "ToolCall",
+    "check_attempt",
     "connecting",
     "ended",
     "failed_by",
@@ -121,7 +122,10 @@ class Session:
     handler: HandlerState = HandlerState.NONE
     attempt: int = 0
     generation: int = 0
+    owner: str = ""
+    """The replica that runs it, or did last."""
     owner_epoch: int = 0
+    """How often it has been taken up; 0: not yet."""
     last_sequence: int = 0
     instructions: str = ""
     """What is in force; the handler may have changed it."""
@@ -233,6 +237,16 @@ def ended(session: Session, reason: EndReason, detail: str, *, now: int) -> Sess
     return replace(
         session, state=State.ENDED, end_reason=reason, end_detail=detail[:1000], ended_at=now
     )
+
+
+def check_attempt(session: Session, attempt: int) -> None:
+    """Raise HandlerSuperseded unless this is the current attempt of the session's handler."""
+    if attempt != session.attempt:
+        raise errors.HandlerSuperseded(
+            f"Attempt {attempt} of the handler of session '{session.session_id}' is not the "
+            f"current one, which is {session.attempt}.",
+            metadata={"session_id": session.session_id, "attempt": str(session.attempt)},
+        )
 
 
 def failed_by(reason: EndReason) -> str | None:

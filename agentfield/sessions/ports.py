@@ -7,6 +7,7 @@ __all__ = [
     "Begun",
     "Change",
     "DeclaredFunction",
+    "Elsewhere",
     "EndRoot",
     "Found",
     "HandlerStart",
@@ -54,6 +55,8 @@ class Start:
     token_sha256: bytes
     """The hash of the session token that this answer will carry."""
     token_expires_at: Callable[[Session], int]
+    replica_id: str
+    """Who stores it, and must have a lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,8 @@ class Found:
     """That have not ended."""
     sessions_of_caller: int
     now: int
+    replicas_with_room: Sequence[str] = ()
+    """Those with a worker that seems to have room for the handler; the one with the most first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +190,7 @@ class Store(Protocol):
     async def commit(self, session_id: str, epoch: int, changes: Sequence[Change]) -> list[Event]:
         """Store changes in one transaction and return the events with sequence and time.
 
-        Raises Internal if ``epoch`` is not the session's: another owner has taken over.
+        Raises Unowned if ``epoch`` is not the session's: another owner has taken over.
         """
 
     async def get(self, session_id: str) -> Session | None: ...
@@ -193,9 +198,6 @@ class Store(Protocol):
     async def page(
         self, where: SessionFilter, scope: Scope, *, before_seq: int | None, limit: int
     ) -> SessionPage: ...
-
-    async def unfinished(self) -> list[Session]:
-        """Return the sessions that have not ended, and those whose root execution has not."""
 
     async def position(self, session_id: str) -> Position | None: ...
 
@@ -205,8 +207,8 @@ class Store(Protocol):
     async def calls(self, session_id: str) -> list[ProviderCall]:
         """Return the provider calls of a session, the oldest first."""
 
-    async def calls_in(self, state: CallState) -> list[ProviderCall]:
-        """Return all provider calls in a state, the oldest first."""
+    async def calls_in(self, state: CallState, *, owner: str) -> list[ProviderCall]:
+        """Return the provider calls of an owner's sessions that are in a state, the oldest first."""
 
     async def tool_calls(self, provider_call_id: str) -> list[ToolCall]:
         """Return the tool calls of a provider call."""
@@ -263,4 +265,14 @@ class Workers(Protocol):
         """
 
     def free(self, session_id: str, attempt: int) -> None:
-        """Note that an attempt has ended: its place is free."""
+        """Note that an attempt has ended: its place is free, wherever it is."""
+
+
+class Elsewhere(Protocol):
+    """The workers that are connected to other replicas."""
+
+    async def place(self, start: HandlerStart) -> str | None:
+        """Send a handler to one of them that declares its session and has room.
+
+        Returns the worker's instance id; None: there is no such worker.
+        """

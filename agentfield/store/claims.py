@@ -27,8 +27,9 @@ def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
     """Claim what a worker can take, and return it with inputs."""
     # Held, so that a worker that is removed meanwhile loses what it is given here as well.
     (names,) = connection.execute(
-        "SELECT function_names FROM workers WHERE worker_id = ?" + connection.for_update,
-        (offer.worker_id,),
+        "SELECT function_names FROM workers WHERE worker_id = ? AND connection_id = ?"
+        " AND connected = 1" + connection.for_update,
+        (offer.worker_id, offer.connection_id),
     ).fetchone() or ("[]",)
     functions = json.loads(names)
     # Nested work first, the deepest first: what is begun is finished before more is begun.

@@ -76,6 +76,8 @@ class Connection(Protocol):
 class Database(Protocol):
     """Reads and writes of one database."""
 
+    is_exclusive: bool
+    """Whether no other process can use it."""
     now: Callable[[], int]
     """The database's clock, in microseconds since the epoch."""
 

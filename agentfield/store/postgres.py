@@ -43,6 +43,8 @@ CLOCK_SAMPLES = 3
 class PostgresDatabase:
     """One PostgreSQL database, which other servers may use at the same time."""
 
+    is_exclusive = False
+
     def __init__(self, url: str, *, clock: Callable[[], int] | None = None) -> None:
         self._url = url
         self._offset = 0

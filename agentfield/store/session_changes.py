@@ -23,7 +23,7 @@ from agentfield.store.session_tools import put_tool_call
 def apply_changes(
     connection: Connection, session_id: str, epoch: int, changes: Sequence[Change], now: int
 ) -> list[Event]:
-    """Store changes; return the events with sequence and time. Raises Internal."""
+    """Store changes; return the events with sequence and time. Raises Unowned."""
     appends = [change for change in changes if isinstance(change, Append)]
     last = extend_log(connection, session_id, epoch, len(appends)) - len(appends)
     events = [

@@ -31,6 +31,7 @@ from agentfield.sessions.model import (
     Session,
     State,
 )
+from agentfield.sessions.sharing import Unowned
 from agentfield.sessions.snapshot import (
     declaration_from_json,
     declaration_json,
@@ -39,7 +40,6 @@ from agentfield.sessions.snapshot import (
     tools_json,
 )
 from agentfield.store.database import Connection
-from agentfield.v1 import errors
 
 UNFINISHED = "state <> 'ended'"
 """The condition of the partial indexes, word for word: another wording would not use them."""
@@ -47,7 +47,7 @@ SESSION = (
     "seq, session_id, node_id, snapshot, state, end_reason, end_detail, instructions, tools,"
     " metadata, usage, run_id, root_execution_id, handler, attempt, generation, owner_epoch,"
     " last_sequence, created_by, actor_id, traceparent, created_at, connect_by, live_at, ended_at,"
-    " deleted_at"
+    " deleted_at, owner"
 )
 CALL = (
     "provider_call_id, session_id, generation, provider, transport, external_id, state,"
@@ -84,6 +84,7 @@ def session_of(row: tuple[Any, ...]) -> Session:
         live_at=row[23],
         ended_at=row[24],
         deleted_at=row[25],
+        owner=row[26] or "",
     )
 
 
@@ -109,9 +110,9 @@ def insert_session(connection: Connection, session: Session, request_id: str) ->
     s = session
     connection.execute(
         "INSERT INTO sessions (session_id, root_session_id, node_id, name, snapshot, metadata,"
-        " run_id, root_execution_id, owner_epoch, created_by, request_id, actor_id, traceparent,"
-        " created_at, connect_by, state, instructions, tools, usage, handler)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '{}', '{}', '')",
+        " run_id, root_execution_id, owner, owner_epoch, created_by, request_id, actor_id,"
+        " traceparent, created_at, connect_by, state, instructions, tools, usage, handler)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '{}', '{}', '')",
         (
             s.session_id,
             s.session_id,
@@ -121,6 +122,7 @@ def insert_session(connection: Connection, session: Session, request_id: str) ->
             s.metadata,
             s.run_id,
             s.root_execution_id,
+            s.owner or None,
             s.owner_epoch,
             s.created_by,
             request_id or None,
@@ -173,14 +175,11 @@ _EXTEND = (
 def extend_log(connection: Connection, session_id: str, epoch: int, count: int) -> int:
     """Hold a session, and return the sequence of the last of so many further events.
 
-    Raises Internal if another owner has it.
+    Raises Unowned if another owner has it.
     """
     row = connection.execute(_EXTEND, (count, session_id, epoch)).fetchone()
     if row is None:
-        raise errors.Internal(
-            f"Session '{session_id}' is not owned here any more; nothing was stored.",
-            metadata={"session_id": session_id},
-        )
+        raise Unowned(session_id)
     last: int = row[0]
     return last
 

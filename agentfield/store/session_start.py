@@ -11,6 +11,7 @@ from agentfield.sessions.model import Session
 from agentfield.sessions.ports import Begun, Found, Start
 from agentfield.sessions.snapshot import declaration_from_json
 from agentfield.store.database import Connection
+from agentfield.store.replicas import able
 from agentfield.store.requests import earlier_answer, remember_answer
 from agentfield.store.rows import insert
 from agentfield.store.session_rows import (
@@ -22,6 +23,7 @@ from agentfield.store.session_rows import (
     put_session,
 )
 from agentfield.store.session_tools import functions
+from agentfield.v1 import errors
 
 RPC = "StartSession"
 
@@ -33,6 +35,7 @@ def start_session(
     key = (start.caller_name, RPC, start.request_id)
     session_id = earlier_answer(connection, key, start.fingerprint, now, names="session_id")
     if session_id is None:
+        _check_lease(connection, start.replica_id, now)
         connection.lock(RPC)  # the ceilings hold for all servers together
         begun = begin(_found(connection, start, now))
         session_id = begun.session.session_id
@@ -79,7 +82,18 @@ def _found(connection: Connection, start: Start, now: int) -> Found:
         ),
         sessions_of_caller=_count(connection, "created_by = ?", (start.caller_name,)),
         now=now,
+        replicas_with_room=able(connection, start.node_id, start.name, now),
     )
+
+
+def _check_lease(connection: Connection, replica_id: str, now: int) -> None:
+    lease = "SELECT 1 FROM replicas WHERE replica_id = ? AND lease_until > ?"
+    if connection.execute(lease, (replica_id, now)).fetchone() is None:
+        # Others may be taking over what it has: nobody would take this.
+        raise errors.StoreUnavailable(
+            "This server has lost its lease and takes another; nothing was stored, try again.",
+            retry_after=1,
+        )
 
 
 def _targets(node_id: str, tools: Sequence[str]) -> list[str]:

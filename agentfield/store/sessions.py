@@ -25,7 +25,6 @@ from agentfield.store.session_changes import apply_changes
 from agentfield.store.session_rows import (
     CALL,
     SESSION,
-    UNFINISHED,
     call_of,
     find_session,
     session_of,
@@ -34,12 +33,6 @@ from agentfield.store.session_start import start_session
 from agentfield.store.session_tools import find_tool_calls, functions
 from agentfield.store.session_words import delete_session, expire_sessions, something_expired
 
-_UNFINISHED = (
-    f"SELECT {SESSION} FROM sessions WHERE seq IN ("
-    f"SELECT seq FROM sessions WHERE {UNFINISHED} UNION"
-    " SELECT sessions.seq FROM executions JOIN sessions USING (session_id)"
-    " WHERE kind = 'session' AND status IN ('queued', 'running')) ORDER BY seq"
-)
 _SETTLED = (CallState.ENDED, CallState.ABANDONED)
 
 
@@ -74,10 +67,6 @@ class SqlSessions:
             sessions=sessions, next_seq=sessions[-1].seq if len(rows) > limit else None
         )
 
-    async def unfinished(self) -> list[Session]:
-        rows = await self._db.read(lambda c: c.execute(_UNFINISHED).fetchall())
-        return [session_of(row) for row in rows]
-
     async def position(self, session_id: str) -> Position | None:
         sql = "SELECT last_sequence, state, deleted_at FROM sessions WHERE session_id = ?"
         row = await self._db.read(lambda c: c.execute(sql, (session_id,)).fetchone())
@@ -101,12 +90,17 @@ class SqlSessions:
     async def calls(self, session_id: str) -> list[ProviderCall]:
         return await self._calls("session_id = ? ORDER BY generation", session_id)
 
-    async def calls_in(self, state: CallState) -> list[ProviderCall]:
-        return await self._calls("state = ? ORDER BY created_at, provider_call_id", state)
+    async def calls_in(self, state: CallState, *, owner: str) -> list[ProviderCall]:
+        of_owner = (
+            "state = ? AND EXISTS (SELECT 1 FROM sessions"
+            " WHERE sessions.session_id = provider_calls.session_id AND owner = ?)"
+            " ORDER BY created_at, provider_call_id"
+        )
+        return await self._calls(of_owner, state, owner)
 
-    async def _calls(self, condition: str, value: str) -> list[ProviderCall]:
+    async def _calls(self, condition: str, *values: str) -> list[ProviderCall]:
         sql = f"SELECT {CALL} FROM provider_calls WHERE {condition}"
-        rows = await self._db.read(lambda c: c.execute(sql, (value,)).fetchall())
+        rows = await self._db.read(lambda c: c.execute(sql, values).fetchall())
         return [call_of(row) for row in rows]
 
     async def tool_calls(self, provider_call_id: str) -> list[ToolCall]:

@@ -58,6 +58,8 @@ class SqliteConnection(sqlite3.Connection):
 class SqliteDatabase:
     """One SQLite file in a data folder that this process has for itself."""
 
+    is_exclusive = True
+
     def __init__(self, folder: Path, *, clock: Callable[[], int] | None = None) -> None:
         self._folder = folder
         self._path = folder / "agentfield.db"

@@ -13,6 +13,7 @@ from agentfield.executions.work import Acceptance, Offer, Rejoined, Running
 from agentfield.identity import Caller
 from agentfield.store.claims import claim
 from agentfield.store.database import Connection, Database
+from agentfield.store.replicas import has_gone, see_off_gone
 from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold, update
 from agentfield.v1 import errors
 
@@ -30,16 +31,9 @@ class SqlWork:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def start_over(self) -> None:
-        def run(connection: Connection) -> None:
-            now = self._db.now()
-            connection.execute(
-                "UPDATE workers SET connected = 0, draining = 0, seen_at = ?, disconnected_at = ?"
-                " WHERE connected = 1",
-                (now, now),
-            )
-
-        await self._db.write(run)
+    async def see_off_gone(self) -> None:
+        if await self._db.read(lambda c: has_gone(c, self._db.now())):
+            await self._db.write(lambda c: see_off_gone(c, self._db.now()))
 
     async def connect(
         self,
@@ -49,16 +43,17 @@ class SqlWork:
         max_executions: int,
         running: Sequence[Running],
         caller: Caller,
+        replica_id: str,
         max_sessions: int = 0,
     ) -> Rejoined:
         def run(connection: Connection) -> Rejoined:
             now = self._db.now()
             worker = _known_worker(connection, worker_id, caller)
             found = connection.execute(
-                "UPDATE workers SET connected = 1, connection_id = ?, draining = 0,"
+                "UPDATE workers SET connected = 1, connection_id = ?, replica_id = ?, draining = 0,"
                 " disconnected_at = NULL, max_executions = ?, max_sessions = ?, seen_at = ?"
                 " WHERE worker_id = ?",
-                (connection_id, max_executions, max_sessions, now, worker_id),
+                (connection_id, replica_id, max_executions, max_sessions, now, worker_id),
             )
             if worker is None or not found.rowcount:
                 raise errors.RegistrationNotFound(

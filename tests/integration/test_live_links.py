@@ -56,13 +56,13 @@ class Hands:
 @pytest.fixture
 def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
     """Return the hands of the server that starts next."""
-    found, recover = Hands(), Registry.recover
+    found, make = Hands(), Registry.__init__
 
-    async def noted(self: Registry) -> None:
+    def noted(self: Registry, *parts: Any, **facts: Any) -> None:
+        make(self, *parts, **facts)
         found.registry = self
-        await recover(self)
 
-    monkeypatch.setattr(Registry, "recover", noted)
+    monkeypatch.setattr(Registry, "__init__", noted)
     return found
 
 

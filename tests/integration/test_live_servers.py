@@ -432,13 +432,13 @@ async def test_a_session_that_nobody_leads_ends_with_its_last_worker() -> None:
 def registries(monkeypatch: pytest.MonkeyPatch) -> list[Registry]:
     """Return the registries of the servers that start from now on, in their order."""
     seen: list[Registry] = []
-    recover = Registry.recover
+    make = Registry.__init__
 
-    async def noted(self: Registry) -> None:
+    def noted(self: Registry, *parts: Any, **facts: Any) -> None:
+        make(self, *parts, **facts)
         seen.append(self)
-        await recover(self)
 
-    monkeypatch.setattr(Registry, "recover", noted)
+    monkeypatch.setattr(Registry, "__init__", noted)
     return seen
 
 

@@ -98,7 +98,12 @@ async def test_a_connection_that_was_replaced_has_no_say_any_more(database: Data
     work, offer = await with_worker(database)
     for connection_id in ("conn_1", "conn_2"):
         await work.connect(
-            offer.worker_id, connection_id, max_executions=1, running=[], caller=ANYONE
+            offer.worker_id,
+            connection_id,
+            max_executions=1,
+            running=[],
+            caller=ANYONE,
+            replica_id="repl_1",
         )
 
     await work.disconnect(offer.worker_id, "conn_1", unsent=[], for_good=False)
@@ -157,7 +162,13 @@ async def test_a_node_shows_the_newest_sessions_and_a_worker_keeps_its_own(
     node = await nodes.get("n")
     rejoined = [
         await work.connect(
-            worker_id, "c", max_executions=1, running=[], caller=ANYONE, max_sessions=sessions
+            worker_id,
+            "c",
+            max_executions=1,
+            running=[],
+            caller=ANYONE,
+            replica_id="repl_1",
+            max_sessions=sessions,
         )
         for worker_id, sessions in ((old, 2), (new, 0))
     ]
@@ -173,7 +184,9 @@ async def test_a_node_shows_the_newest_sessions_and_a_worker_keeps_its_own(
     bare = await nodes.get("n")
     assert bare is not None
     assert bare.sessions == ()
-    rejoined_bare = await work.connect(new, "c", max_executions=1, running=[], caller=ANYONE)
+    rejoined_bare = await work.connect(
+        new, "c", max_executions=1, running=[], caller=ANYONE, replica_id="repl_1"
+    )
     assert rejoined_bare.session_names == frozenset()
 
 
@@ -233,5 +246,9 @@ async def with_worker(database: Database) -> tuple[SqlWork, Offer]:
     )
     worker_id = await nodes.register(registration, ANYONE)
     await SqlExecutions(database).add(SUBMITTED, LIMITS)
-    offer = Offer(worker_id=worker_id, node_id="n", instance_id="w", credit=5)
-    return SqlWork(database), offer
+    work = SqlWork(database)
+    await work.connect(
+        worker_id, "conn", max_executions=5, running=[], caller=ANYONE, replica_id="repl_1"
+    )
+    offer = Offer(worker_id=worker_id, node_id="n", instance_id="w", credit=5, connection_id="conn")
+    return work, offer

@@ -67,7 +67,16 @@ async def registered(database: PostgresDatabase, instance_id: str = "w") -> Offe
         functions=(Function(name="f", kind="skill"),),
     )
     worker_id = await SqlNodes(database).register(registration, ANYONE)
-    return Offer(worker_id=worker_id, node_id="n", instance_id=instance_id, credit=5)
+    await SqlWork(database).connect(
+        worker_id, "conn", max_executions=5, running=[], caller=ANYONE, replica_id="repl_1"
+    )
+    return Offer(
+        worker_id=worker_id,
+        node_id="n",
+        instance_id=instance_id,
+        credit=5,
+        connection_id="conn",
+    )
 
 
 async def outcome(database: PostgresDatabase, run: Callable[[Connection], object]) -> object:

@@ -46,9 +46,11 @@ from agentfield.sessions.ports import (
     SessionFilter,
     Start,
 )
+from agentfield.sessions.sharing import Unowned
 from agentfield.store.database import Connection, Database
 from agentfield.store.executions import SqlExecutions
 from agentfield.store.nodes import SqlNodes
+from agentfield.store.replicas import SqlReplicas
 from agentfield.store.sessions import SqlSessions, newest_sessions
 from agentfield.store.work import SqlWork
 from agentfield.store.workflows import SqlWorkflows
@@ -118,6 +120,7 @@ class Stage:
             fingerprint=fingerprint,
             token_sha256=hashlib.sha256(token).digest(),
             token_expires_at=lambda session: session.created_at + 3600 * SECOND,
+            replica_id="repl_1",
         )
         return await self.store.start(start, self._begin(number, name, caller))
 
@@ -138,6 +141,7 @@ class Stage:
                 tools=(TOOL,),
                 created_by=caller,
                 actor_id="ada",
+                owner="repl_1",
             )
             root = Execution(
                 execution_id=session.root_execution_id,
@@ -191,6 +195,7 @@ async def stage(storage: Storage) -> AsyncIterator[Stage]:
     clock = [1_000 * SECOND]
     async with storage.open(clock=lambda: clock[0]) as database:
         stage = Stage(database=database, clock=clock)
+        await SqlReplicas(database).join("repl_1", lease=1e6, alone=False)
         await register(database, DECLARED, replace(DECLARED, name="sales"))
         yield stage
 
@@ -270,12 +275,13 @@ async def test_a_start_that_is_refused_stores_nothing(stage: Stage) -> None:
         fingerprint=b"f",
         token_sha256=b"t",
         token_expires_at=lambda _: 0,
+        replica_id="repl_1",
     )
     with pytest.raises(errors.NodeNotFound):
         await stage.store.start(start, refuse)
 
     assert await stage.store.token(b"t") is None
-    assert await stage.store.unfinished() == []
+    assert await stage.store.get("sess_x") is None
     with pytest.raises(errors.NodeNotFound):
         await stage.store.start(replace(start, fingerprint=b"other"), refuse)
 
@@ -364,9 +370,9 @@ async def test_of_a_commit_that_fails_nothing_is_stored(stage: Stage) -> None:
         Append(type="session.ended", data={}),
         PutSession(session=ended(session, EndReason.API_ENDED, "", now=1)),
     ]
-    with pytest.raises(errors.Internal):
+    with pytest.raises(Unowned):
         await stage.store.commit("sess_1", 1, changes)
-    with pytest.raises(errors.Internal):
+    with pytest.raises(Unowned):
         await stage.store.commit("sess_9", 0, changes)
 
     assert await stage.store.get("sess_1") == session
@@ -395,10 +401,12 @@ async def test_provider_calls_are_kept_and_settled(stage: Stage) -> None:
         await stage.store.commit("sess_1", 0, [PutCall(call=put)])
 
     assert await stage.store.calls("sess_1") == [opened, second]
-    assert await stage.store.calls_in(CallState.CREATING) == [second]
+    assert await stage.store.calls_in(CallState.CREATING, owner="repl_1") == [second]
 
     await stage.store.settle_call("call_1", CallState.ENDING)
-    assert await stage.store.calls_in(CallState.ENDING) == [replace(opened, state=CallState.ENDING)]
+    ending = await stage.store.calls_in(CallState.ENDING, owner="repl_1")
+    assert ending == [replace(opened, state=CallState.ENDING)]
+    assert await stage.store.calls_in(CallState.ENDING, owner="repl_2") == []
     await stage.store.settle_call("call_1", CallState.ENDED)
     settled_at = stage.clock[0]
     stage.pass_(1)
@@ -473,8 +481,12 @@ async def test_nobody_else_ends_or_claims_a_root(stage: Stage) -> None:
     work = SqlWork(stage.database)
     executions = SqlExecutions(stage.database)
     worker_id = await register(stage.database, DECLARED)
-    await work.connect(worker_id, "conn_1", max_executions=5, running=[], caller=ANYONE)
-    offer = Offer(worker_id=worker_id, node_id="n", instance_id="w", credit=5)
+    await work.connect(
+        worker_id, "conn_1", max_executions=5, running=[], caller=ANYONE, replica_id="repl_1"
+    )
+    offer = Offer(
+        worker_id=worker_id, node_id="n", instance_id="w", credit=5, connection_id="conn_1"
+    )
 
     assert await work.claim([offer]) == []
     await work.disconnect(worker_id, "conn_1", unsent=[], for_good=False)
@@ -549,16 +561,6 @@ async def test_sessions_are_listed_from_the_newest_by_what_one_may_see(stage: St
     assert [s.session_id for s in first.sessions] == ["sess_4", "sess_2"]
     assert [s.session_id for s in rest.sessions] == ["sess_1"]
     assert rest.next_seq is None
-
-
-async def test_unfinished_are_those_that_go_on_and_those_whose_root_does(stage: Stage) -> None:
-    sessions = [(await stage.start(n, token=bytes([n])))[0] for n in (1, 2, 3)]
-    await stage.end(sessions[0])
-    await stage.end(sessions[1], root=False)
-
-    found = await stage.store.unfinished()
-
-    assert [s.session_id for s in found] == ["sess_2", "sess_3"]
 
 
 async def test_functions_are_found_by_target(stage: Stage) -> None:

@@ -100,8 +100,8 @@ async def test_migrations_run_once_and_leave_what_sessions_will_need(tmp_path: P
     assert {"owner_epoch", "generation", "attempt", "created_by", "request_id"} <= tables[
         "sessions"
     ]
-    assert {"parent_session_id", "root_session_id", "lease_until"} <= tables["sessions"]
-    assert {"session_id", "request_id", "kind", "payload", "result"} <= tables["session_commands"]
+    assert {"parent_session_id", "root_session_id", "owner"} <= tables["sessions"]
+    assert {"session_id", "replica_id", "kind", "payload", "result"} <= tables["session_commands"]
 
 
 async def test_what_an_older_server_has_written_is_there_after_the_migration(
@@ -123,7 +123,7 @@ async def test_what_an_older_server_has_written_is_there_after_the_migration(
         node = await SqlNodes(database).get("n")
         work = SqlWork(database)
         rejoined = await work.connect(
-            "reg_1", "conn_1", max_executions=1, running=[], caller=ANYONE
+            "reg_1", "conn_1", max_executions=1, running=[], caller=ANYONE, replica_id="repl_1"
         )
 
     assert node is not None

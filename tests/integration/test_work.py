@@ -540,7 +540,12 @@ async def nobody(_token: str) -> Caller | None:
 async def floor(config: Config) -> AsyncIterator[tuple[Plane, Dispatcher]]:
     """Run the services that workers need, and show the dispatcher behind them."""
     async with SqliteDatabase(config.data_dir) as database:
-        dispatcher = Dispatcher(store=SqlWork(database), hints=InProcessBus(), clock=database.now)
+        dispatcher = Dispatcher(
+            store=SqlWork(database),
+            hints=InProcessBus(),
+            clock=database.now,
+            replica_id=lambda: "repl_1",
+        )
         nodes = Nodes(store=SqlNodes(database), max_payload_bytes=10_000)
         served = [
             Service(
@@ -571,10 +576,10 @@ async def floor(config: Config) -> AsyncIterator[tuple[Plane, Dispatcher]]:
 
 async def test_a_handler_reaches_its_worker_whole(tmp_path: Path) -> None:
     async with floor(config_for(tmp_path)) as (plane, dispatcher):
-        assert dispatcher.place(START) is None
+        assert dispatcher.places.place(START) is None
         worker = await ScriptedWorker(plane, "n", sessions=[declared()]).connect()
 
-        assert dispatcher.place(START) == "w1"
+        assert dispatcher.places.place(START) == "w1"
 
         assert await worker.take_handler() == agent_service_pb2.StartHandler(
             session_id="sess_1",
@@ -590,13 +595,13 @@ async def test_a_handler_reaches_its_worker_whole(tmp_path: Path) -> None:
 async def test_a_worker_that_comes_back_says_which_handlers_it_runs(tmp_path: Path) -> None:
     async with floor(config_for(tmp_path)) as (plane, dispatcher):
         worker = await ScriptedWorker(plane, "n", sessions=[declared()]).connect(max_sessions=1)
-        assert dispatcher.place(START) == "w1"
+        assert dispatcher.places.place(START) == "w1"
         handler = await worker.take_handler()
 
         await worker.connect(max_sessions=1, handlers=[handler])
-        assert dispatcher.place(START) is None
-        dispatcher.free(handler.session_id, handler.attempt)
-        assert dispatcher.place(START) == "w1"
+        assert dispatcher.places.place(START) is None
+        dispatcher.places.free(handler.session_id, handler.attempt)
+        assert dispatcher.places.place(START) == "w1"
         assert await worker.take_handler() == handler
 
 
@@ -607,9 +612,9 @@ async def test_a_worker_that_registers_anew_takes_its_new_sessions_when_it_conne
         await ScriptedWorker(plane, "n", "f").connect()
         again = ScriptedWorker(plane, "n", "f", sessions=[declared()])
         await again.register()
-        assert dispatcher.place(START) is None
+        assert dispatcher.places.place(START) is None
 
         await again.connect()
 
-        assert dispatcher.place(START) == "w1"
+        assert dispatcher.places.place(START) == "w1"
         assert (await again.take_handler()).name == "talk"

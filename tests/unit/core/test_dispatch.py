@@ -148,7 +148,7 @@ class FakeWorkStore:
         self.order: list[str] = []
         self.session_names: dict[str, frozenset[str]] = {}
 
-    async def start_over(self) -> None: ...
+    async def see_off_gone(self) -> None: ...
 
     async def connect(
         self,
@@ -158,6 +158,7 @@ class FakeWorkStore:
         max_executions: int,
         running: Sequence[Running],
         caller: Caller,
+        replica_id: str,
         max_sessions: int = 0,
     ) -> Rejoined:
         self.asked.set()
@@ -208,10 +209,14 @@ class FakeWorkStore:
     async def forget(self, *, lease: float) -> None: ...
 
 
+def dispatching(store: FakeWorkStore, bus: InProcessBus) -> Dispatcher:
+    return Dispatcher(store=store, hints=bus, clock=lambda: 0, replica_id=lambda: "repl_1")
+
+
 async def test_a_stream_that_breaks_while_it_connects_is_not_left_connected() -> None:
     store = FakeWorkStore()
     store.go_on.clear()
-    dispatcher = Dispatcher(store=store, hints=InProcessBus(), clock=lambda: 0)
+    dispatcher = dispatching(store, InProcessBus())
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         work = tasks.create_task(dispatcher.run())
         connecting = tasks.create_task(
@@ -228,7 +233,7 @@ async def test_a_stream_that_breaks_while_it_connects_is_not_left_connected() ->
 async def test_a_claim_for_a_worker_that_left_meanwhile_is_released() -> None:
     store, bus = FakeWorkStore(), InProcessBus()
     store.claims.append([execution(1)])
-    dispatcher = Dispatcher(store=store, hints=bus, clock=lambda: 0)
+    dispatcher = dispatching(store, bus)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         first = await dispatcher.connect("reg_1", max_executions=1, running=[], caller=ANYONE)
         store.asked.clear()
@@ -253,7 +258,7 @@ async def test_what_ended_without_a_hint_that_arrived_is_stopped_all_the_same() 
     store, bus = FakeWorkStore(), InProcessBus()
     bus.trusted_seconds = 0.01
     store.still_active = frozenset({"exec_2"})
-    dispatcher = Dispatcher(store=store, hints=bus, clock=lambda: 0)
+    dispatcher = dispatching(store, bus)
     known = [running(1), running(2)]
     worker = await dispatcher.connect("reg_1", max_executions=3, running=known, caller=ANYONE)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
@@ -268,7 +273,7 @@ async def test_what_ended_without_a_hint_that_arrived_is_stopped_all_the_same() 
 async def test_who_may_not_take_a_workers_place_does_not_disturb_it() -> None:
     store, bus = FakeWorkStore(), InProcessBus()
     store.claims.append([execution(1)])
-    dispatcher = Dispatcher(store=store, hints=bus, clock=lambda: 0)
+    dispatcher = dispatching(store, bus)
     stranger = Caller(name="x", roles=frozenset({"agent"}))
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         owner = await dispatcher.connect("reg_1", max_executions=1, running=[], caller=ANYONE)
@@ -350,7 +355,7 @@ class Floor:
 
     def __init__(self) -> None:
         self.store = FakeWorkStore()
-        self.dispatcher = Dispatcher(store=self.store, hints=InProcessBus(), clock=lambda: 0)
+        self.dispatcher = dispatching(self.store, InProcessBus())
 
     async def join(
         self, worker_id: str, *, max_sessions: int, handlers: Sequence[Handling] = ()
@@ -370,7 +375,7 @@ async def test_a_handler_goes_to_the_least_busy_worker_with_room() -> None:
     first = await floor.join("reg_1", max_sessions=2)
     second = await floor.join("reg_2", max_sessions=3)
 
-    placed = [floor.dispatcher.place(start(number)) for number in range(1, 7)]
+    placed = [floor.dispatcher.places.place(start(number)) for number in range(1, 7)]
 
     assert placed == ["w1", "w2", "w1", "w2", "w2", None]
     for link_, numbers in ((first, [1, 3]), (second, [2, 4, 5])):
@@ -384,63 +389,63 @@ async def test_a_handler_goes_only_to_a_worker_that_declares_its_session() -> No
     await floor.join("reg_1", max_sessions=5)
     await floor.join("reg_2", max_sessions=5)
 
-    assert floor.dispatcher.place(start(1, name="talk")) == "w2"
-    assert floor.dispatcher.place(start(2, name="sing")) == "w1"
-    assert floor.dispatcher.place(start(3, name="shout")) is None
-    assert floor.dispatcher.place(start(4, node_id="another")) is None
+    assert floor.dispatcher.places.place(start(1, name="talk")) == "w2"
+    assert floor.dispatcher.places.place(start(2, name="sing")) == "w1"
+    assert floor.dispatcher.places.place(start(3, name="shout")) is None
+    assert floor.dispatcher.places.place(start(4, node_id="another")) is None
 
 
 async def test_a_worker_without_room_for_sessions_is_sent_none() -> None:
     floor = Floor()
     await floor.join("reg_1", max_sessions=0)
 
-    assert floor.dispatcher.place(start(1)) is None
+    assert floor.dispatcher.places.place(start(1)) is None
 
 
 async def test_a_freed_place_is_taken_again() -> None:
     floor = Floor()
     await floor.join("reg_1", max_sessions=1)
-    assert floor.dispatcher.place(start(1, attempt=2)) == "w1"
+    assert floor.dispatcher.places.place(start(1, attempt=2)) == "w1"
 
-    floor.dispatcher.free("sess_1", 1)
-    floor.dispatcher.free("sess_9", 2)
-    assert floor.dispatcher.place(start(2)) is None
-    floor.dispatcher.free("sess_1", 2)
-    floor.dispatcher.free("sess_1", 2)
-    assert floor.dispatcher.place(start(2)) == "w1"
-    assert floor.dispatcher.place(start(3)) is None
+    floor.dispatcher.places.free("sess_1", 1)
+    floor.dispatcher.places.free("sess_9", 2)
+    assert floor.dispatcher.places.place(start(2)) is None
+    floor.dispatcher.places.free("sess_1", 2)
+    floor.dispatcher.places.free("sess_1", 2)
+    assert floor.dispatcher.places.place(start(2)) == "w1"
+    assert floor.dispatcher.places.place(start(3)) is None
 
 
 async def test_a_worker_that_comes_back_has_the_handlers_it_says_it_runs() -> None:
     floor = Floor()
     first = await floor.join("reg_1", max_sessions=2)
-    assert [floor.dispatcher.place(start(n)) for n in (1, 2)] == ["w1", "w1"]
+    assert [floor.dispatcher.places.place(start(n)) for n in (1, 2)] == ["w1", "w1"]
 
     still = Handling(session_id="sess_2", attempt=1)
     await floor.join("reg_1", max_sessions=2, handlers=[still])
 
     assert first.closed
     # The first one never reached it.
-    assert [floor.dispatcher.place(start(n)) for n in (3, 4)] == ["w1", None]
-    floor.dispatcher.free("sess_2", 1)
-    assert floor.dispatcher.place(start(4)) == "w1"
+    assert [floor.dispatcher.places.place(start(n)) for n in (3, 4)] == ["w1", None]
+    floor.dispatcher.places.free("sess_2", 1)
+    assert floor.dispatcher.places.place(start(4)) == "w1"
 
 
 async def test_a_worker_that_drains_or_has_left_is_sent_no_handlers() -> None:
     floor = Floor()
     drained = await floor.join("reg_1", max_sessions=5)
     await floor.dispatcher.drain(drained)
-    assert floor.dispatcher.place(start(1)) is None
+    assert floor.dispatcher.places.place(start(1)) is None
 
     left = await floor.join("reg_2", max_sessions=5)
     left.close()
-    assert floor.dispatcher.place(start(1)) is None
+    assert floor.dispatcher.places.place(start(1)) is None
 
     await floor.join("reg_3", max_sessions=5)
     await floor.dispatcher.shut_down()
-    assert floor.dispatcher.place(start(1)) is None
+    assert floor.dispatcher.places.place(start(1)) is None
     late = await floor.join("reg_4", max_sessions=5)
-    assert floor.dispatcher.place(start(1)) is None
+    assert floor.dispatcher.places.place(start(1)) is None
     assert [await late.next() for _ in range(3)] == [Welcome(), Drained(), None]
 
 
@@ -448,7 +453,7 @@ async def test_handlers_use_no_credit_and_lend_no_slot() -> None:
     floor = Floor()
     worker = await floor.join("reg_1", max_sessions=5)
     before = worker.offer()
-    floor.dispatcher.place(start(1))
+    floor.dispatcher.places.place(start(1))
 
     assert worker.offer() == before
     worker.run(execution(1))

@@ -1,0 +1,54 @@
+"""Where handlers of sessions run: their places on the workers that are connected here."""
+
+from __future__ import annotations
+
+__all__ = ["Places"]
+
+from collections.abc import Mapping
+
+from agentfield.dispatch.link import Handling, Link
+from agentfield.executions.engine import Topic
+from agentfield.executions.ports import Hints
+from agentfield.sessions.ports import HandlerStart
+
+
+class Places:
+    """The places of the connected workers."""
+
+    def __init__(self, links: Mapping[str, Link], hints: Hints) -> None:
+        self._links = links
+        self._hints = hints
+
+    def available(self, node_id: str, name: str) -> bool:
+        """Return whether a worker is connected that declares the session and has room."""
+        return any(link.may_handle(node_id, name) for link in self._links.values())
+
+    def place(self, start: HandlerStart) -> str | None:
+        """Send a handler to the least busy worker that declares its session and has room.
+
+        Returns the worker's instance id; None: there is no such worker.
+        """
+        links = self._links.values()
+        able = [link for link in links if link.may_handle(start.node_id, start.name)]
+        if not able:
+            return None
+        link = min(able, key=lambda link: link.handlers)
+        link.handle(start)
+        return link.instance_id
+
+    def free(self, session_id: str, attempt: int) -> None:
+        """Note that an attempt of a handler has ended: its place is free, wherever it is."""
+        if not self._free(Handling(session_id=session_id, attempt=attempt)):
+            self._hints.publish(Topic.HANDLER_OVER, f"{session_id} {attempt}")
+
+    async def run(self) -> None:
+        """Free what other replicas say is over, until cancelled."""
+        with self._hints.listen((Topic.HANDLER_OVER, None)) as listener:
+            while True:
+                for _, key in await listener.wait():
+                    session_id, _, attempt = key.partition(" ")
+                    self._free(Handling(session_id=session_id, attempt=int(attempt)))
+
+    def _free(self, handling: Handling) -> bool:
+        were_there = [link.free(handling) for link in self._links.values()]
+        return any(were_there)
