@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["processor", "resident", "tells"]
+__all__ = ["open_files", "processor", "resident", "tells"]
 
 import os
 from pathlib import Path
@@ -25,3 +25,8 @@ def processor(process: Addresses) -> float:
     """Return how many seconds of processor time a process has used."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def open_files(process: Addresses) -> int:
+    """Return how many files and sockets a process holds open."""
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))

@@ -19,6 +19,7 @@ import grpc
 from bench import (
     attach,
     burst,
+    growth,
     load,
     memory,
     offer,
@@ -43,6 +44,7 @@ BENCHMARKS = {
     "turn": turn.measure,
     "load": load.measure,
     "memory": memory.measure,
+    "growth": growth.measure,
     "tracing": tracing.measure,
 }
 PATIENCE = 60.0
