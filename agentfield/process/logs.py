@@ -31,11 +31,13 @@ _ABOUT: ContextVar[Mapping[str, str]] = ContextVar("agentfield_about", default=M
 @contextmanager
 def about(**ids: str) -> Iterator[None]:
     """Put ids on every line that is logged within the block, and in the tasks it starts."""
-    token = _ABOUT.set({**_ABOUT.get(), **{name: value for name, value in ids.items() if value}})
+    before = _ABOUT.get()
+    _ABOUT.set({**before, **{name: value for name, value in ids.items() if value}})
     try:
         yield
     finally:
-        _ABOUT.reset(token)
+        # Not by a token: the stream of a caller who has left is closed in another context.
+        _ABOUT.set(before)
 
 
 class _JsonLines(logging.Formatter):

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -106,3 +107,10 @@ def test_an_error_is_logged_by_type_and_place_and_never_in_its_words(lines: Line
 def test_a_level_there_is_not_is_refused() -> None:
     with pytest.raises(ConfigError, match="not 'loud'"):
         configure_logging("loud")
+
+
+def test_a_block_may_end_in_another_context_than_it_began_in() -> None:
+    block = about(session_id="sess_1")
+    copy_context().run(block.__enter__)
+
+    block.__exit__(None, None, None)
