@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the extra may be missing
 
 log = logging.getLogger("agentfield.tracing")
 
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 3.0
 """How long a program that ends waits for its last spans to be taken."""
 
 
@@ -45,7 +45,7 @@ def exporting(
         yield
         return
     try:
-        provider = _provider(service, environment, exporter, lasting=shared)
+        provider = _provider(service, environment, exporter)
     except ImportError:
         provider = None
     if provider is None:
@@ -85,7 +85,7 @@ def _is_asked_for(environment: Mapping[str, str]) -> bool:
 
 
 def _provider(
-    service: str, environment: Mapping[str, str], exporter: SpanExporter | None, *, lasting: bool
+    service: str, environment: Mapping[str, str], exporter: SpanExporter | None
 ) -> TracerProvider:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -110,7 +110,7 @@ def _provider(
     provider = TracerProvider(
         resource=Resource.create({} if named else {"service.name": service}),
         id_generator=IdsOfThings(),
-        shutdown_on_exit=lasting,
+        shutdown_on_exit=False,  # its patience is not ours: see below
     )
     provider.add_span_processor(
         SimpleSpanProcessor(exporter) if exporter else BatchSpanProcessor(OTLPSpanExporter())

@@ -6,12 +6,16 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+import aiohttp
 import pytest
 from support.collector import Collector, Received, collecting
+from support.processes import World, free_port
 from support.voice import VoiceWorld, voice_world
 
+from agentfield import Client
 from agentfield.simulator import Call, Reply, Script
 from agentfield.testing import VoiceCall, calling
+from agentfield.v1.errors import ExecutionFailed
 
 pytestmark = pytest.mark.e2e
 
@@ -53,8 +57,8 @@ async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]
         yield collector
 
 
-@pytest.fixture(name="world")
-async def _world(tmp_path: Path, collector: Collector) -> AsyncIterator[VoiceWorld]:
+@pytest.fixture(name="voices")
+async def _voices(tmp_path: Path, collector: Collector) -> AsyncIterator[VoiceWorld]:
     script = Script(
         replies=[
             Reply(when="further help", says="What else?"),
@@ -97,9 +101,9 @@ async def all_of(collector: Collector) -> Sequence[Received]:
 
 
 async def test_a_call_is_one_trace_across_gateway_control_plane_and_two_agents(
-    world: VoiceWorld, collector: Collector
+    voices: VoiceWorld, collector: Collector
 ) -> None:
-    session_id = await call(world, {"traceparent": CALLER})
+    session_id = await call(voices, {"traceparent": CALLER})
     spans = await all_of(collector)
 
     assert {span.trace_id for span in spans} == {CALLER.split("-")[1]}
@@ -132,9 +136,9 @@ def documented() -> set[str]:
 
 
 async def test_a_call_that_names_no_trace_is_one_all_the_same(
-    world: VoiceWorld, collector: Collector
+    voices: VoiceWorld, collector: Collector
 ) -> None:
-    await call(world, {})
+    await call(voices, {})
     spans = await all_of(collector)
 
     assert collector.edges() == STORY
@@ -142,7 +146,7 @@ async def test_a_call_that_names_no_trace_is_one_all_the_same(
 
 
 async def test_a_call_stays_in_its_trace_when_the_server_is_killed_and_starts_again(
-    world: VoiceWorld, collector: Collector
+    voices: VoiceWorld, collector: Collector
 ) -> None:
     async def killed(world: VoiceWorld, _: VoiceCall) -> None:
         # What it has not sent yet goes down with it.
@@ -150,8 +154,50 @@ async def test_a_call_stays_in_its_trace_when_the_server_is_killed_and_starts_ag
         await world.servers[-1].kill()
         await world.server("--http-bind=none", grace=20.0)
 
-    await call(world, {}, between=killed)
+    await call(voices, {}, between=killed)
     spans = await all_of(collector)
 
     assert collector.edges() == STORY
     assert len({span.trace_id for span in spans}) == 1
+
+
+async def test_what_one_process_does_is_one_trace_too(world: World, collector: Collector) -> None:
+    await world.server()
+    await world.agent("library.py")
+    async with aiohttp.ClientSession(f"http://{world.http}") as http:
+        body = {"input": {"words": "a book"}}
+        async with http.post("/api/v1/execute/library.shelf", json=body) as answer:
+            answer.raise_for_status()
+    post = "agentfield-server: POST /api/v1/execute/{target}"
+    story = {(post, ""), (EXECUTE, post), (EXECUTION, EXECUTE), (RUN, EXECUTION)}
+    await collector.until(lambda _: collector.edges() == story)
+
+
+async def test_an_agent_that_makes_no_spans_passes_on_those_of_others(
+    world: World, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.server("--http-bind=none")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    await world.agent("library.py")
+    async with Client(world.grpc) as client:
+        await client.call("library.find", words="a book")
+        with pytest.raises(ExecutionFailed):
+            await client.call("library.find", words="what is forbidden")
+    story = {(EXECUTE, ""), (EXECUTION, EXECUTE), (EXECUTE, EXECUTION)}
+    await collector.until(lambda spans: collector.edges() == story and len(spans) == 8)
+    assert len({span.trace_id for span in collector.spans}) == 2
+    failed = [span for span in collector.named("execution") if span.failed]
+    assert {span.facts["error.type"] for span in failed} == {"EXECUTION_FAILED"}
+    assert len(failed) == 2
+
+
+async def test_a_collector_that_is_away_costs_nobody_a_call_nor_an_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    server = await world.server("--http-bind=none")
+    agent = await world.agent("library.py")
+    async with Client(world.grpc) as client:
+        assert await client.call("library.shelf", words="a book") == "On the shelf is a book"
+    assert await agent.terminate() == 0
+    assert await server.terminate() == 0
