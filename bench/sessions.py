@@ -51,6 +51,16 @@ class Sessions:
                 found.setdefault(response.event.type, []).append(seconds(response.event.at))
         return found
 
+    async def live_again(self, session_id: str, since: float) -> float:
+        """Wait until a session is live after a time, and return when it was."""
+        stream: Any = self._stub.WatchSession(pb.WatchSessionRequest(session_id=session_id))
+        async for response in stream:
+            at = seconds(response.event.at)
+            if response.event.type == "session.live" and at > since:
+                stream.cancel()  # it would go on in the background
+                return at
+        raise RuntimeError("the session has ended")
+
     @asynccontextmanager
     async def watched(self, session_id: str) -> AsyncIterator[asyncio.Future[float]]:
         """Watch a session; the value is when it was seen to be live, by this machine's clock."""
