@@ -15,8 +15,11 @@ import grpc
 from agentfield.process.flags import ConfigError
 
 _ADDRESS = re.compile(
-    r"((?P<scheme>grpcs?)://)?(?P<target>(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):[0-9]{1,5})/?"
+    r"((?P<scheme>grpcs?)://)?(?P<target>(\[[0-9A-Fa-f:.]+\]|[^\s:/,]+):[0-9]{1,5})/?"
 )
+_IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}:[0-9]{1,5}"
+_SEVERAL = re.compile(rf"(grpc://)?(?P<targets>{_IPV4}(,{_IPV4})+)/?")
+"""Of several servers. gRPC takes such a list of addresses alone, without names or certificates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,10 @@ class ClientTls:
 
 
 def check_address(address: str) -> None:
-    """Raise ConfigError unless it is HOST:PORT, grpc://HOST:PORT or grpcs://HOST:PORT."""
+    """Raise ConfigError unless it is HOST:PORT, grpc://HOST:PORT or grpcs://HOST:PORT.
+
+    In the clear it may also be a list of IPv4 addresses, IP:PORT,IP:PORT.
+    """
     _parts(address)
 
 
@@ -48,6 +54,9 @@ def open_channel(
     address: str, *, options: Sequence[tuple[str, Any]], tls: ClientTls
 ) -> grpc.aio.Channel:
     """Return a channel to a control plane; grpcs:// is TLS. It connects when it is used.
+
+    Of several addresses the first that answers is used, and the next one when that is lost; a name
+    that stands for several addresses is such a list as well.
 
     Raises ConfigError for another kind of address, and for files that cannot be read.
     """
@@ -65,11 +74,14 @@ def open_channel(
 
 
 def _parts(address: str) -> tuple[str, bool]:
+    several = _SEVERAL.fullmatch(address)
+    if several is not None:
+        return f"ipv4:{several['targets']}", False
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise ConfigError(
             "The control plane's address is HOST:PORT, for instance localhost:8180, or "
-            f"grpcs://HOST:PORT for TLS, not '{address}'."
+            f"grpcs://HOST:PORT for TLS, or IP:PORT,IP:PORT of several servers, not '{address}'."
         )
     return found["target"], found["scheme"] == "grpcs"
 

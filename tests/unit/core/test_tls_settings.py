@@ -55,13 +55,33 @@ def test_files_that_cannot_be_used_are_refused_at_the_start(
 
 
 @pytest.mark.parametrize(
-    "address", ["localhost:8180", "grpc://localhost:8180", "grpcs://[::1]:8180", "grpcs://a.b:1/"]
+    "address",
+    [
+        "localhost:8180",
+        "grpc://localhost:8180",
+        "grpcs://[::1]:8180",
+        "grpcs://a.b:1/",
+        "10.0.0.1:8180,10.0.0.2:8180",
+        "grpc://10.0.0.1:1,10.0.0.2:2,10.0.0.3:3",
+    ],
 )
 def test_an_address_may_say_whether_it_is_tls(address: str) -> None:
     check_address(address)
 
 
-@pytest.mark.parametrize("address", ["localhost", "https://a:1", "grpcs://a", "a b:1", "grpcs://"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost",
+        "https://a:1",
+        "grpcs://a",
+        "a b:1",
+        "grpcs://",
+        "a:1,b:1",
+        "10.0.0.1:1,",
+        "grpcs://10.0.0.1:1,10.0.0.2:1",
+    ],
+)
 def test_another_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="grpcs://HOST:PORT for TLS"):
         check_address(address)
