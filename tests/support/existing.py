@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from agentfield.testing import ControlPlane, ScriptedWorker, control_plane, simulator
+from agentfield.testing import ControlPlane, ScriptedWorker, Simulator, control_plane, simulator
 from support.golden import Answer, Names, check
 from support.live import SCRIPT, declared
 
@@ -62,6 +62,13 @@ class Desk(Client):
 
     plane: ControlPlane
     worker: ScriptedWorker
+    provider: Simulator
+
+    def offered(self) -> list[dict[str, Any]]:
+        """Return the sessions that the provider was asked for."""
+        entries = self.provider.journal.entries(direction="received", connection="http")
+        calls = [each for each in entries if each.body.get("path") == "/v1/realtime/calls"]
+        return [each.body["body"]["session"] for each in calls]
 
     async def start(self, starts: str = "session-targets") -> str:
         """Start a session and return its id."""
@@ -84,4 +91,4 @@ async def opened(*flags: str, environment: dict[str, str] | None = None) -> Asyn
         ScriptedWorker(plane, "bare", "f"),
         ClientSession(f"http://{plane.http_address}") as http,
     ):
-        yield Desk(plane=plane, worker=worker, http=http, names=Names())
+        yield Desk(plane=plane, worker=worker, provider=provider, http=http, names=Names())
