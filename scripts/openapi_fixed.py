@@ -49,6 +49,10 @@ ERROR: Json = {
             "type": "string",
             "description": "How existing clients sort failures.",
         },
+        "error_details": {
+            "type": "object",
+            "description": "What the function said of its failure, if that is short.",
+        },
         "retry_after": {
             "type": "integer",
             "description": "The header Retry-After again.",

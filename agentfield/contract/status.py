@@ -5,7 +5,7 @@ Source: https://google.aip.dev/193 and ``google/rpc/error_details.proto``.
 
 from __future__ import annotations
 
-__all__ = ["DETAILS_KEY", "error_from_rpc", "error_from_status", "status_of"]
+__all__ = ["DETAILS_KEY", "ERROR_DETAILS", "error_from_rpc", "error_from_status", "status_of"]
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -52,6 +52,8 @@ class _HandshakeFailed(errors.ServerUnreachable):
 
 MAX_MESSAGE = 2048
 MAX_METADATA = 256
+ERROR_DETAILS = "error_details"
+"""The metadata key for what a function said of its failure: JSON, never cut."""
 
 
 def status_of(error: errors.AgentFieldError) -> status_pb2.Status:
@@ -64,7 +66,10 @@ def status_of(error: errors.AgentFieldError) -> status_pb2.Status:
         error_details_pb2.ErrorInfo(
             reason=error.reason,
             domain=errors.DOMAIN,
-            metadata={k: _cut(v, MAX_METADATA) for k, v in error.metadata.items()},
+            metadata={
+                k: v if k == ERROR_DETAILS else _cut(v, MAX_METADATA)
+                for k, v in error.metadata.items()
+            },
         )
     )
     if error.retry_after is not None:

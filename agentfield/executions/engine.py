@@ -15,6 +15,8 @@ from agentfield.executions.submission import Submission
 from agentfield.identity import Caller
 from agentfield.v1 import errors
 
+MAX_TOLD_DETAILS = 4096
+"""Bytes of a failure's details that travel with the error itself: trailers are short."""
 MAX_BATCH = 500
 MAX_DETAILS = 32 * 1024
 
@@ -245,8 +247,15 @@ def failure_of(execution: Execution) -> errors.AgentFieldError:
             "run_id": execution.run_id,
             "target": execution.target,
             "status": execution.status,
+            **_told(failure),
         },
     )
+
+
+def _told(failure: Failure) -> dict[str, str]:
+    """Return what the function said of its failure, unless it is long: GetExecution has it all."""
+    details = failure.details or b""
+    return {"error_details": details.decode()} if 0 < len(details) <= MAX_TOLD_DETAILS else {}
 
 
 def _check_is_json(name: str, data: bytes, *, expect_object: bool = False) -> None:

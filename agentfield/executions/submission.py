@@ -82,7 +82,7 @@ def split_target(target: str) -> tuple[str, str]:
     node_id, dot, function = target.strip().partition(".")
     if not (dot and node_id and function):
         raise errors.InvalidArgument(
-            f"Target '{target}' must be <node>.<function>, for instance 'billing.lookup'.",
+            f"invalid target: '{target}' must be <node>.<function>, for instance 'billing.lookup'.",
             metadata={"field": "target"},
         )
     return node_id, function

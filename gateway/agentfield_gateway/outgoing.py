@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from agentfield.contract.json import dump, to_plain
+from agentfield.contract.status import ERROR_DETAILS
 from agentfield.v1 import errors
 from agentfield_gateway.legacy import Asked, form_answer, form_failure
 from agentfield_gateway.routes import Rpc
@@ -66,17 +67,21 @@ def error_answer(error: errors.AgentFieldError, form: Descriptor | None = None) 
 def error_json(error: errors.AgentFieldError) -> bytes:
     """Return an error as JSON, the same for every answer and event."""
     # A message may quote what UTF-8 cannot carry; escaped it can.
-    return json.dumps(_error_form(error)).encode()
+    form = json.dumps(_error_form(error))
+    # What a function said of its failure is JSON, and passes byte for byte.
+    said = error.metadata.get(ERROR_DETAILS)
+    return (f'{form[:-1]}, "{ERROR_DETAILS}": {said}}}' if said else form).encode()
 
 
 def _error_form(error: errors.AgentFieldError) -> dict[str, Any]:
     """Return ``error``, ``reason`` and ``details``, and beside them what existing clients read."""
+    details = {name: text for name, text in error.metadata.items() if name != ERROR_DETAILS}
     form: dict[str, Any] = {
-        **error.metadata,
+        **details,
         "error": error.word or error.message,
         "message": error.message,
         "reason": error.reason,
-        "details": error.metadata,
+        "details": details,
     }
     if error.category:
         form["error_category"] = error.category

@@ -47,11 +47,23 @@ async def test_an_execution_that_succeeds_is_answered_with_its_result(desk: Desk
     desk.check("executed", call.result())
 
 
+async def failed(desk: Desk) -> None:
+    """Let what is asked for fail."""
+    work = desk.worker.accept(await desk.worker.take())
+    report = pb.ReportExecutionRequest(
+        execution_id=work.execution_id,
+        attempt=work.attempt,
+        status=execution_pb2.EXECUTION_STATUS_FAILED,
+        error="out of stock",
+        error_details=b'{"code":"none left"}',
+    )
+    await desk.plane.call(desk.plane.executions.ReportExecution, report)
+
+
 async def test_an_execution_that_fails_is_answered_with_the_function_s_words(desk: Desk) -> None:
     async with asyncio.TaskGroup() as tasks:
         call = tasks.create_task(desk.post("/api/v1/execute/desk.find", {"input": {}}))
-        work = desk.worker.accept(await desk.worker.take())
-        await desk.worker.fail(work, "out of stock")
+        await failed(desk)
 
     desk.check("execute_failed", call.result())
 
@@ -61,7 +73,7 @@ async def test_an_execution_that_fails_is_answered_with_the_function_s_words(des
     ("target", "text", "status", "says", "category"),
     [
         ("desk.find", "{", 400, "The body must be a JSON object<…>", "validation"),
-        ("desk", "{}", 400, "Target 'desk' must be <…>", "validation"),
+        ("desk", "{}", 400, "invalid target: 'desk' must be <…>", "validation"),
         ("x.find", "{}", 404, "agent 'x' not found<…>", "target_not_found"),
         ("desk.y", "{}", 404, "target 'y' not found on agent 'desk'<…>", "target_not_found"),
     ],
@@ -100,15 +112,7 @@ async def test_an_execution_that_waits_is_read_whole(desk: Desk) -> None:
 
 async def test_an_execution_that_failed_is_read_whole(desk: Desk) -> None:
     accepted = await desk.post("/api/v1/execute/async/desk.find", {"input": {"q": 1}})
-    work = desk.worker.accept(await desk.worker.take())
-    report = pb.ReportExecutionRequest(
-        execution_id=work.execution_id,
-        attempt=work.attempt,
-        status=execution_pb2.EXECUTION_STATUS_FAILED,
-        error="out of stock",
-        error_details=b'{"code":"none left"}',
-    )
-    await desk.plane.call(desk.plane.executions.ReportExecution, report)
+    await failed(desk)
 
     path = f"/api/v1/executions/{accepted.body['execution_id']}"
     desk.check("execution_failed", await desk.get(path))
