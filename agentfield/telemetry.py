@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "ABANDONED_CALLS",
+    "ASKED",
     "ATTACH_SECONDS",
     "COMMIT_SECONDS",
     "COMMIT_WRITES",
@@ -13,6 +14,7 @@ __all__ = [
     "GAP_SECONDS",
     "INTERRUPTIONS",
     "LIVE_SESSIONS",
+    "LOST_LEASES",
     "LOST_LINKS",
     "OFFER_SECONDS",
     "OPEN_CALLS",
@@ -23,6 +25,7 @@ __all__ = [
     "SENT",
     "SESSIONS",
     "STARTED_SESSIONS",
+    "TAKEN_OVER",
     "TAMPERING",
     "TOOLS",
     "TOOL_SECONDS",
@@ -104,6 +107,9 @@ FIRST_AUDIO_SECONDS = _histogram(
 INTERRUPTIONS = _counter("session_interruptions_total", "Times that users spoke over the agent.")
 TOOLS = _counter("session_tools_total", "Calls of tools by what became of them.", "outcome")
 TOOL_SECONDS = _histogram("session_tool_seconds", "How long tools took.", _LONG)
+TAKEN_OVER = _counter("session_taken_over_total", "Sessions taken over from a server that is gone.")
+ASKED = _counter("session_asked_total", "Commands that this server had another one do.")
+LOST_LEASES = _counter("lost_leases_total", "Times that this server could not renew its lease.")
 TAMPERING = _counter("session_tampering_total", "Forgeries found in clients' data channels.")
 
 

@@ -20,6 +20,7 @@ from agentfield.sessions.commandjson import command_json, kind_of, result_from_j
 from agentfield.sessions.commands import Command, PlaceHandler
 from agentfield.sessions.model import session_ended
 from agentfield.sessions.sharing import CommandRow, CommandRows
+from agentfield.telemetry import ASKED
 from agentfield.v1 import errors
 
 POLL_SECONDS = 1.0
@@ -63,6 +64,7 @@ class Asker:
         )
         clock, polls = asyncio.get_running_loop().time, 0
         with self._hints.listen((Topic.ANSWERED, row.command_id), (Topic.DRAIN, "")) as listener:
+            ASKED.inc()
             await self._rows.put(row, lasts=KEPT_SECONDS)
             self._hints.publish(Topic.ASKED, session_id)
             until = clock() + KEPT_SECONDS

@@ -24,7 +24,7 @@ PAGE = 500
 RECHECK_SECONDS = 30.0
 """How long a reader trusts that it was told of everything."""
 POLL_SECONDS = 1.0
-"""The same, where the session runs on another replica."""
+"""The same at least, where the session runs on another replica."""
 LAST = "session.ended"
 """The last event of every log."""
 
@@ -129,8 +129,10 @@ class Feeds:
                         "event.",
                         retry_after=0.5,
                     )
-                here = self._runs_here(session_id)
-                news = await reader.take(RECHECK_SECONDS if here else POLL_SECONDS)
+                trusted = RECHECK_SECONDS
+                if not self._runs_here(session_id):
+                    trusted = max(POLL_SECONDS, self._hints.trusted_seconds)
+                news = await reader.take(trusted)
 
     async def _more(
         self, session_id: str, cursor: int, news: list[Event]

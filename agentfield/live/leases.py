@@ -14,6 +14,7 @@ from agentfield.executions.engine import Topic
 from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
 from agentfield.sessions.sharing import Replicas
+from agentfield.telemetry import LOST_LEASES
 from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.live")
@@ -72,6 +73,7 @@ class Lease:
             if self._is_over or await self._renew():
                 continue
             lost = self.replica_id
+            LOST_LEASES.inc()
             log.warning("the lease is lost", extra={"replica_id": lost})
             await let_go()
             await until_stored(self.join)

@@ -11,6 +11,7 @@ from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import Topic
 from agentfield.live.registry import Registry
 from agentfield.sessions.model import EndReason, Session
+from agentfield.telemetry import TAKEN_OVER
 
 log = logging.getLogger("agentfield.live")
 
@@ -49,6 +50,7 @@ class TakeOver:
         if session.owner_epoch == 1:
             self._registry.begin(session)
             return
+        TAKEN_OVER.inc()
         facts = {"session_id": session.session_id, "owner_epoch": session.owner_epoch}
         log.info("a session is taken over", extra=facts)
         await until_stored(partial(self._registry.take_up, session))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SqlReplicas", "able", "has_gone", "see_off_gone"]
+__all__ = ["TO_TAKE", "SqlReplicas", "able", "has_gone", "see_off_gone"]
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ _GONE = f"NOT IN ({_LIVE})"
 """What a column with a replica's id is followed by, to mean one that is gone; takes the time."""
 _LEFT = f"connected = 1 AND replica_id {_GONE}"
 _FREE = f"(owner IS NULL OR owner {_GONE} OR (sessions.owner_epoch = 0 AND owner = ?))"
-_TO_TAKE = (
+TO_TAKE = (
     "SELECT session_id, owner_epoch FROM sessions WHERE session_id IN ("
     f"SELECT session_id FROM sessions WHERE {UNFINISHED} AND {_FREE}"
     " UNION SELECT session_id FROM executions JOIN sessions USING (session_id)"
@@ -91,14 +91,14 @@ class SqlReplicas:
         await self._db.write(run)
 
     async def take(self, replica_id: str, *, limit: int) -> list[Session]:
-        def find(connection: Connection) -> list[tuple[str, int]]:
+        def find(connection: Connection, held: str = "") -> list[tuple[str, int]]:
             free = (self._db.now(), replica_id)
-            return connection.execute(_TO_TAKE, (*free, *free, *free, limit)).fetchall()
+            return connection.execute(TO_TAKE + held, (*free, *free, *free, limit)).fetchall()
 
         def run(connection: Connection) -> list[Session]:
             taken = [
                 session_id
-                for session_id, epoch in find(connection)
+                for session_id, epoch in find(connection, connection.skip_locked)
                 # Of two that take it the second finds another epoch.
                 if connection.execute(
                     "UPDATE sessions SET owner = ?, owner_epoch = ?"

@@ -165,14 +165,10 @@ async def test_a_client_that_watches_another_replica_is_present(storage: Storage
         plane = at.b.plane.as_(token)
         watch = plane.sessions.WatchSession(request, metadata=plane.metadata)
         await watch.read()
-        sql = "SELECT count(*) FROM session_streams WHERE role = 'client'"
-
-        async def known() -> bool:
-            return await at.rows(sql) == [(1,)]
-
-        await until(known)
-        await at.second.stop()
         over = at.over(at.a, line)
+        await over.until("client.watching", watching=True)
+        await at.second.stop()
+        await over.until("client.watching", watching=False)
         assert await over.ended() == "client_lost"
 
 
