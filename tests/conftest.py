@@ -30,9 +30,17 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a storage on both databases, unless it is marked with ``any_database``."""
+    if "storage" in metafunc.fixturenames:
+        one = metafunc.definition.get_closest_marker("any_database")
+        databases = ["sqlite"] if one else ["sqlite", "postgres"]
+        metafunc.parametrize("storage", databases, indirect=True)
+
+
+@pytest.fixture
 async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    """Run the test on both databases."""
+    """Where the test's data is: on both databases in turn."""
     folder = tmp_path / "data"
     if request.param == "sqlite":
         yield Storage(folder=folder)

@@ -19,6 +19,7 @@ async def follow_ends(links: Mapping[str, Link], *, store: WorkStore, hints: Hin
     """Stop what was cancelled or timed out, and note what was reported, until cancelled."""
     clock = asyncio.get_running_loop().time
     poll_at = clock() + hints.trusted_seconds
+    ended: frozenset[str] = frozenset()
     with hints.listen((Topic.STOPPED, None), (Topic.DONE, None)) as listener:
         while True:
             for topic, execution_id in await listener.wait(max(poll_at - clock(), 0.0)):
@@ -28,17 +29,18 @@ async def follow_ends(links: Mapping[str, Link], *, store: WorkStore, hints: Hin
                     else:
                         link.done(execution_id)
             if clock() >= poll_at:
-                await until_stored(partial(_stop_what_ended, links, store))
+                # The hint of what ended just now is on its way: the next look finds what is left.
+                before, ended = ended, await until_stored(partial(_ended, links, store))
+                for execution_id in before & ended:
+                    for link in links.values():
+                        link.stop(execution_id)
                 poll_at = clock() + hints.trusted_seconds
 
 
-async def _stop_what_ended(links: Mapping[str, Link], store: WorkStore) -> None:
-    """Stop what workers run that has ended, without a hint that arrived."""
+async def _ended(links: Mapping[str, Link], store: WorkStore) -> frozenset[str]:
+    """Return what workers may have that is not theirs to run any more."""
     # Read before the store is asked: what is sent meanwhile is not in its answer.
-    sent = [(link, link.sent) for link in links.values() if link.sent]
+    sent = {link.worker_id: link.sent for link in links.values() if link.sent}
     if not sent:
-        return
-    active = await store.active([link.worker_id for link, _ in sent])
-    for link, execution_ids in sent:
-        for execution_id in execution_ids - active:
-            link.stop(execution_id)
+        return frozenset()
+    return frozenset[str]().union(*sent.values()) - await store.active(list(sent))

@@ -14,7 +14,6 @@ from agentfield import Client
 
 @pytest.fixture(name="world")
 async def _world(tmp_path: Path, storage: Storage) -> AsyncIterator[World]:
-    """Run the test on both databases; a module that has its own ``storage`` on that alone."""
     async with world(tmp_path, storage) as processes:
         yield processes
 

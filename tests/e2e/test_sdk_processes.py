@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from pathlib import Path
 
 import pytest
 from support.processes import PATIENCE, Process, World
-from support.storage import Storage
 
 from agentfield import Client
 from agentfield_sdk import ExecutionHandle
 
-pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    """SQLite alone: what an agent does with a signal is the same with any database."""
-    return Storage(folder=tmp_path / "data")
+pytestmark = [pytest.mark.e2e, pytest.mark.any_database]
 
 
 AGENT = """

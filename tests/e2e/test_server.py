@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.processes import World
-from support.storage import Storage
 
-pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    """SQLite alone: how a server starts is the same with any database."""
-    return Storage(folder=tmp_path / "data")
+pytestmark = [pytest.mark.e2e, pytest.mark.any_database]
 
 
 @pytest.mark.parametrize(

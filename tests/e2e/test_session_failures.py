@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.storage import Storage
 from support.voice import CutWire, VoiceWorld, is_hang_up, voice_world
 
 from agentfield import Client
@@ -23,8 +24,8 @@ SDP = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SA
 
 
 @pytest.fixture(name="world")
-async def _world(tmp_path: Path) -> AsyncIterator[VoiceWorld]:
-    async with voice_world(tmp_path) as processes:
+async def _world(tmp_path: Path, storage: Storage) -> AsyncIterator[VoiceWorld]:
+    async with voice_world(tmp_path, storage=storage) as processes:
         yield processes
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.storage import Storage
 from support.voice import VoiceWorld, is_hang_up, voice_world
 
 from agentfield import Client
@@ -24,8 +25,8 @@ LOOK_UP = Call(name="look_up", arguments={"thing": "hat"})
 
 
 @pytest.fixture(name="world")
-async def _world(tmp_path: Path) -> AsyncIterator[VoiceWorld]:
-    async with voice_world(tmp_path) as processes:
+async def _world(tmp_path: Path, storage: Storage) -> AsyncIterator[VoiceWorld]:
+    async with voice_world(tmp_path, storage=storage) as processes:
         yield processes
         assert violations(processes.simulator.journal.entries()) == []
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from support.plane import Plane, config_for, running_plane
+from support.storage import Storage
 
 
 @pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    async with running_plane(config_for(tmp_path / "data")) as running:
+async def plane(storage: Storage) -> AsyncIterator[Plane]:
+    async with running_plane(config_for(storage)) as running:
         yield running

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.plane import SUCCEEDED, Plane, ScriptedWorker, config_for, keyring, running_plane
+from support.storage import Storage
 
 from agentfield.contract.facts import methods
 from agentfield.contract.status import error_from_rpc
@@ -136,8 +136,8 @@ class SetUp:
 
 
 @pytest.fixture
-async def set_up(tmp_path: Path) -> AsyncIterator[SetUp]:
-    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS))
+async def set_up(storage: Storage) -> AsyncIterator[SetUp]:
+    config = replace(config_for(storage), keyring=keyring(*CALLERS))
     async with running_plane(config) as plane:
         worker = ScriptedWorker(plane.as_("bot"), "n", "f")
         await worker.register()
@@ -231,9 +231,9 @@ async def test_a_caller_sees_what_its_call_led_to_on_nodes_of_others(set_up: Set
         await set_up.plane.as_("other-web").submit("n.f", parent=root)
 
 
-async def test_a_node_belongs_to_the_key_that_registered_it(tmp_path: Path) -> None:
+async def test_a_node_belongs_to_the_key_that_registered_it(storage: Storage) -> None:
     rival = Caller(name="rival", roles=frozenset({"agent"}), nodes=("*",))
-    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS, rival))
+    config = replace(config_for(storage), keyring=keyring(*CALLERS, rival))
     async with running_plane(config) as plane:
         mine = ScriptedWorker(plane.as_("bot"), "n", "f")
         await mine.register()
@@ -247,10 +247,10 @@ async def test_a_node_belongs_to_the_key_that_registered_it(tmp_path: Path) -> N
 
 
 async def test_another_key_that_serves_a_matching_pattern_cannot_act_for_the_node(
-    tmp_path: Path,
+    storage: Storage,
 ) -> None:
     rival = Caller(name="rival", roles=frozenset({"agent"}), nodes=("*",))
-    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS, rival))
+    config = replace(config_for(storage), keyring=keyring(*CALLERS, rival))
     async with running_plane(config) as plane:
         worker = await ScriptedWorker(plane.as_("bot"), "n", "f").connect()
         execution_id = await plane.as_("web").submit("n.f")
@@ -272,11 +272,11 @@ async def test_another_key_that_serves_a_matching_pattern_cannot_act_for_the_nod
 
 
 async def test_a_node_of_a_server_without_keys_goes_to_the_first_key_that_serves_it(
-    tmp_path: Path,
+    storage: Storage,
 ) -> None:
-    async with running_plane(config_for(tmp_path)) as plane:
+    async with running_plane(config_for(storage)) as plane:
         await ScriptedWorker(plane, "n", "f").register()
-    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS))
+    config = replace(config_for(storage), keyring=keyring(*CALLERS))
     async with running_plane(config) as plane:
         await ScriptedWorker(plane.as_("bot"), "n", "f").register()
         request = node_service_pb2.GetNodeRequest(node_id="n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from support.plane import (
     connected,
     running_plane,
 )
+from support.storage import Storage
 
 from agentfield.app import running
 from agentfield.v1 import errors, workflow_service_pb2
@@ -169,9 +169,9 @@ async def test_a_wrong_target_leaves_no_record(
 
 
 async def test_payloads_over_the_limit_are_refused_before_anything_is_stored(
-    tmp_path: Path,
+    storage: Storage,
 ) -> None:
-    async with running_plane(config_for(tmp_path, max_payload_bytes=1000)) as plane:
+    async with running_plane(config_for(storage, max_payload_bytes=1000)) as plane:
         worker = await ScriptedWorker(plane, "n", "f").connect()
         large = b'{"a":"' + b"x" * 1000 + b'"}'
         with pytest.raises(errors.PayloadTooLarge, match="1000"):
@@ -212,8 +212,8 @@ async def test_reports_that_are_not_json_are_refused(plane: Plane) -> None:
     assert await worker.report(execute, b"1") == SUCCEEDED
 
 
-async def test_nesting_is_limited(tmp_path: Path) -> None:
-    async with running_plane(config_for(tmp_path, max_depth=3)) as plane:
+async def test_nesting_is_limited(storage: Storage) -> None:
+    async with running_plane(config_for(storage, max_depth=3)) as plane:
         await registered(plane)
         parent = await plane.submit("n.f")
         for depth in (1, 2, 3):
@@ -301,8 +301,8 @@ async def test_a_batch_returns_what_there_is_and_names_what_is_missing(plane: Pl
         )
 
 
-async def test_a_batch_is_refused_by_its_size_before_it_is_read(tmp_path: Path) -> None:
-    async with running_plane(config_for(tmp_path, max_payload_bytes=1000)) as plane:
+async def test_a_batch_is_refused_by_its_size_before_it_is_read(storage: Storage) -> None:
+    async with running_plane(config_for(storage, max_payload_bytes=1000)) as plane:
         await registered(plane)
         body = b'{"a":"' + b"x" * 900 + b'"}'
         ids = [await plane.submit("n.f", body) for _ in range(3)]
@@ -379,15 +379,15 @@ async def test_a_workflow_is_the_whole_tree_in_order(plane: Plane) -> None:
         )
 
 
-async def test_what_was_acknowledged_survives_a_restart(tmp_path: Path) -> None:
-    async with running_plane(config_for(tmp_path)) as plane:
+async def test_what_was_acknowledged_survives_a_restart(storage: Storage) -> None:
+    async with running_plane(config_for(storage)) as plane:
         worker = await ScriptedWorker(plane, "n", "f").connect(max_executions=1)
         running_id = await plane.submit("n.f")
         execute = worker.accept(await worker.take())
         await plane.until(running_id, RUNNING)
         queued_id = await plane.submit("n.f", request_id="r")
 
-    async with running_plane(config_for(tmp_path)) as plane:
+    async with running_plane(config_for(storage)) as plane:
         back = ScriptedWorker(plane, "n", "f")
         back.registration_id = worker.registration_id
         await back.connect(max_executions=1, running=[execute])
@@ -401,21 +401,21 @@ async def test_what_was_acknowledged_survives_a_restart(tmp_path: Path) -> None:
 
 
 async def test_work_of_a_worker_that_does_not_return_after_a_restart_is_lost(
-    tmp_path: Path,
+    storage: Storage,
 ) -> None:
-    async with running_plane(config_for(tmp_path, grace=3600.0)) as plane:
+    async with running_plane(config_for(storage, grace=3600.0)) as plane:
         worker = await ScriptedWorker(plane, "n", "f").connect()
         execution_id = await plane.submit("n.f")
         worker.accept(await worker.take())
         await plane.until(execution_id, RUNNING)
 
-    async with running_plane(config_for(tmp_path)) as plane:
+    async with running_plane(config_for(storage)) as plane:
         assert "AGENT_LOST" in str(await plane.until(execution_id, FAILED))
 
 
-async def test_a_draining_server_sends_waiters_away_and_workers_a_drain(tmp_path: Path) -> None:
+async def test_a_draining_server_sends_waiters_away_and_workers_a_drain(storage: Storage) -> None:
     async with AsyncExitStack() as server, AsyncExitStack() as client:
-        app = await server.enter_async_context(running(config_for(tmp_path)))
+        app = await server.enter_async_context(running(config_for(storage)))
         plane = await client.enter_async_context(connected(app))
         tasks = await client.enter_async_context(asyncio.TaskGroup())
         worker = await ScriptedWorker(plane, "n", "f").connect()

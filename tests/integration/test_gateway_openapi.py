@@ -19,7 +19,7 @@ from support.plane import Plane, ScriptedWorker, config_for, keyring, running_pl
 from agentfield.identity import Caller
 from agentfield_gateway import GatewayConfig, serve
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

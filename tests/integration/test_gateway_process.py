@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 from support.plane import PATIENCE, Plane, ScriptedWorker
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.any_database]
 
 _ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith("AGENTFIELD_")

@@ -31,7 +31,7 @@ from agentfield_gateway import GatewayConfig, GrpcTransport, Transport, serve
 from agentfield_gateway.routes import contract_routes
 from agentfield_gateway.transport import connect
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
 EXACT = b'{"n": 9007199254740993, "x":1.0,\n"text":"\\u00fc/\xc3\xbc"}'
 Reach = Callable[[Plane], AbstractAsyncContextManager[Transport]]

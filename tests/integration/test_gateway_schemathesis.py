@@ -30,7 +30,7 @@ from support.plane import Plane, ScriptedWorker, config_for, keyring, running_pl
 from agentfield.identity import Caller
 from agentfield_gateway.operations import Operations
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
 # An offer is bytes; that they are an offer is not what is tried here.
 schemathesis.serializer.alias("application/sdp", "application/octet-stream")

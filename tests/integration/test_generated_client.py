@@ -17,7 +17,7 @@ from support.plane import config_for, keyring, running_plane
 
 from agentfield.identity import Caller
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.live import PLAIN, Line, declared, desk
 from support.plane import config_for, keyring, running_plane
+from support.storage import Storage
 
 from agentfield.identity import Caller
 from agentfield.providers.openai_realtime import OpenAIRealtime
@@ -124,13 +124,13 @@ async def test_a_bug_while_an_offer_is_under_way_leaves_no_call_that_seems_to_be
 # --- limits ---
 
 
-async def test_a_caller_has_no_more_sessions_than_it_may(tmp_path: Path) -> None:
+async def test_a_caller_has_no_more_sessions_than_it_may(storage: Storage) -> None:
     callers = (
         Caller(name="web", roles=frozenset({"client"})),
         Caller(name="app", roles=frozenset({"client"})),
         Caller(name="bot", roles=frozenset({"agent"}), nodes=("*",)),
     )
-    config = replace(config_for(tmp_path), keyring=keyring(*callers), max_sessions_per_caller=2)
+    config = replace(config_for(storage), keyring=keyring(*callers), max_sessions_per_caller=2)
     async with (
         running_plane(config) as plane,
         ScriptedWorker(plane.as_("bot"), "desk", "find", sessions=[PLAIN]),

@@ -21,7 +21,7 @@ from agentfield.rpc.server import Service
 from agentfield.v1 import errors, server_service_pb2
 from agentfield.v1 import execution_service_pb2 as pb
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
 SECRET, WORDS = "k3y-of-the-client", "what-a-person-said"
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.plane import PATIENCE, Plane, config_for, keyring, running_plane
+from support.storage import Storage
 
 from agentfield import Agent, Client
 from agentfield.app import running
@@ -174,8 +174,8 @@ async def test_a_repeated_request_id_shares_one_execution(plane: Plane, client: 
     assert len(runs) == 1
 
 
-async def test_a_result_that_is_too_large_says_so(tmp_path: Path) -> None:
-    config = config_for(tmp_path, max_payload_bytes=1000)
+async def test_a_result_that_is_too_large_says_so(storage: Storage) -> None:
+    config = config_for(storage, max_payload_bytes=1000)
     async with running_plane(config) as plane, Client(plane.app.grpc_address) as client:
         app = agent_of(plane, "node")
 
@@ -190,11 +190,11 @@ async def test_a_result_that_is_too_large_says_so(tmp_path: Path) -> None:
 
 
 async def test_running_work_and_those_who_wait_outlive_a_restart_of_the_control_plane(
-    tmp_path: Path,
+    storage: Storage,
 ) -> None:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(AsyncExitStack())
-        server = await first.enter_async_context(running(config_for(tmp_path, grace=10.0)))
+        server = await first.enter_async_context(running(config_for(storage, grace=10.0)))
         app = Agent("node", server=server.grpc_address)
         inside, release = asyncio.Event(), asyncio.Event()
 
@@ -215,7 +215,7 @@ async def test_running_work_and_those_who_wait_outlive_a_restart_of_the_control_
 
         await first.aclose()
         release.set()
-        config = replace(config_for(tmp_path, grace=10.0), grpc_bind=server.grpc_address)
+        config = replace(config_for(storage, grace=10.0), grpc_bind=server.grpc_address)
         await stack.enter_async_context(running(config))
 
         async with asyncio.timeout(PATIENCE):
@@ -257,12 +257,12 @@ async def test_draining_finishes_what_runs_and_leaves_the_rest_to_others(
         await serving
 
 
-async def test_a_node_that_the_key_may_not_serve_is_refused_at_once(tmp_path: Path) -> None:
+async def test_a_node_that_the_key_may_not_serve_is_refused_at_once(storage: Storage) -> None:
     callers = (
         Caller(name="agent-key", roles=frozenset({"agent"}), nodes=("billing",)),
         Caller(name="client-key", roles=frozenset({"client"})),
     )
-    config = replace(config_for(tmp_path), keyring=keyring(*callers))
+    config = replace(config_for(storage), keyring=keyring(*callers))
     async with running_plane(config) as plane:
         billing = agent_of(plane, "billing", api_key="agent-key")
         billing.skill("f")(lambda: 1)

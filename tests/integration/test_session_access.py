@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from support.plane import Plane, config_for, keyring, running_plane
+from support.storage import Storage
 
 from agentfield.contract.facts import methods
 from agentfield.contract.status import error_from_rpc
@@ -115,8 +115,8 @@ class SetUp:
 
 
 @pytest.fixture
-async def set_up(tmp_path: Path) -> AsyncIterator[SetUp]:
-    config = replace(config_for(tmp_path), keyring=keyring(*CALLERS), environment={})
+async def set_up(storage: Storage) -> AsyncIterator[SetUp]:
+    config = replace(config_for(storage), keyring=keyring(*CALLERS), environment={})
     async with running_plane(config) as plane, a_worker(plane.as_("bot")):
         started = await start(plane.as_("web"), "n.handled")
         other = await start(plane.as_("other-web"), "n.led")
@@ -222,8 +222,8 @@ async def test_whoever_did_not_register_the_node_neither_ends_as_its_handler_nor
         await start(set_up.plane.as_("web"), "n.handled")
 
 
-async def test_an_unknown_token_is_nobody_even_where_no_key_is_needed(tmp_path: Path) -> None:
-    async with running_plane(config_for(tmp_path)) as plane:
+async def test_an_unknown_token_is_nobody_even_where_no_key_is_needed(storage: Storage) -> None:
+    async with running_plane(config_for(storage)) as plane:
         stub: Any = SessionServiceStub(plane.channel)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.ListSessions(

@@ -22,7 +22,7 @@ from agentfield.process.tls import TlsFiles
 from agentfield.v1 import errors
 from agentfield.v1.node_service_pb2 import ListNodesRequest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -22,10 +21,10 @@ from support.plane import (
     connected,
     running_plane,
 )
+from support.storage import Storage
 
 from agentfield.app import App
 from agentfield.bus import InProcessBus
-from agentfield.config import Config
 from agentfield.dispatch.dispatcher import Dispatcher
 from agentfield.identity import Caller
 from agentfield.live.agents import AgentSide
@@ -37,7 +36,6 @@ from agentfield.rpc.node_service import NodeService
 from agentfield.rpc.server import Service, build_server
 from agentfield.sessions.ports import HandlerStart
 from agentfield.store.nodes import SqlNodes
-from agentfield.store.sqlite import SqliteDatabase
 from agentfield.store.work import SqlWork
 from agentfield.v1 import (
     agent_service_pb2,
@@ -226,8 +224,8 @@ async def test_what_a_worker_accepted_and_does_not_know_any_more_is_lost(plane: 
     assert "AGENT_LOST" in str(await plane.until(execution_id, FAILED))
 
 
-async def test_a_goodbye_loses_what_still_runs_at_once(tmp_path: Path) -> None:
-    async with running_plane(config_for(tmp_path, grace=3600.0)) as plane:
+async def test_a_goodbye_loses_what_still_runs_at_once(storage: Storage) -> None:
+    async with running_plane(config_for(storage, grace=3600.0)) as plane:
         worker = await ScriptedWorker(plane, "n", "f").connect()
         execution_id = await plane.submit("n.f")
         worker.accept(await worker.take())
@@ -537,9 +535,10 @@ async def nobody(_token: str) -> Caller | None:
 
 
 @asynccontextmanager
-async def floor(config: Config) -> AsyncIterator[tuple[Plane, Dispatcher]]:
+async def floor(storage: Storage) -> AsyncIterator[tuple[Plane, Dispatcher]]:
     """Run the services that workers need, and show the dispatcher behind them."""
-    async with SqliteDatabase(config.data_dir) as database:
+    config = config_for(storage)
+    async with storage.open() as database:
         dispatcher = Dispatcher(
             store=SqlWork(database),
             hints=InProcessBus(),
@@ -574,8 +573,8 @@ async def floor(config: Config) -> AsyncIterator[tuple[Plane, Dispatcher]]:
             await server.stop(0)
 
 
-async def test_a_handler_reaches_its_worker_whole(tmp_path: Path) -> None:
-    async with floor(config_for(tmp_path)) as (plane, dispatcher):
+async def test_a_handler_reaches_its_worker_whole(storage: Storage) -> None:
+    async with floor(storage) as (plane, dispatcher):
         assert dispatcher.places.place(START) is None
         worker = await ScriptedWorker(plane, "n", sessions=[declared()]).connect()
 
@@ -592,8 +591,8 @@ async def test_a_handler_reaches_its_worker_whole(tmp_path: Path) -> None:
         )
 
 
-async def test_a_worker_that_comes_back_says_which_handlers_it_runs(tmp_path: Path) -> None:
-    async with floor(config_for(tmp_path)) as (plane, dispatcher):
+async def test_a_worker_that_comes_back_says_which_handlers_it_runs(storage: Storage) -> None:
+    async with floor(storage) as (plane, dispatcher):
         worker = await ScriptedWorker(plane, "n", sessions=[declared()]).connect(max_sessions=1)
         assert dispatcher.places.place(START) == "w1"
         handler = await worker.take_handler()
@@ -606,9 +605,9 @@ async def test_a_worker_that_comes_back_says_which_handlers_it_runs(tmp_path: Pa
 
 
 async def test_a_worker_that_registers_anew_takes_its_new_sessions_when_it_connects(
-    tmp_path: Path,
+    storage: Storage,
 ) -> None:
-    async with floor(config_for(tmp_path)) as (plane, dispatcher):
+    async with floor(storage) as (plane, dispatcher):
         await ScriptedWorker(plane, "n", "f").connect()
         again = ScriptedWorker(plane, "n", "f", sessions=[declared()])
         await again.register()

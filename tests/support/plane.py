@@ -33,6 +33,7 @@ from agentfield.testing import PATIENCE, ScriptedWorker, connected
 from agentfield.testing import ControlPlane as Plane
 from agentfield.testing import ScriptedFunction as Declaration
 from agentfield.v1 import execution_pb2
+from support.storage import Storage
 
 SUCCEEDED = execution_pb2.EXECUTION_STATUS_SUCCEEDED
 FAILED = execution_pb2.EXECUTION_STATUS_FAILED
@@ -49,11 +50,14 @@ def keyring(*callers: Caller) -> Keyring:
     )
 
 
-def config_for(folder: Path, *, grace: float = 0.6, **limits: Any) -> Config:
-    """Return the configuration of a server for tests: free ports, short grace, no gateway."""
-    config = read_config(
-        ["--grpc-bind", "127.0.0.1:0", "--http-bind", "none", "--data-dir", str(folder)], {}
-    )
+def config_for(storage: Storage | Path, *, grace: float = 0.6, **limits: Any) -> Config:
+    """Return the configuration of a server for tests: free ports, short grace, no gateway.
+
+    A path is a folder for SQLite.
+    """
+    where = storage if isinstance(storage, Storage) else Storage(folder=storage)
+    ours = ["--grpc-bind=127.0.0.1:0", "--http-bind=none", f"--data-dir={where.folder}"]
+    config = read_config(ours, {"AGENTFIELD_DATABASE_URL": where.url})
     return replace(config, agent_grace=grace, limits=replace(config.limits, **limits))
 
 
