@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from agentfield.executions.model import Execution, claimed
 from agentfield.executions.work import MAX_CLAIM, Offer
 from agentfield.store.database import Connection
-from agentfield.store.rows import ACTIVE, INPUT, execution_of, update
+from agentfield.store.rows import ACTIVE, INPUT, execution_of, update_all
 
 _QUEUED = "node_id = ? AND status = 'queued' AND worker_id IS NULL"
 # How many of a worker's executions wait for a call of their own: each lends its slot. What has
@@ -37,13 +37,11 @@ def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
     nested = _queued(connection, offer, "depth > 0", functions=functions, room=room, now=now)
     room = min(offer.credit, MAX_CLAIM) - len(nested)
     roots = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
-    taken = []
-    for execution in nested + roots:
-        after = claimed(
-            execution, worker_id=offer.worker_id, instance_id=offer.instance_id, now=now
-        )
-        update(connection, after)
-        taken.append(after)
+    taken = [
+        claimed(execution, worker_id=offer.worker_id, instance_id=offer.instance_id, now=now)
+        for execution in nested + roots
+    ]
+    update_all(connection, taken)
     return taken
 
 

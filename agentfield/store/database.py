@@ -12,7 +12,7 @@ __all__ = [
     "unavailable",
 ]
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from agentfield.v1 import errors
@@ -81,12 +81,13 @@ class Database(Protocol):
     now: Callable[[], int]
     """The database's clock, in microseconds since the epoch."""
 
-    async def write(self, run: Callable[[Connection], T]) -> T:
+    async def write(self, run: Callable[[Connection], T], *, keys: Collection[str] = ()) -> T:
         """Run a write and return its result once it is on disk.
 
-        Writes take effect in the order they are asked for. What ``run`` raises undoes its own
-        changes only; it may be run more than once, and only the last run counts. Raises
-        StoreUnavailable when the database cannot write.
+        Writes take effect in the order they are asked for. One with ``keys`` is about these things
+        alone (ids, say): the order among writes that share no key does not matter, and they may run
+        side by side. What ``run`` raises undoes its own changes only; it may be run more than once,
+        and only the last run counts. Raises StoreUnavailable when the database cannot write.
         """
 
     async def read(self, run: Callable[[Connection], T]) -> T:

@@ -12,7 +12,17 @@ from agentfield.executions.ports import Added, Filter, Head, Page, Scope
 from agentfield.executions.submission import Declared, Submission, begin, fingerprint
 from agentfield.store.database import Connection, Database
 from agentfield.store.requests import earlier_answer, remember_answer
-from agentfield.store.rows import ACTIVE, ALL, FACTS, execution_of, find, hold, insert, update
+from agentfield.store.rows import (
+    ACTIVE,
+    ALL,
+    FACTS,
+    execution_of,
+    find,
+    hold,
+    insert,
+    update,
+    update_all,
+)
 from agentfield.v1 import errors
 
 _HEAD = (
@@ -28,6 +38,12 @@ _TREE = (
 )
 
 
+_OWNED = (
+    "SELECT (SELECT created_by FROM nodes WHERE nodes.node_id = executions.node_id),"
+    f" {FACTS} FROM executions WHERE execution_id = ?"
+)
+
+
 class SqlExecutions:
     """The execution store of one database."""
 
@@ -38,7 +54,8 @@ class SqlExecutions:
         def run(connection: Connection) -> Added:
             return _add(connection, submission, limits, self._db.now())
 
-        return await self._db.write(run)
+        keys = [submission.execution_id, *_shared_keys(submission)]
+        return await self._db.write(run, keys=keys)
 
     async def get(self, execution_id: str) -> Execution | None:
         return await self._db.read(lambda c: find(c, execution_id, ALL))
@@ -74,16 +91,16 @@ class SqlExecutions:
         self, execution_id: str, apply: Callable[[Execution, str, int], Execution]
     ) -> tuple[Execution, Execution] | None:
         def run(connection: Connection) -> tuple[Execution, Execution] | None:
-            before = hold(connection, execution_id)
-            if before is None:
+            row = connection.execute(_OWNED + connection.for_update, (execution_id,)).fetchone()
+            if row is None:
                 return None
-            owner = _owner(connection, "nodes", "created_by", "node_id", before.node_id) or ""
-            after = apply(before, owner, self._db.now())
+            before = execution_of(row[1:])
+            after = apply(before, row[0] or "", self._db.now())
             if after is not before:
                 update(connection, after)
             return before, after
 
-        return await self._db.write(run)
+        return await self._db.write(run, keys=[execution_id])
 
     async def cancel_tree(self, execution_id: str, reason: str) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
@@ -104,13 +121,11 @@ class SqlExecutions:
 
         def run(connection: Connection) -> list[Execution]:
             now = self._db.now()
-            changed: list[Execution] = []
             # What another server holds it is about to end itself.
-            held = due + connection.skip_locked
-            for row in connection.execute(held, (now, limit)).fetchall():
-                after = expired(execution_of(row), now=now)
-                update(connection, after)
-                changed.append(after)
+            rows = connection.execute(due + connection.skip_locked, (now, limit)).fetchall()
+            changed = [expired(execution_of(row), now=now) for row in rows]
+            update_all(connection, changed)
+            for after in tuple(changed):
                 changed += _end_tree(connection, after.execution_id, "its caller timed out", now)
             return changed
 
@@ -156,6 +171,16 @@ def _add(connection: Connection, submission: Submission, limits: Limits, now: in
     )
 
 
+def _shared_keys(submission: Submission) -> list[str]:
+    """Return what two submissions may both be the first of."""
+    claims, keys = submission.claims, []
+    if submission.request_id:
+        keys.append("/".join(_request_key(submission)))
+    if claims.run_id and not claims.parent_execution_id:
+        keys.append(claims.run_id)
+    return keys
+
+
 def _request_key(submission: Submission) -> tuple[str, str, str]:
     return (submission.caller.name, submission.rpc, submission.request_id)
 
@@ -199,13 +224,14 @@ def _end_tree(connection: Connection, execution_id: str, reason: str, now: int) 
     changed: list[Execution] = []
     # A child that another server was adding is there once its parent could be held: look again.
     while rows := connection.execute(_TREE + connection.for_update, (execution_id,)).fetchall():
+        ended = []
         for row in rows:
             execution = execution_of(row)
             inherited = execution.execution_id != execution_id
             why = f"its ancestor {execution_id} ended" if inherited else reason
-            after = cancelled(execution, reason=why, now=now)
-            update(connection, after)
-            changed.append(after)
+            ended.append(cancelled(execution, reason=why, now=now))
+        update_all(connection, ended)
+        changed += ended
     return changed
 
 

@@ -7,7 +7,7 @@ __all__ = ["PostgresDatabase"]
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Self, TypeVar
@@ -25,7 +25,6 @@ from agentfield.store.postgres_connection import (
 from agentfield.store.postgres_listener import Listener
 from agentfield.store.postgres_schema import migrate
 from agentfield.store.postgres_writer import Writer
-from agentfield.store.waiting import run_waiting
 from agentfield.v1 import errors
 
 T = TypeVar("T")
@@ -82,13 +81,13 @@ class PostgresDatabase:
     async def __aexit__(self, *_: object) -> None:
         await self._undo.aclose()
 
-    async def write(self, run: Callable[[Connection], T]) -> T:
+    async def write(self, run: Callable[[Connection], T], *, keys: Collection[str] = ()) -> T:
         """Run a write and return its result once it is on disk.
 
         What ``run`` raises undoes its own changes only. It may run more than once. Raises
         StoreUnavailable when the database cannot write, or is not there.
         """
-        return await self._writer.write(run)
+        return await self._writer.write(run, frozenset(keys))
 
     async def read(self, run: Callable[[Connection], T]) -> T:
         """Run a read of what is committed. Raises StoreUnavailable."""
@@ -115,7 +114,7 @@ class PostgresDatabase:
         try:
             if connection is None:
                 connection = await connect(self._url, default_transaction_read_only="on")
-            return await run_waiting(run, connection)
+            return await connection.run(run)
         except (*TROUBLE, asyncpg.InterfaceError) as error:
             if connection is not None:
                 if not connection.is_at_fault(error):

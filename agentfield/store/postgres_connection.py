@@ -5,15 +5,17 @@ from __future__ import annotations
 __all__ = ["IN_THE_WAY", "TROUBLE", "PostgresConnection", "connect", "numbered", "reason_of"]
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from agentfield.store.database import WriteConflict
-from agentfield.store.waiting import wait_for
+from agentfield.store.database import Connection, WriteConflict
+from agentfield.store.postgres_lanes import Answer, Lane, Many, One
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 15.0
@@ -60,58 +62,58 @@ REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-class _Rows:
-    """What a statement has answered."""
-
-    __slots__ = ("_next", "_rows", "rowcount")
-
-    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
-        self._rows = rows
-        self._next = 0
-        self.rowcount = rowcount
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        if self._next >= len(self._rows):
-            return None
-        self._next += 1
-        return self._rows[self._next - 1]
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        left, self._next = self._rows[self._next :], len(self._rows)
-        return left
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self.fetchall())
-
-
 class PostgresConnection:
-    """Runs the store's statements, each prepared once."""
-
-    for_update = " FOR UPDATE"
-    skip_locked = " FOR UPDATE SKIP LOCKED"
+    """Runs functions that ask for statements; each statement is prepared once."""
 
     def __init__(self, driver: asyncpg.Connection[Any]) -> None:
         self.driver = driver
-        self.has_changed = False
-        """Whether anything may have been written since this was set to False."""
         self._prepared: dict[str, PreparedStatement[Any]] = {}
 
     def is_at_fault(self, error: BaseException) -> bool:
         """Return whether an error is the database's, or the connection's, not one statement's."""
         return isinstance(error, TROUBLE) or self.driver.is_closed()
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> _Rows:
-        """Run a statement."""
-        return wait_for(self._execute(sql, values))
+    async def run(self, function: Callable[[Connection], T]) -> T:
+        """Run a function and return its result."""
+        lane = Lane(function)
+        while lane.asked:
+            try:
+                answer = await self._answer(lane.asked)
+            except BaseException as error:  # noqa: BLE001 - it belongs to the function
+                lane.fail(error)
+            else:
+                lane.answer(answer)
+        if lane.error is not None:
+            raise lane.error
+        return lane.result
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """Run a statement once for each of the rows, in one round trip."""
-        if values := [_storable(row) for row in rows]:
-            wait_for(self._execute_many(sql, values))
+    async def run_side_by_side(self, lanes: Sequence[Lane[Any]]) -> None:
+        """Run functions to their ends; what they ask for at the same moment is one round trip."""
+        while waiting := [lane for lane in lanes if lane.asked]:
+            for alike in _alike(waiting):
+                for lane, answer in zip(alike, await self._answer_all(alike), strict=True):
+                    lane.answer(answer)
 
-    def lock(self, name: str) -> None:
-        """Wait until no other server holds the lock of this name, and hold it until the commit."""
-        self.execute("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (name,))
+    async def _answer_all(self, lanes: Sequence[Lane[Any]]) -> list[Answer]:
+        """Answer what several functions wait for, all of them for the same statement."""
+        asked = [lane.asked for lane in lanes if lane.asked]
+        if len(asked) == 1:
+            return [await self._answer(asked[0])]
+        if isinstance(asked[0], Many):
+            rows = [row for each in asked if isinstance(each, Many) for row in each.rows]
+            return [await self._answer(Many(asked[0].sql, rows))] * len(asked)
+        statement = await self._prepare(together(asked[0].sql))
+        values = [
+            _storable([*each.values, index])
+            for index, each in enumerate(asked)
+            if isinstance(each, One)
+        ]
+        found: list[list[tuple[Any, ...]]] = [[] for _ in asked]
+        for row in await statement.fetchmany(values):
+            found[row[0]].append(tuple(row[1:]))
+        if is_counted(asked[0].sql):
+            return [Answer([], rows[0][0]) for rows in found]
+        return [Answer(rows, len(rows)) for rows in found]
 
     async def close(self) -> None:
         """Take leave of the server, if it is there."""
@@ -120,17 +122,14 @@ class PostgresConnection:
         except (*TROUBLE, asyncpg.InterfaceError):
             self.driver.terminate()
 
-    async def _execute(self, sql: str, values: Sequence[Any]) -> _Rows:
-        self.has_changed |= not sql.startswith("SELECT ")
-        statement = await self._prepare(sql)
-        rows = await statement.fetch(*_storable(values))
+    async def _answer(self, asked: One | Many) -> Answer:
+        statement = await self._prepare(asked.sql)
+        if isinstance(asked, Many):
+            await statement.executemany([_storable(row) for row in asked.rows])
+            return Answer([], -1)
+        rows = await statement.fetch(*_storable(asked.values))
         _, _, count = (statement.get_statusmsg() or "").rpartition(" ")
-        return _Rows([tuple(row) for row in rows], int(count) if count.isdecimal() else -1)
-
-    async def _execute_many(self, sql: str, rows: list[list[Any]]) -> None:
-        self.has_changed = True
-        statement = await self._prepare(sql)
-        await statement.executemany(rows)
+        return Answer([tuple(row) for row in rows], int(count) if count.isdecimal() else -1)
 
     async def _prepare(self, sql: str) -> PreparedStatement[Any]:
         statement = self._prepared.get(sql)
@@ -139,6 +138,15 @@ class PostgresConnection:
                 self._prepared.clear()
             statement = self._prepared[sql] = await self.driver.prepare(numbered(sql))
         return statement
+
+
+def _alike(lanes: Sequence[Lane[Any]]) -> list[list[Lane[Any]]]:
+    """Sort by statement, in the order in which each is asked for first."""
+    groups: dict[tuple[type, str], list[Lane[Any]]] = {}
+    for lane in lanes:
+        if lane.asked:
+            groups.setdefault((type(lane.asked), lane.asked.sql), []).append(lane)
+    return list(groups.values())
 
 
 async def connect(
@@ -182,6 +190,26 @@ def numbered(sql: str) -> str:
             number += 1
             parts[index] = f"${number}"
     return "".join(parts)
+
+
+@lru_cache(maxsize=1000)
+def together(sql: str) -> str:
+    """Return a statement whose rows begin with its last value: the number of who asked.
+
+    Of what writes without returning anything it returns how many rows were written.
+    """
+    asked = numbered(sql)
+    who = f"CAST(${len(re.findall(r'[$][0-9]+', asked)) + 1} AS BIGINT)"
+    if sql.startswith(("SELECT ", "WITH ")):
+        return f"SELECT {who}, asked.* FROM ({asked}) AS asked"
+    if is_counted(sql):
+        return f"WITH asked AS ({asked} RETURNING 1) SELECT {who}, count(*) FROM asked"
+    return f"WITH asked AS ({asked}) SELECT {who}, asked.* FROM asked"
+
+
+def is_counted(sql: str) -> bool:
+    """Return whether of a statement only the number of rows is to be known."""
+    return not sql.startswith(("SELECT ", "WITH ")) and " RETURNING " not in sql
 
 
 def _storable(values: Sequence[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ __all__ = ["Writer"]
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,8 +24,8 @@ from agentfield.store.postgres_connection import (
     PostgresConnection,
     reason_of,
 )
+from agentfield.store.postgres_lanes import Lane
 from agentfield.store.postgres_notices import Hint, notifications
-from agentfield.store.waiting import run_waiting
 from agentfield.telemetry import committing
 from agentfield.v1 import errors
 
@@ -46,6 +46,8 @@ class _Write:
     """One write that waits for its turn, and where to answer."""
 
     run: Callable[[Connection], Any]
+    keys: frozenset[str]
+    """What it is about: writes about other things may run beside it. Empty: none may."""
     answer: asyncio.Future[Any]
 
 
@@ -90,11 +92,11 @@ class Writer:
         self._connection: PostgresConnection | None = None
         self._waiting: asyncio.Queue[_Write | Hint | None] = asyncio.Queue(MAX_WAITING)
 
-    async def write(self, run: Callable[[Connection], T]) -> T:
+    async def write(self, run: Callable[[Connection], T], keys: frozenset[str]) -> T:
         """Run a write and return its result once it is committed. Raises StoreUnavailable."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait(_Write(run=run, answer=answer))
+            self._waiting.put_nowait(_Write(run=run, keys=keys, answer=answer))
         except asyncio.QueueFull:
             raise unavailable("too many writes wait") from None
         return await answer
@@ -160,10 +162,12 @@ class Writer:
         if self._connection is None:
             self._connection = await self._connect()
         connection = self._connection
-        run = _run_in_savepoint if careful else _run
         try:
             await connection.driver.execute("BEGIN")
-            done = [await run(connection, write) for write in writes]
+            if careful:
+                done = [await _run_in_savepoint(connection, write) for write in writes]
+            else:
+                done = [one for wave in _waves(writes) for one in await _run(connection, wave)]
             await _commit(connection, notices)
         except (_SpoiledError, *IN_THE_WAY, WriteConflict):
             await self._roll_back(connection)
@@ -184,22 +188,40 @@ class Writer:
         self._connection = None
 
 
-async def _run(connection: PostgresConnection, write: _Write) -> _Done:
-    connection.has_changed = False
+def _waves(writes: Sequence[_Write]) -> Iterator[list[_Write]]:
+    """Part writes, in their order, into those that may run side by side."""
+    wave: list[_Write] = []
+    taken: set[str] = set()
+    for write in writes:
+        if wave and not (write.keys and taken and taken.isdisjoint(write.keys)):
+            yield wave
+            wave, taken = [], set()
+        wave.append(write)
+        taken |= write.keys
+    if wave:
+        yield wave
+
+
+async def _run(connection: PostgresConnection, wave: Sequence[_Write]) -> list[_Done]:
+    lanes = [Lane(write.run) for write in wave]
     try:
-        return _Done(result=await run_waiting(write.run, connection))
-    except Exception as error:
-        if _is_of_group(connection, error):
+        await connection.run_side_by_side(lanes)
+    except asyncpg.PostgresError as error:
+        if connection.is_at_fault(error):
             raise
-        if connection.has_changed or isinstance(error, asyncpg.PostgresError):
-            raise _SpoiledError from error
-        return _Done(error=error)
+        raise _SpoiledError from error
+    for lane in lanes:
+        if isinstance(lane.error, WriteConflict):
+            raise lane.error
+        if lane.error is not None and lane.has_changed:
+            raise _SpoiledError from lane.error
+    return [_Done(error=lane.error) if lane.error else _Done(result=lane.result) for lane in lanes]
 
 
 async def _run_in_savepoint(connection: PostgresConnection, write: _Write) -> _Done:
     await connection.driver.execute("SAVEPOINT one")
     try:
-        result = await run_waiting(write.run, connection)
+        result = await connection.run(write.run)
     except Exception as error:
         if _is_of_group(connection, error):
             raise

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["ACTIVE", "ALL", "FACTS", "INPUT", "execution_of", "find", "hold", "insert", "update"]
+__all__ = [
+    "ACTIVE",
+    "ALL",
+    "FACTS",
+    "INPUT",
+    "execution_of",
+    "find",
+    "hold",
+    "hold_all",
+    "insert",
+    "update",
+    "update_all",
+]
 
+from collections.abc import Sequence
 from typing import Any
 
 from agentfield.executions.model import Execution, Failure, Kind, LateReport, Status
 from agentfield.store.database import Connection
 
+AT_ONCE = 256
 ACTIVE = "status IN ('queued', 'running')"
 """The condition of the partial indexes, word for word: another wording would not use them."""
 FACTS = (
@@ -79,6 +93,22 @@ def hold(connection: Connection, execution_id: str) -> Execution | None:
     return execution_of(row) if row else None
 
 
+def hold_all(connection: Connection, execution_ids: Sequence[str]) -> dict[str, Execution]:
+    """Return those of some executions that exist, as ``hold`` does."""
+    found: dict[str, Execution] = {}
+    for first in range(0, len(execution_ids), AT_ONCE):
+        ids = list(execution_ids[first : first + AT_ONCE])
+        # As many marks as a power of two: so there are few statements to prepare.
+        marks = 1 << (len(ids) - 1).bit_length()
+        rows = connection.execute(
+            f"SELECT {FACTS} FROM executions WHERE execution_id IN ({', '.join('?' * marks)})"
+            f" ORDER BY seq{connection.for_update}",
+            [*ids, *(ids[-1:] * (marks - len(ids)))],
+        )
+        found |= {row[1]: execution_of(row) for row in rows}
+    return found
+
+
 _INSERT = (
     "INSERT INTO executions (execution_id, run_id, parent_execution_id, session_id, node_id,"
     " function, kind, status, attempt, depth, idempotent, created_by, run_owner, actor_id,"
@@ -121,40 +151,46 @@ def insert(connection: Connection, execution: Execution) -> None:
 _UPDATE = (
     "UPDATE executions SET status = ?, attempt = ?, worker_id = ?, instance_id = ?,"
     " claimed_at = ?, started_at = ?, completed_at = ?, error_reason = ?, error = ?,"
-    " error_details = ?, late_status = ?, late_error = ?, late_at = ? WHERE execution_id = ?"
+    " error_details = ?, late_status = ?, late_error = ?, late_at = ?,"
+    " result = coalesce(?, result), late_result = coalesce(?, late_result)"
+    " WHERE execution_id = ?"
 )
 
 
 def update(connection: Connection, execution: Execution) -> None:
     """Store what can change of an execution; a payload only where the value has one."""
+    connection.execute(_UPDATE, _changes(execution))
+    if execution.session_id and not execution.is_active:
+        _leave_no_words(connection, execution.session_id)
+
+
+def update_all(connection: Connection, executions: Sequence[Execution]) -> None:
+    """Store what can change of executions, as ``update`` does, at once."""
+    connection.executemany(_UPDATE, [_changes(execution) for execution in executions])
+    for session_id in {e.session_id for e in executions if e.session_id and not e.is_active}:
+        _leave_no_words(connection, session_id)
+
+
+def _changes(execution: Execution) -> tuple[Any, ...]:
     e, failure, late = execution, execution.failure, execution.late
-    connection.execute(
-        _UPDATE,
-        (
-            e.status,
-            e.attempt,
-            e.worker_id,
-            e.instance_id,
-            e.claimed_at,
-            e.started_at,
-            e.completed_at,
-            failure.reason if failure else None,
-            failure.message if failure else None,
-            failure.details if failure else None,
-            late.status if late else None,
-            late.error if late else None,
-            late.received_at if late else None,
-            e.execution_id,
-        ),
+    return (
+        e.status,
+        e.attempt,
+        e.worker_id,
+        e.instance_id,
+        e.claimed_at,
+        e.started_at,
+        e.completed_at,
+        failure.reason if failure else None,
+        failure.message if failure else None,
+        failure.details if failure else None,
+        late.status if late else None,
+        late.error if late else None,
+        late.received_at if late else None,
+        e.result,
+        late.result if late else None,
+        e.execution_id,
     )
-    for column, payload in (("result", e.result), ("late_result", late.result if late else None)):
-        if payload is not None:
-            connection.execute(
-                f"UPDATE executions SET {column} = ? WHERE execution_id = ?",
-                (payload, e.execution_id),
-            )
-    if e.session_id and not e.is_active:
-        _leave_no_words(connection, e.session_id)
 
 
 def _leave_no_words(connection: Connection, session_id: str) -> None:

@@ -12,6 +12,7 @@ from agentfield.sessions.ports import (
     Begun,
     Change,
     DeclaredFunction,
+    EndRoot,
     Found,
     Position,
     SessionFilter,
@@ -52,7 +53,8 @@ class SqlSessions:
         def run(connection: Connection) -> list[Event]:
             return apply_changes(connection, session_id, epoch, changes, self._db.now())
 
-        return await self._db.write(run)
+        roots = [change.execution_id for change in changes if isinstance(change, EndRoot)]
+        return await self._db.write(run, keys=[session_id, *roots])
 
     async def get(self, session_id: str) -> Session | None:
         return await self._db.read(lambda c: find_session(c, session_id))

@@ -15,7 +15,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class SqliteDatabase:
         await asyncio.to_thread(self._readers.shutdown)
         self._lock.close()
 
-    async def write(self, run: Callable[[Connection], T]) -> T:
+    async def write(self, run: Callable[[Connection], T], *, keys: Collection[str] = ()) -> T:  # noqa: ARG002 - one thread runs them one by one
         """Run a write and return its result once it is on disk.
 
         What ``run`` raises undoes its own changes only. Raises StoreUnavailable when the database

@@ -14,7 +14,7 @@ from agentfield.identity import Caller
 from agentfield.store.claims import claim
 from agentfield.store.database import Connection, Database
 from agentfield.store.replicas import has_gone, see_off_gone
-from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold, update
+from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold_all, update_all
 from agentfield.v1 import errors
 
 _OF_WORKER = f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND {ACTIVE}"
@@ -80,15 +80,18 @@ class SqlWork:
 
     async def accept(self, acceptances: Sequence[Acceptance]) -> list[Execution]:
         def run(connection: Connection) -> list[Execution]:
-            changed: list[Execution] = []
+            ids = [one.running.execution_id for one in acceptances]
+            before = hold_all(connection, ids)
+            after = dict(before)
             for one in acceptances:
-                before = hold(connection, one.running.execution_id)
-                if before is not None and before.worker_id == one.worker_id:
-                    after = accepted(before, attempt=one.running.attempt, now=one.at)
-                    changed += _stored(connection, before, after)
-            return changed
+                known = after.get(one.running.execution_id)
+                if known is not None and known.worker_id == one.worker_id:
+                    attempt = one.running.attempt
+                    after[known.execution_id] = accepted(known, attempt=attempt, now=one.at)
+            return _stored(connection, before.values(), after.values())
 
-        return await self._db.write(run)
+        ids = [one.running.execution_id for one in acceptances]
+        return await self._db.write(run, keys=ids)
 
     async def release(self, unsent: Sequence[Running]) -> list[Execution]:
         return await self._db.write(lambda c: _release(c, unsent)) if unsent else []
@@ -189,29 +192,27 @@ def _settle(
 ) -> tuple[list[Execution], list[Running]]:
     """Compare what a worker runs with what it was given; return what changed and what is moot."""
     listed = {(one.execution_id, one.attempt) for one in running}
-    changed: list[Execution] = []
-    for before in _of_worker(connection, worker_id):
-        known = (before.execution_id, before.attempt)
+    before = _of_worker(connection, worker_id)
+    after = []
+    for execution in before:
+        known = (execution.execution_id, execution.attempt)
         if known in listed:
             listed.discard(known)
-            after = accepted(before, attempt=before.attempt, now=now)
-        elif before.started_at is None:
-            after = returned(before)
+            after.append(accepted(execution, attempt=execution.attempt, now=now))
+        elif execution.started_at is None:
+            after.append(returned(execution))
         else:
-            after = lost(before, now=now)
-        changed += _stored(connection, before, after)
+            after.append(lost(execution, now=now))
     forget = [one for one in running if (one.execution_id, one.attempt) in listed]
-    return changed, forget
+    return _stored(connection, before, after), forget
 
 
 def _release(connection: Connection, unsent: Iterable[Running]) -> list[Execution]:
-    changed: list[Execution] = []
-    for one in unsent:
-        before = hold(connection, one.execution_id)
-        # The attempt tells whether this is still the claim that was not sent.
-        if before and before.attempt == one.attempt and before.started_at is None:
-            changed += _stored(connection, before, returned(before))
-    return changed
+    attempts = {one.execution_id: one.attempt for one in unsent}
+    before = hold_all(connection, list(attempts)).values()
+    # The attempt tells whether this is still the claim that was not sent.
+    still = [e for e in before if e.attempt == attempts[e.execution_id] and e.started_at is None]
+    return _stored(connection, still, [returned(execution) for execution in still])
 
 
 def _remove(connection: Connection, worker_id: str, now: int) -> list[Execution]:
@@ -220,17 +221,17 @@ def _remove(connection: Connection, worker_id: str, now: int) -> list[Execution]
 
 
 def _lose(connection: Connection, worker_id: str, now: int) -> list[Execution]:
-    changed: list[Execution] = []
-    for before in _of_worker(connection, worker_id):
-        changed += _stored(connection, before, lost(before, now=now))
+    before = _of_worker(connection, worker_id)
+    return _stored(connection, before, [lost(execution, now=now) for execution in before])
+
+
+def _stored(
+    connection: Connection, before: Iterable[Execution], after: Iterable[Execution]
+) -> list[Execution]:
+    """Store those that are different now, and return them."""
+    changed = [new for old, new in zip(before, after, strict=True) if new is not old]
+    update_all(connection, changed)
     return changed
-
-
-def _stored(connection: Connection, before: Execution, after: Execution) -> list[Execution]:
-    if after is before:
-        return []
-    update(connection, after)
-    return [after]
 
 
 def _of_worker(connection: Connection, worker_id: str) -> list[Execution]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from importlib import resources
+from typing import Any
 
 import asyncpg
 import pytest
@@ -23,7 +24,8 @@ from agentfield.store.executions import SqlExecutions
 from agentfield.store.migrations import migrations
 from agentfield.store.nodes import SqlNodes
 from agentfield.store.postgres import PostgresDatabase
-from agentfield.store.postgres_connection import numbered
+from agentfield.store.postgres_connection import PostgresConnection, numbered
+from agentfield.store.postgres_lanes import Answer, Lane
 from agentfield.store.postgres_schema import translated
 from agentfield.store.work import SqlWork
 from agentfield.v1 import errors
@@ -79,9 +81,11 @@ async def registered(database: PostgresDatabase, instance_id: str = "w") -> Offe
     )
 
 
-async def outcome(database: PostgresDatabase, run: Callable[[Connection], object]) -> object:
+async def outcome(
+    database: PostgresDatabase, run: Callable[[Connection], object], keys: Collection[str] = ()
+) -> object:
     try:
-        return await database.write(run)
+        return await database.write(run, keys=keys)
     except errors.AgentFieldError as error:
         return error
 
@@ -138,6 +142,112 @@ async def test_a_nul_in_a_text_is_stored_as_a_replacement(url: str) -> None:
         await database.write(put("a\0b"))
 
         assert await names(database) == ["a\N{REPLACEMENT CHARACTER}b"]
+
+
+# --- writes side by side ---
+
+
+async def test_what_is_asked_side_by_side_is_answered_each_with_its_own(url: str) -> None:
+    def asks(name: str) -> Callable[[Connection], tuple[object, ...]]:
+        def run(connection: Connection) -> tuple[object, ...]:
+            put(name)(connection)
+            again = connection.execute(
+                "INSERT INTO nodes VALUES (?, '', '', '', 0, 0) ON CONFLICT DO NOTHING", (name,)
+            ).rowcount
+            row = connection.execute(
+                "UPDATE nodes SET version = ? WHERE node_id = ? RETURNING node_id, version",
+                (f"v{name}", name),
+            ).fetchone()
+            nothing = connection.execute(
+                "SELECT version FROM nodes WHERE node_id = ? FOR UPDATE", ("gone",)
+            ).fetchone()
+            connection.executemany(
+                "INSERT INTO functions VALUES (?, ?, 0, '', 0, '', '', '', '')",
+                [(name, f"f{number}") for number in range(int(name))],
+            )
+            many = connection.execute(
+                "SELECT name FROM functions WHERE node_id = ? ORDER BY name DESC", (name,)
+            ).fetchall()
+            return again, row, nothing, [function for (function,) in many]
+
+        return run
+
+    async with PostgresDatabase(url) as database, asyncio.TaskGroup() as tasks:
+        writes = [
+            tasks.create_task(database.write(asks(str(number)), keys=[f"n{number}"]))
+            for number in range(5)
+        ]
+
+    for number, write in enumerate(writes):
+        names_ = [f"f{n}" for n in reversed(range(number))]
+        assert write.result() == (0, (str(number), f"v{number}"), None, names_)
+
+
+async def test_writes_about_different_things_share_their_round_trips(url: str) -> None:
+    trips: list[int] = []
+    async with PostgresDatabase(url) as database:
+        offer = await registered(database)
+        answer_all = PostgresConnection._answer_all
+
+        async def counted(
+            connection: PostgresConnection, lanes: Sequence[Lane[Any]]
+        ) -> Sequence[Answer]:
+            trips.append(len(lanes))
+            return await answer_all(connection, lanes)
+
+        store = SqlExecutions(database)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PostgresConnection, "_answer_all", counted)
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(100):
+                    added = replace(SUBMITTED, execution_id=f"e{number}", run_id=f"r{number}")
+                    tasks.create_task(store.add(added, LIMITS))
+        assert len(await SqlWork(database).claim([replace(offer, credit=1000)])) == 100
+
+    assert sum(trips) == 200
+    assert len(trips) <= 4  # the first write may have been alone
+
+
+async def test_writes_about_the_same_take_effect_in_their_order(url: str) -> None:
+    def append(name: str, letter: str) -> Callable[[Connection], None]:
+        def run(connection: Connection) -> None:
+            sql = "SELECT version FROM nodes WHERE node_id = ?"
+            (version,) = connection.execute(sql, (name,)).fetchone()
+            connection.execute(
+                "UPDATE nodes SET version = ? WHERE node_id = ?", (version + letter, name)
+            )
+
+        return run
+
+    letters = [f"{number:02}," for number in range(30)]
+    async with PostgresDatabase(url) as database:
+        for name in ("a", "b"):
+            await database.write(put(name))
+        async with asyncio.TaskGroup() as tasks:
+            for letter in letters:
+                for name in ("a", "b"):
+                    tasks.create_task(database.write(append(name, letter), keys=[name]))
+        versions = await database.read(lambda c: c.execute("SELECT version FROM nodes").fetchall())
+
+    assert versions == [("".join(letters),)] * 2
+
+
+async def test_of_writes_side_by_side_one_that_fails_fails_alone(url: str) -> None:
+    def half(connection: Connection) -> None:
+        put("half")(connection)
+        raise errors.InvalidArgument("no")
+
+    async with PostgresDatabase(url) as database:
+        async with asyncio.TaskGroup() as tasks:
+            good = [
+                tasks.create_task(database.write(put(name), keys=[name])) for name in ("a", "b")
+            ]
+            bad = tasks.create_task(outcome(database, half, keys=["half"]))
+            good.append(tasks.create_task(database.write(put("c"), keys=["c"])))
+
+        assert [write.result() for write in good] == ["a", "b", "c"]
+        assert isinstance(bad.result(), errors.InvalidArgument)
+        assert await names(database) == ["a", "b", "c"]
 
 
 # --- several servers ---

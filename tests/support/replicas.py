@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Cut", "Replica", "Site", "site"]
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,10 +35,10 @@ class Cut:
         self.now = database.now
         self.is_cut = False
 
-    async def write(self, run: Callable[[Connection], T]) -> T:
+    async def write(self, run: Callable[[Connection], T], *, keys: Collection[str] = ()) -> T:
         """Write, unless it is cut off."""
         self._check()
-        return await self._database.write(run)
+        return await self._database.write(run, keys=keys)
 
     async def read(self, run: Callable[[Connection], T]) -> T:
         """Read, unless it is cut off."""
