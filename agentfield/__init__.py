@@ -6,6 +6,7 @@ control plane, which lives here too, never loads the SDK.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
@@ -18,6 +19,10 @@ __all__ = [
     "SessionTurn",
     "Speech",
 ]
+
+# gRPC reads it when it is imported. Unless it is told otherwise, it would tell of every failed TLS
+# handshake among our logs, in lines of its own.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 if TYPE_CHECKING:
     from agentfield_sdk import (

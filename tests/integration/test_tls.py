@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -189,3 +190,21 @@ async def test_a_gateway_and_the_command_line_reach_it_over_tls(
             http.get("/readyz", ssl=context, headers={"Origin": f"https://{address}"}) as answer,
         ):
             assert await answer.json() == {"status": "ready"}
+
+
+async def test_who_speaks_no_tls_leaves_no_line_of_another_kind_in_the_log(
+    tmp_path: Path, authority: Authority
+) -> None:
+    files = authority.issue()
+    async with world(tmp_path) as processes:
+        server = await processes.server(f"--tls-cert={files.cert}", f"--tls-key={files.key}")
+        for address in (processes.grpc, processes.http):
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            writer.write(b"GET / HTTP/1.1\r\n\r\n" * 10)
+            with suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+        await server.terminate()
+
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert lines[-1]["message"] == "draining"
