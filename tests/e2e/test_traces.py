@@ -9,7 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from support.collector import Collector, Received, collecting
-from support.processes import World, free_port
+from support.postgres import Postgres
+from support.processes import World, free_port, world
+from support.storage import Storage
 from support.voice import VoiceWorld, voice_world
 
 from agentfield import Client
@@ -49,6 +51,15 @@ STORY = {
 """Every span of the call, below whom."""
 
 
+SCRIPT = Script(
+    replies=[
+        Reply(when="further help", says="What else?"),
+        Reply(when="again", calls=[Call(name="find", arguments={"words": "a second book"})]),
+        Reply(when="spoken", says="Here it is."),
+    ]
+)
+
+
 @pytest.fixture
 async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
     async with collecting() as collector:
@@ -59,14 +70,7 @@ async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]
 
 @pytest.fixture(name="voices")
 async def _voices(tmp_path: Path, collector: Collector) -> AsyncIterator[VoiceWorld]:
-    script = Script(
-        replies=[
-            Reply(when="further help", says="What else?"),
-            Reply(when="again", calls=[Call(name="find", arguments={"words": "a second book"})]),
-            Reply(when="spoken", says="Here it is."),
-        ]
-    )
-    async with voice_world(tmp_path, script) as world:
+    async with voice_world(tmp_path, SCRIPT) as world:
         await world.server("--http-bind=none")
         await world.processes.gateway()
         await world.agents("library.py", "concierge.py")
@@ -89,7 +93,7 @@ async def call(
         await call.until("agent.heard", text="On the shelf is a first book")
         await call.until("handler.returned")
         await between(world, call)
-        await call.until("provider.gap")
+        await call.until("provider.gap", seconds=40)
         call.say("and again")
         await call.until("agent.heard", text="Here it is.")
     return call.session_id
@@ -159,6 +163,43 @@ async def test_a_call_stays_in_its_trace_when_the_server_is_killed_and_starts_ag
 
     assert collector.edges() == STORY
     assert len({span.trace_id for span in spans}) == 1
+
+
+async def test_a_call_that_another_server_goes_on_with_stays_in_its_trace(
+    tmp_path: Path, postgres: Postgres, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    async with postgres.database() as url:
+        data = [Storage(folder=folder / "data", url=url) for folder in folders]
+        async with (
+            world(folders[0], data[0]) as first,
+            voice_world(folders[1], SCRIPT, data[1]) as second,
+        ):
+            monkeypatch.setenv("OTEL_SERVICE_NAME", "first")
+            owner = await first.server("--http-bind=none")
+            monkeypatch.setenv("OTEL_SERVICE_NAME", "second")
+            await second.server()
+            monkeypatch.delenv("OTEL_SERVICE_NAME")
+            await first.agent("concierge.py")
+            await second.agents("library.py")
+
+            async def killed(_: VoiceWorld, __: VoiceCall) -> None:
+                await collector.until(lambda _: bool(collector.named("session.respond")))
+                await owner.kill()
+
+            await call(second, {}, between=killed)
+            await collector.until(lambda _: bool(collector.named("session")))
+
+    spans = collector.spans
+    assert len({span.trace_id for span in spans}) == 1
+    turns = {span.service for span in collector.named("session.turn")}
+    assert turns == {"first", "second"}
+    (session,) = collector.named("session")
+    assert session.service == "second"
+    above = {span.parent_id for span in spans if span.name in {"session.turn", "session.handler"}}
+    assert above == {session.span_id}
 
 
 async def test_what_one_process_does_is_one_trace_too(world: World, collector: Collector) -> None:
