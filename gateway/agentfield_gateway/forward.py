@@ -64,7 +64,11 @@ class Forward:
                     draining=self._draining,
                 )
             asked = Asked(template=route.template, request=message, query=form_query(rpc, query))
-            return answer(rpc, await self._found(rpc, message, metadata), asked)
+            found = await self._found(rpc, message, metadata)
+            if rpc.whole:
+                # A long list takes a second to write: beside the loop, where nobody waits for it.
+                return await asyncio.to_thread(answer, rpc, found, asked)
+            return answer(rpc, found, asked)
 
         return respond
 
