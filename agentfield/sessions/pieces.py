@@ -103,8 +103,10 @@ class Response:
     """What became of it; empty until it is over."""
     heard: list[HeardPart] = field(default_factory=list)
     """What was heard of it, once it is over."""
+    missed: bool = False
+    """The link was lost meanwhile: its end may have been told to nobody."""
     settles_at: float | None = None
-    """The link was lost meanwhile: when it is given up if it shows no sign of life."""
+    """Of one that was missed: when it is given up if it shows no sign of life."""
 
     @property
     def generating(self) -> bool:
@@ -140,6 +142,12 @@ class Response:
         began_at = self.alive_at if self.started_at is None else self.started_at
         lasts = ADRIFT_FACTOR * expected_seconds(words)
         self.settles_at = max(now, began_at + lasts) + ADRIFT_SECONDS
+
+    def end_playback(self, how: str, now: float) -> None:
+        """Note that it was played to its end, or cleared: then it is generated, too."""
+        self.played, self.ended_at = how, now
+        if self.missed and self.done is None:
+            self.settles_at = now + TRUNCATION_SECONDS
 
     def deadline(self) -> float:
         """Return when it is looked at again if nothing happens."""

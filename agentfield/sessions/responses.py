@@ -122,9 +122,9 @@ class Responses:
             case PlaybackStarted():
                 response.started_at = now if response.started_at is None else response.started_at
             case PlaybackStopped():
-                response.played, response.ended_at = response.played or "stopped", now
+                response.end_playback(response.played or "stopped", now)
             case PlaybackCleared():
-                response.played, response.ended_at = "cleared", now
+                response.end_playback("cleared", now)
                 self._interrupted(response)
 
     def truncated(self, event: Truncated) -> None:

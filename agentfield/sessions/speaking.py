@@ -176,7 +176,7 @@ class Speaking:
         for response in responses:
             if response.generating and response.settles_at is None:
                 self._out.put(Send(command=CancelSpeech(response_id=response.response_id)))
-            self._close(response, now, "unknown")
+            self._close(response, now, outcome_of(response) if response.played else "unknown")
 
     def settle(self, now: float) -> None:
         """Tell what became of responses that are over, and go on after tool calls."""

@@ -121,6 +121,8 @@ class Sequencer:
         self._asked = self._retry_at = None
         for each in self._under_way():
             each.settles_at = math.inf
+        for response in self.responses.values():
+            response.missed = True
 
     def settle(self, now: float) -> None:
         """Note that there is a link again: what still is under way is told of soon."""

@@ -324,6 +324,31 @@ def test_what_is_heard_on_after_a_while_is_heard_to_its_end(away: Away) -> None:
     assert stage.one("agent.heard")["metadata"] == {"mood": "calm"}
 
 
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (p.PlaybackStopped(response_id="resp-1"), "completed"),
+        (p.PlaybackCleared(response_id="resp-1"), "interrupted"),
+    ],
+)
+def test_what_is_played_to_its_end_was_done_although_nobody_heard_that(
+    away: Away, end: p.ProviderEvent, outcome: str
+) -> None:
+    stage = Stage()
+    stage.say(TEXT)
+    stage.begin()
+    stage.tell(
+        p.PlaybackStarted(response_id="resp-1"),
+        p.AgentSaid(response_id="resp-1", item_id="item-1", text=TEXT),
+    )
+    stage = away(stage)
+    stage.relink()
+    stage.tell(end)
+    stage.wait(1)
+    assert stage.spoken().outcome == outcome
+    assert not stage.sent(p.CancelSpeech)
+
+
 def test_words_that_are_found_are_what_was_sent_before_although_nobody_heard_it(
     away: Away,
 ) -> None:
