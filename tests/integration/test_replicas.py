@@ -215,3 +215,44 @@ async def test_a_replica_that_is_cut_off_lets_go_and_writes_nothing(storage: Sto
         )
         assert epochs == sorted(epochs)
         assert owner not in {row[0] for row in await at.rows("SELECT replica_id FROM replicas")}
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_an_owner_was_asked_before_it_was_cut_off_is_done_by_the_next(
+    storage: Storage,
+) -> None:
+    async with site(storage) as at:
+        line = at.over(at.b, await at.a.start("plain"))
+        at.first.database.is_cut = True
+        offering = at.b.begin(line.offer())
+        invoking = at.b.begin(line.invoke("find", request_id="r"))
+        answer = await offering
+        execution = await invoking
+        assert await line.offer() == answer
+        assert await line.invoke("find", request_id="r") == execution
+        await line.until("session.live")
+        assert len(at.b.offers()) == 1
+        at.first.database.is_cut = False
+        await line.end()
+        types = await line.types()
+        assert (types.count("tool.called"), types.count("session.ended")) == (1, 1)
+
+
+async def test_who_waits_for_an_owner_is_sent_on_when_the_server_goes_down(
+    storage: Storage,
+) -> None:
+    async with site(storage) as at:
+        line = at.over(at.b, await at.a.start("plain"))
+        at.first.database.is_cut = True
+        ending = at.b.begin(line.end())
+
+        async def asked() -> bool:
+            return await at.rows("SELECT kind FROM session_commands") == [("EndSession",)]
+
+        await until(asked)
+        stopping = at.b.begin(at.second.stop())
+        with pytest.raises(errors.ServerDraining):
+            await ending
+        await stopping
+        at.first.database.is_cut = False
+        assert await at.over(at.a, line).ended() == "api_ended"
