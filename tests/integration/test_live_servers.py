@@ -368,7 +368,11 @@ async def test_a_call_whose_client_never_got_its_answer_is_hung_up_after_a_resta
             await at.hung_up(await Line(at, live.started).external_id())
             coming = Line(at, coming.started)
             await at.hung_up(await coming.external_id())
-            assert (await coming.get()).state == "pending"
+
+            async def waits_for_an_offer() -> bool:
+                return bool((await coming.get()).state == "pending")
+
+            await until(waits_for_an_offer)
             await coming.offer(2)
             await coming.calls_are("ended", "open")
             await coming.end()
