@@ -19,6 +19,7 @@ import grpc
 from bench import (
     attach,
     burst,
+    databases,
     growth,
     load,
     memory,
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "rest": rest.measure,
     "round_trip": round_trip.measure,
     "store": store.measure,
+    "databases": databases.measure,
     "workflow": workflow.measure,
     "burst": burst.measure,
     "offer": offer.measure,

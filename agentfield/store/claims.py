@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["WAITING", "claim"]
+__all__ = ["CLAIMING", "WAITING", "claim"]
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from agentfield.executions.work import MAX_CLAIM, Offer
 from agentfield.store.database import Connection
 from agentfield.store.rows import ACTIVE, INPUT, execution_of, update_all
 
-_QUEUED = "node_id = ? AND status = 'queued' AND worker_id IS NULL"
+_QUEUED = "node_id = ? AND status = 'queued' AND executions.worker_id IS NULL"
 # How many of a worker's executions wait for a call of their own: each lends its slot. What has
 # called is running, whether its acceptance is stored yet or not.
 WAITING = (
@@ -22,18 +22,25 @@ WAITING = (
     " AND child.status IN ('queued', 'running'))"
 )
 
+# What a worker declares, and whether nested work waits for its node.
+CLAIMING = (
+    f"SELECT function_names, EXISTS (SELECT 1 FROM executions WHERE executions.{_QUEUED}"
+    " AND depth > 0) FROM workers WHERE workers.worker_id = ? AND connection_id = ?"
+    " AND connected = 1"
+)
+
 
 def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
     """Claim what a worker can take, and return it with inputs."""
     # Held, so that a worker that is removed meanwhile loses what it is given here as well.
-    (names,) = connection.execute(
-        "SELECT function_names FROM workers WHERE worker_id = ? AND connection_id = ?"
-        " AND connected = 1" + connection.for_update,
-        (offer.worker_id, offer.connection_id),
-    ).fetchone() or ("[]",)
-    functions = json.loads(names)
+    row = connection.execute(
+        CLAIMING + connection.for_update, (offer.node_id, offer.worker_id, offer.connection_id)
+    ).fetchone()
+    if row is None:
+        return []
+    functions, nests = json.loads(row[0]), bool(row[1])
     # Nested work first, the deepest first: what is begun is finished before more is begun.
-    room = min(_nested_room(connection, offer), MAX_CLAIM)
+    room = min(_nested_room(connection, offer), MAX_CLAIM) if nests else 0
     nested = _queued(connection, offer, "depth > 0", functions=functions, room=room, now=now)
     room = min(offer.credit, MAX_CLAIM) - len(nested)
     roots = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
@@ -46,11 +53,6 @@ def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
 
 
 def _nested_room(connection: Connection, offer: Offer) -> int:
-    nested = connection.execute(
-        f"SELECT 1 FROM executions WHERE {_QUEUED} AND depth > 0 LIMIT 1", (offer.node_id,)
-    ).fetchone()
-    if not nested:
-        return 0
     waiting: int = connection.execute(WAITING, (offer.worker_id,)).fetchone()[0]
     return offer.credit + waiting
 

@@ -39,6 +39,8 @@ MAX_HINTS = 2000
 ATTEMPTS = 5
 """How often a group is tried that others get in the way of."""
 BACKOFF_SECONDS = 0.02
+HINTS_ALONE = "BEGIN; SET LOCAL synchronous_commit = off; {notices}COMMIT"
+"""One round trip that waits for no disk: a hint need not outlive anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,9 @@ class Writer:
             self._connection = await self._connect()
         connection = self._connection
         try:
+            if not writes:
+                await connection.driver.execute(HINTS_ALONE.format(notices=notices))
+                return []
             await connection.driver.execute("BEGIN")
             if careful:
                 done = [await _run_in_savepoint(connection, write) for write in writes]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.storage import Storage
 from support.voice import VoiceWorld, is_hang_up, voice_world
 
 from agentfield.simulator import Call, Fault, Reply, Script
@@ -26,8 +27,8 @@ SOME = "Nobody is in a hurry here, so that there is time to go down and to come 
 
 
 @pytest.fixture(name="world")
-async def _world(tmp_path: Path) -> AsyncIterator[VoiceWorld]:
-    async with voice_world(tmp_path) as processes:
+async def _world(tmp_path: Path, storage: Storage) -> AsyncIterator[VoiceWorld]:
+    async with voice_world(tmp_path, storage=storage) as processes:
         yield processes
         assert violations(processes.simulator.journal.entries()) == []
 

@@ -288,6 +288,7 @@ async def test_after_the_end_the_handler_may_still_call_and_its_conversation_is_
         assert (await call.workflow()).shape == ("desk.echo", ("desk.save",))
 
 
+@pytest.mark.any_database
 async def test_everything_can_be_read_back_and_removed_from_the_command_line(
     world: VoiceWorld,
 ) -> None:
@@ -316,6 +317,7 @@ async def test_everything_can_be_read_back_and_removed_from_the_command_line(
     assert json.loads(out)["deleted_at"]
 
 
+@pytest.mark.any_database
 async def test_the_command_line_starts_offers_and_ends(world: VoiceWorld) -> None:
     from agentfield.simulator.caller import calling as placing
 
@@ -341,6 +343,7 @@ async def test_the_command_line_starts_offers_and_ends(world: VoiceWorld) -> Non
     assert sum(map(is_hang_up, world.simulator.journal.entries())) == 1
 
 
+@pytest.mark.any_database
 async def test_no_key_and_no_word_is_in_the_logs(world: VoiceWorld) -> None:
     from support.voice import KEY
 

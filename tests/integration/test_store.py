@@ -21,7 +21,7 @@ from agentfield.identity import ANYONE
 from agentfield.nodes.model import Function, Registration
 from agentfield.sessions.declaration import Declaration as SessionDeclaration
 from agentfield.sessions.declaration import DeclaredLimits
-from agentfield.store.claims import WAITING
+from agentfield.store.claims import CLAIMING, WAITING
 from agentfield.store.database import Connection, Database
 from agentfield.store.executions import SqlExecutions, newest
 from agentfield.store.nodes import SqlNodes
@@ -208,6 +208,7 @@ async def test_the_frequent_queries_use_their_indexes(database: Database) -> Non
     client = Scope(everything=False, owner="web", nodes=())
     agent = Scope(everything=False, owner="bot", nodes=("n", "m"))
     plans = {
+        "nested work": await plan(database, CLAIMING, ["n", "reg_1", "conn_1"]),
         "lent slots": await plan(database, WAITING, ["reg_1"]),
         "a client's list": await plan(database, *newest(FACTS, [], [], client, 10)),
         "an agent's list": await plan(database, *newest(FACTS, [], [], agent, 10)),

