@@ -51,7 +51,7 @@ class Dispatcher:
         self._clock = clock
         self._hints = hints
         self._links: dict[str, Link] = {}
-        self.places = Places(self._links, hints)
+        self.places = Places(self._links, store=store, hints=hints)
         self._accepts: asyncio.Queue[Acceptance] = asyncio.Queue(MAX_ACCEPTS)
         self._leaving: asyncio.Queue[_Left] = asyncio.Queue()
         self._claiming = asyncio.Lock()

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 __all__ = ["Places"]
 
+import asyncio
 from collections.abc import Mapping
 
+from agentfield.dispatch.background import until_stored
 from agentfield.dispatch.link import Handling, Link
 from agentfield.executions.engine import Topic
 from agentfield.executions.ports import Hints
+from agentfield.executions.work import WorkStore
 from agentfield.sessions.ports import HandlerStart
+
+LOOK_SECONDS = 30.0
+"""How long a lost hint may keep a place."""
 
 
 class Places:
     """The places of the connected workers."""
 
-    def __init__(self, links: Mapping[str, Link], hints: Hints) -> None:
+    def __init__(self, links: Mapping[str, Link], *, store: WorkStore, hints: Hints) -> None:
         self._links = links
+        self._store = store
         self._hints = hints
 
     def available(self, node_id: str, name: str) -> bool:
@@ -43,11 +50,26 @@ class Places:
 
     async def run(self) -> None:
         """Free what other replicas say is over, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        look_at = clock() + LOOK_SECONDS
         with self._hints.listen((Topic.HANDLER_OVER, None)) as listener:
             while True:
-                for _, key in await listener.wait():
+                for _, key in await listener.wait(max(look_at - clock(), 0.0)):
                     session_id, _, attempt = key.partition(" ")
                     self._free(Handling(session_id=session_id, attempt=int(attempt)))
+                if clock() >= look_at:
+                    await until_stored(self._look)
+                    look_at = clock() + LOOK_SECONDS
+
+    async def _look(self) -> None:
+        """Free what is over although no hint of it has arrived."""
+        # Read before the store is asked: what is placed meanwhile is not in its answer.
+        handling = [one for link in self._links.values() for one in link.handling]
+        if handling:
+            current = await self._store.handled([one.session_id for one in handling])
+            for one in handling:
+                if current.get(one.session_id) != one.attempt:
+                    self._free(one)
 
     def _free(self, handling: Handling) -> bool:
         were_there = [link.free(handling) for link in self._links.values()]

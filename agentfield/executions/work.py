@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MAX_CLAIM", "Acceptance", "Offer", "Rejoined", "Running", "WorkStore"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,6 +116,9 @@ class WorkStore(Protocol):
 
     async def active(self, worker_ids: Sequence[str]) -> frozenset[str]:
         """Return the ids of the unfinished executions that these workers have."""
+
+    async def handled(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the current attempts of those of the sessions whose handlers run."""
 
     async def give_up(self, *, grace: float) -> list[Execution]:
         """Lose what workers had that have been gone for ``grace`` seconds; return it."""

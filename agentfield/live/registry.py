@@ -60,6 +60,8 @@ class Registry:
             tasks.create_task(self._follow_goodbyes(), name="goodbyes")
             while True:
                 session, first = await self._starts.get()
+                if session.is_let_go:
+                    continue
                 session_id = session.value.session_id
                 running = self._run(session, first)
                 self._tasks[session_id] = tasks.create_task(running, name=session_id)
@@ -127,7 +129,8 @@ class Registry:
             return
         running.let_go()
         self.shared.feeds.send_on(session_id)
-        if (task := self._tasks.get(session_id)) is None:  # it has not begun
+        if (task := self._tasks.get(session_id)) is None:  # it has not begun, and will not
+            del self._sessions[session_id]
             return
         _, late = await asyncio.wait({task}, timeout=LET_GO_SECONDS)
         if late:  # the store does not answer
@@ -185,8 +188,9 @@ class Registry:
                 await session.run(first)
         finally:
             session.leave()
-            self._sessions.pop(session.value.session_id, None)
-            self._tasks.pop(session.value.session_id, None)
+            if self.find(session.value.session_id) is session:
+                del self._sessions[session.value.session_id]
+                del self._tasks[session.value.session_id]
             if session.is_let_go:
                 self.shared.feeds.send_on(session.value.session_id)
 

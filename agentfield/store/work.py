@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SqlWork"]
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agentfield.executions.model import Execution, accepted, lost, returned
@@ -136,6 +136,15 @@ class SqlWork:
         sql = f"SELECT execution_id FROM executions WHERE worker_id IN ({marks}) AND {ACTIVE}"
         rows = await self._db.read(lambda c: c.execute(sql, worker_ids).fetchall())
         return frozenset(execution_id for (execution_id,) in rows)
+
+    async def handled(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+        marks = ", ".join("?" * len(session_ids))
+        sql = (
+            "SELECT session_id, attempt FROM sessions"
+            f" WHERE handler = 'running' AND session_id IN ({marks})"
+        )
+        rows = await self._db.read(lambda c: c.execute(sql, session_ids).fetchall())
+        return dict(rows)
 
     async def give_up(self, *, grace: float) -> list[Execution]:
         def gone(connection: Connection, held: str = "") -> list[tuple[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -147,6 +147,8 @@ class FakeWorkStore:
         self.connections: list[str] = []
         self.order: list[str] = []
         self.session_names: dict[str, frozenset[str]] = {}
+        self.attempts: dict[str, int] = {}
+        """Of handlers that run."""
 
     async def see_off_gone(self) -> None: ...
 
@@ -202,6 +204,9 @@ class FakeWorkStore:
 
     async def active(self, worker_ids: Sequence[str]) -> frozenset[str]:
         return self.still_active
+
+    async def handled(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+        return {one: self.attempts[one] for one in session_ids if one in self.attempts}
 
     async def give_up(self, *, grace: float) -> list[Execution]:
         return []
@@ -353,9 +358,9 @@ def start(number: int, attempt: int = 1, *, node_id: str = "n", name: str = "tal
 class Floor:
     """A dispatcher whose workers connect when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, bus: InProcessBus | None = None) -> None:
         self.store = FakeWorkStore()
-        self.dispatcher = dispatching(self.store, InProcessBus())
+        self.dispatcher = dispatching(self.store, bus or InProcessBus())
 
     async def join(
         self, worker_id: str, *, max_sessions: int, handlers: Sequence[Handling] = ()
@@ -381,6 +386,32 @@ async def test_a_handler_goes_to_the_least_busy_worker_with_room() -> None:
     for link_, numbers in ((first, [1, 3]), (second, [2, 4, 5])):
         assert await link_.next() == Welcome()
         assert [await link_.next() for _ in numbers] == [StartHandler(start(n)) for n in numbers]
+
+
+async def test_places_that_other_replicas_say_are_free_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = InProcessBus()
+    floor = Floor(bus)
+    await floor.join("reg_1", max_sessions=2)
+    places = floor.dispatcher.places
+    for number in (1, 2):
+        places.place(start(number))
+    floor.store.attempts = {"sess_2": 2}  # of the second only the next attempt runs
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(places.run())
+        await asyncio.sleep(0)
+        bus.publish(Topic.HANDLER_OVER, "sess_1 1")
+        while places.place(start(3)) is None:
+            await asyncio.sleep(0)
+        assert places.place(start(4)) is None
+        listening.cancel()
+
+        floor.store.attempts["sess_3"] = 1
+        monkeypatch.setattr("agentfield.dispatch.places.LOOK_SECONDS", 0.01)
+        looking = tasks.create_task(places.run())
+        while places.place(start(4)) is None:
+            await asyncio.sleep(0)
+        assert places.place(start(5)) is None
+        looking.cancel()
 
 
 async def test_a_handler_goes_only_to_a_worker_that_declares_its_session() -> None:
