@@ -10,7 +10,7 @@ STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md \
 help: ## What there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.done $(VENV)/tools/.done ## Install everything into .venv from the lock
+setup: $(VENV)/.done $(VENV)/tools/.done $(VENV)/existing/.done ## Install everything into .venv from the lock
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,14 @@ $(VENV)/.done: requirements.lock pyproject.toml
 $(VENV)/tools/.done: tests/tools/requirements.lock $(VENV)/.done
 	rm -rf $(VENV)/tools
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --target $(VENV)/tools -r $<
+	@touch $@
+
+# The SDK that existing agents are built with has the name of our package, so it gets a place of its
+# own. 48 MB.
+$(VENV)/existing/.done: tests/existing/requirements.lock $(VENV)/.done
+	rm -rf $(VENV)/existing
+	$(UV) venv --quiet --python $(BIN)/python $(VENV)/existing
+	$(UV) pip install --quiet --python $(VENV)/existing/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
 demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
@@ -79,6 +87,7 @@ LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --
 lock: ## Choose new versions within the ranges of pyproject.toml
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
 	$(LOCK) tests/tools/requirements.in -o tests/tools/requirements.lock
+	$(LOCK) tests/existing/requirements.in --no-deps -o tests/existing/requirements.lock
 
 bench: setup ## Measure, side by side
 	$(BIN)/python bench/run.py

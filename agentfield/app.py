@@ -19,9 +19,13 @@ from grpc_health.v1.health import aio as health_aio
 from agentfield.bus import InProcessBus, PostgresBus
 from agentfield.config import Config
 from agentfield.contract.facts import pairs
+from agentfield.dispatch.addresses import policy_of
+from agentfield.dispatch.calls import HttpCalls
+from agentfield.dispatch.client import AgentClient
 from agentfield.dispatch.dispatcher import Dispatcher
 from agentfield.dispatch.sweeper import Sweeper
 from agentfield.executions.engine import Engine
+from agentfield.executions.journal import Journal
 from agentfield.executions.ports import Hints
 from agentfield.executions.workflows import Workflows
 from agentfield.live.agents import AgentSide
@@ -43,6 +47,7 @@ from agentfield.rpc import convert
 from agentfield.rpc.agent_service import AgentService
 from agentfield.rpc.execution_service import ExecutionService
 from agentfield.rpc.interceptors import interceptors
+from agentfield.rpc.journal_service import JournalService
 from agentfield.rpc.local import LocalTransport
 from agentfield.rpc.node_service import NodeService
 from agentfield.rpc.queries import Queries
@@ -52,9 +57,11 @@ from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
 from agentfield.sessions.starting import SessionCeilings
+from agentfield.store.calls import SqlCalls
 from agentfield.store.commands import SqlCommands
 from agentfield.store.database import Database, DatabaseUnreachable
 from agentfield.store.executions import SqlExecutions
+from agentfield.store.journal import SqlJournal
 from agentfield.store.nodes import SqlNodes
 from agentfield.store.replicas import SqlReplicas
 from agentfield.store.sessions import SqlSessions
@@ -125,7 +132,22 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
         if lease.alone:  # else it is renewed from the beginning, however much there is to take
             await take_over.look()
 
-        nodes = Nodes(store=node_store, max_payload_bytes=config.limits.max_payload_bytes)
+        policy, most = policy_of(config.agent_networks), config.limits.max_payload_bytes
+        nodes = Nodes(store=node_store, addresses=policy, max_payload_bytes=most)
+        calls = HttpCalls(
+            store=SqlCalls(database),
+            engine=engine,
+            hints=hints,
+            client=await stack.enter_async_context(AgentClient(policy, max_bytes=most)),
+            clock=database.now,
+            replica_id=lambda: lease.replica_id,
+            agent_grace=config.agent_grace,
+            heartbeat_timeout=config.heartbeat_timeout,
+        )
+        await calls.begin()
+        journal = Journal(
+            store=SqlJournal(database), engine=engine, hints=hints, limits=config.limits
+        )
         workflows = Workflows(store=SqlWorkflows(database), nodes=node_store)
         health = health_aio.HealthServicer()
         owners = NodeOwners(node_store)
@@ -149,7 +171,8 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
                 SessionService(clients, workflows),
                 ExecutionService(engine),
                 WorkflowService(workflows, Queries(engine, workflows, clients)),
-                NodeService(nodes, dispatcher, lease=config.registration_lease),
+                NodeService(nodes, dispatcher, calls.registered, lease=config.registration_lease),
+                JournalService(journal),
                 AgentService(dispatcher, AgentSide(registry, relay, owners), config),
                 ServerService(config),
             ],
@@ -163,6 +186,7 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
         http_address = await _gateway(stack, transport, config)
         background = {
             "dispatcher": dispatcher.run(),
+            "calls": calls.run(),
             "sweeper": sweeper.run(),
             "sessions": registry.run(),
             "feeds": shared.feeds.run(registry.runs),
@@ -174,6 +198,7 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
         await stack.enter_async_context(_background(background))
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(lease.leave)
+        stack.push_async_callback(calls.shut_down)
         stack.push_async_callback(_drain, health, engine, asker, registry, dispatcher)
         yield App(grpc_address=grpc_address, http_address=http_address, transport=transport)
 

@@ -19,6 +19,7 @@ from agentfield.process.flags import (
     comma_separated,
     read_origins,
 )
+from agentfield.process.networks import add_network_flags, agent_networks
 from agentfield.process.tls import TlsFiles, add_tls_flags, tls_files
 
 MAX_DEPTH = 64
@@ -69,6 +70,10 @@ class Config:
     """What providers' keys and addresses are read from."""
     registration_lease: float
     """Seconds that a registration is kept without a sign of life."""
+    heartbeat_timeout: float
+    """Seconds without a heartbeat after which an agent that is called over HTTP counts as gone."""
+    agent_networks: tuple[str, ...]
+    """Where agents may be called: loopback, own, private, public, none, or networks."""
     allowed_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     log_level: str
@@ -84,13 +89,9 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
     args = _flags(environment).parse_args(arguments)
     keyring = read_keys(Path(args.api_keys)) if args.api_keys else None
     http_bind = None if args.http_bind in {"", "none"} else args.http_bind
-    for bind in filter(None, (args.grpc_bind, http_bind)):
-        host, _ = split_bind(bind)
-        if keyring is None and not args.insecure and not is_loopback(host):
-            raise ConfigError(
-                f"Listening on {bind} without keys would let anyone in. Give --api-keys FILE, or "
-                "--insecure if that is meant."
-            )
+    binds = [args.grpc_bind, http_bind] if http_bind else [args.grpc_bind]
+    if keyring is None and not args.insecure:
+        _refuse_others(binds)
     return Config(
         grpc_bind=args.grpc_bind,
         http_bind=http_bind,
@@ -113,11 +114,24 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         retention=args.retention * 86_400,
         environment=environment,
         registration_lease=REGISTRATION_LEASE,
+        heartbeat_timeout=args.heartbeat_timeout,
+        agent_networks=agent_networks(
+            args.agent_networks, filter(None, (args.grpc_bind, http_bind))
+        ),
         allowed_hosts=comma_separated(args.allowed_hosts),
         cors_origins=read_origins(args.cors_origins),
         log_level=args.log_level,
         version=version("agentfield-sessions"),
     )
+
+
+def _refuse_others(binds: Sequence[str]) -> None:
+    for bind in binds:
+        if not is_loopback(split_bind(bind)[0]):
+            raise ConfigError(
+                f"Listening on {bind} without keys would let anyone in. Give --api-keys FILE, or "
+                "--insecure if that is meant."
+            )
 
 
 def _flags(environment: Mapping[str, str]) -> Flags:
@@ -153,6 +167,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
         "requests per second of one caller, who may save up ten seconds' worth",
         most=1_000_000,
     )
+    add_network_flags(flags)
     _add_session_flags(flags)
     flags.switch("--insecure", "listen on other than loopback addresses without keys")
     return flags

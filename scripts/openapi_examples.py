@@ -16,6 +16,7 @@ from agentfield.contract.fields import enum_text, is_flat
 from agentfield.contract.json import load, to_plain
 from agentfield_gateway.legacy import Asked, form_answer
 from agentfield_gateway.routes import Route, Rpc
+from scripts.openapi_agent_examples import AGENT_SAMPLES
 from scripts.openapi_session_examples import SESSION_SAMPLES
 
 M = TypeVar("M", bound=Message)
@@ -99,7 +100,6 @@ SAMPLES: dict[str, Any] = {
     "Limits.max_depth": 64,
     "Limits.max_payload_bytes": 8_388_608,
     "Node.created_at": "2026-11-20T08:30:00Z",
-    "Worker.max_executions": 10,
     "Workflow.session_id": None,
     # By where it stands in a body.
     "CancelForm.execution.input": None,
@@ -120,6 +120,7 @@ SAMPLES: dict[str, Any] = {
     "ListExecutionsResponse.executions.input": None,
     "ListExecutionsResponse.executions.result": None,
     **SESSION_SAMPLES,
+    **AGENT_SAMPLES,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from agentfield.contract.fields import enum_text, ignored, is_always, is_json
+from agentfield.contract.fields import ANY, enum_text, ignored, is_always, is_json
 from scripts.contract_source import Comments, always_present, in_place
 
 Json = dict[str, Any]
@@ -53,8 +53,9 @@ class Schemas:
             if required := _needed(schema) if sent else always_present(message):
                 schema["required"] = required
             if sent:
-                schema["properties"] |= dict.fromkeys(ignored(message), IGNORED)
-                schema["additionalProperties"] = False
+                read_over = ignored(message)
+                schema["properties"] |= {n: IGNORED for n in read_over if n != ANY}
+                schema["additionalProperties"] = ANY in read_over
         return reference("schemas", name)
 
     def field(self, field: FieldDescriptor, *, sent: bool) -> Json:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from agentfield.contract.fields import enum_text, ignored
+from agentfield.contract.fields import ANY, enum_text, ignored
 from agentfield.v1 import error_reason_pb2
 from agentfield_gateway.routes import Rpc
 from scripts.contract_source import (
@@ -144,7 +144,7 @@ class Reference:
             yield "| field | type | meaning |\n|---|---|---|\n"
             yield from rows
         if read_over := ignored(message):
-            names = ", ".join(f"`{name}`" for name in read_over)
+            names = ", ".join("any other" if name == ANY else f"`{name}`" for name in read_over)
             yield f"\nIgnored, as existing clients send it: {names}.\n"
 
     def _type(self, field: FieldDescriptor) -> str:

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from agentfield.v1 import (
     agent_service_pb2,
     execution_service_pb2,
+    journal_service_pb2,
     node_service_pb2,
     options_pb2,
     provider_pb2,
@@ -24,6 +25,7 @@ from agentfield.v1 import (
 SERVICES: tuple[ServiceDescriptor, ...] = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
     execution_service_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
+    journal_service_pb2.DESCRIPTOR.services_by_name["JournalService"],
     workflow_service_pb2.DESCRIPTOR.services_by_name["WorkflowService"],
     node_service_pb2.DESCRIPTOR.services_by_name["NodeService"],
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["enum_names", "enum_text", "ignored", "is_always", "is_flat", "is_json"]
+__all__ = ["ANY", "enum_names", "enum_text", "ignored", "is_always", "is_flat", "is_json"]
 
 import re
 from functools import cache
@@ -11,6 +11,9 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from agentfield.v1 import error_reason_pb2, options_pb2
+
+ANY = "*"
+"""Among the members that a message ignores: every other."""
 
 
 @cache

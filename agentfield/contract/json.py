@@ -22,7 +22,15 @@ import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from agentfield.contract.fields import enum_names, enum_text, ignored, is_always, is_flat, is_json
+from agentfield.contract.fields import (
+    ANY,
+    enum_names,
+    enum_text,
+    ignored,
+    is_always,
+    is_flat,
+    is_json,
+)
 from agentfield.contract.jsonslice import MalformedJson, items, members
 from agentfield.v1 import errors
 
@@ -117,8 +125,9 @@ def load(into: M, data: bytes) -> M:
     """
     read_over = ignored(into.DESCRIPTOR)
     for name, text in _members(data).items():
-        if name not in read_over:
-            _load_field(into, name, text)
+        if name in read_over or (ANY in read_over and _find(into, name) is None):
+            continue
+        _load_field(into, name, text)
     return into
 
 

@@ -7,10 +7,10 @@ __all__ = ["Engine", "Topic", "announce"]
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from agentfield.config import Limits
-from agentfield.contract.jsonslice import MalformedJson, check_json
 from agentfield.executions import observing
 from agentfield.executions.model import Execution, Failure, Report, Status, reported
-from agentfield.executions.ports import Filter, Hints, Nodes, Page, Store, scope_of
+from agentfield.executions.ports import Added, Filter, Hints, Nodes, Page, Store, scope_of
+from agentfield.executions.reports import check_report
 from agentfield.executions.submission import Submission
 from agentfield.identity import Caller
 from agentfield.v1 import errors
@@ -18,14 +18,9 @@ from agentfield.v1 import errors
 MAX_TOLD_DETAILS = 4096
 """Bytes of a failure's details that travel with the error itself: trailers are short."""
 MAX_BATCH = 500
-MAX_DETAILS = 32 * 1024
 
-_REPORTABLE = {
-    errors.ExecutionFailed.reason,
-    errors.InvalidInput.reason,
-    errors.PayloadTooLarge.reason,
-    errors.AgentLost.reason,
-}
+PARENT_SECONDS = 2.0
+"""How long a call waits for word of the execution that makes it."""
 
 
 class Topic:
@@ -78,11 +73,24 @@ class Engine:
         # Hinted at once: the store writes in the order it is asked, so the claim that follows finds
         # the execution and need not wait for its commit to be reported here first.
         self._hints.publish(Topic.QUEUE, submission.node_id)
-        added = await self._store.add(submission, self.limits)
+        added = await self._add(submission)
         if added.parent_node_id:
             # The parent waits from now on, and its slot is lent to nested work of its node.
             self._hints.publish(Topic.QUEUE, added.parent_node_id)
         return added.execution
+
+    async def _add(self, submission: Submission) -> Added:
+        """Store it; if its parent is a call inside an agent, word of that may be on its way."""
+        claims = submission.claims
+        subject = (Topic.EXECUTION, claims.parent_execution_id)
+        with self._hints.listen(subject) as listener:
+            try:
+                return await self._store.add(submission, self.limits)
+            except errors.ExecutionNotFound:
+                if not (claims.run_id and claims.parent_execution_id == claims.execution_id):
+                    raise
+            await listener.wait(PARENT_SECONDS)
+            return await self._store.add(submission, self.limits)
 
     async def outcome(self, execution_id: str) -> Execution:
         """Wait for the end of an execution and return it, or raise what became of it."""
@@ -128,20 +136,20 @@ class Engine:
             raise errors.InvalidArgument(
                 "A reason has at most 1000 characters.", metadata={"field": "reason"}
             )
-        await self._head(execution_id, caller)
+        await self.head(execution_id, caller)
         changed = await self._store.cancel_tree(execution_id, reason)
         announce(self._hints, changed)
-        return await self._head(execution_id, caller), len(changed)
+        return await self.head(execution_id, caller), len(changed)
 
     async def watch(self, execution_id: str, caller: Caller) -> AsyncIterator[Execution]:
         """Yield the execution now and after changes, until it has ended."""
-        await self._head(execution_id, caller)
+        await self.head(execution_id, caller)
         async for execution in self._follow(execution_id, Topic.EXECUTION):
             yield execution
 
     async def report(self, execution_id: str, report: Report, caller: Caller) -> Execution:
         """Store what a worker says of an execution; return it without payloads."""
-        self._check(report)
+        check_report(report, self.limits)
 
         def apply(execution: Execution, owner: str, now: int) -> Execution:
             if not caller.may_act_for(execution.node_id, owner):
@@ -161,9 +169,12 @@ class Engine:
         if before.is_active and not after.is_active:
             observing.ended(after)
             self._hints.publish(Topic.DONE, execution_id)
+            if after.status is Status.CANCELLED:
+                announce(self._hints, await self._store.cancel_tree(execution_id, ""))
         return after
 
-    async def _head(self, execution_id: str, caller: Caller) -> Execution:
+    async def head(self, execution_id: str, caller: Caller) -> Execution:
+        """Return one execution without payloads. Raises ExecutionNotFound."""
         heads = await self._store.heads([execution_id])
         return _visible(heads[0].execution if heads else None, execution_id, caller)
 
@@ -178,32 +189,6 @@ class Engine:
         if self._draining:
             raise errors.ServerDraining(
                 "This server is going down and took nothing on; ask again.", retry_after=0.5
-            )
-
-    def _check(self, report: Report) -> None:
-        size = len(report.result or b"")
-        if size > self.limits.max_payload_bytes:
-            raise errors.PayloadTooLarge(
-                f"The result has {size} bytes; this server accepts "
-                f"{self.limits.max_payload_bytes}. Nothing was stored.",
-                metadata={"limit": str(self.limits.max_payload_bytes)},
-            )
-        failure = report.failure
-        if report.result is not None:
-            _check_is_json("result", report.result)
-        if failure and failure.details is not None:
-            _check_is_json("error_details", failure.details, expect_object=True)
-            if len(failure.details) > MAX_DETAILS:
-                raise errors.PayloadTooLarge(
-                    f"The error_details have {len(failure.details)} bytes; at most {MAX_DETAILS} "
-                    "are kept. Nothing was stored.",
-                    metadata={"limit": str(MAX_DETAILS)},
-                )
-        if failure and failure.reason not in _REPORTABLE:
-            raise errors.InvalidArgument(
-                f"A report's error_reason is one of {', '.join(sorted(_REPORTABLE))}, "
-                f"not {failure.reason}.",
-                metadata={"field": "error_reason"},
             )
 
     async def _follow(self, execution_id: str, *topics: str) -> AsyncIterator[Execution]:
@@ -240,31 +225,22 @@ def failure_of(execution: Execution) -> errors.AgentFieldError:
         reason=errors.ExecutionFailed.reason, message=f"{execution.target} failed."
     )
     kind = errors.BY_REASON.get(failure.reason, errors.ExecutionFailed)
-    return kind(
-        failure.message,
-        metadata={
-            "execution_id": execution.execution_id,
-            "run_id": execution.run_id,
-            "target": execution.target,
-            "status": execution.status,
-            **_told(failure),
-        },
-    )
+    metadata = {
+        "execution_id": execution.execution_id,
+        "run_id": execution.run_id,
+        "target": execution.target,
+        "status": execution.status,
+        **_told(failure),
+    }
+    if failure.status_code:
+        metadata["error_status_code"] = str(failure.status_code)
+    return kind(failure.message, metadata=metadata)
 
 
 def _told(failure: Failure) -> dict[str, str]:
     """Return what the function said of its failure, unless it is long: GetExecution has it all."""
     details = failure.details or b""
     return {"error_details": details.decode()} if 0 < len(details) <= MAX_TOLD_DETAILS else {}
-
-
-def _check_is_json(name: str, data: bytes, *, expect_object: bool = False) -> None:
-    try:
-        check_json(data, expect_object=expect_object)
-    except MalformedJson as error:
-        raise errors.InvalidArgument(
-            f"The {name} must be JSON: {error}.", metadata={"field": name}
-        ) from None
 
 
 def _sees(caller: Caller, execution: Execution) -> bool:

@@ -14,12 +14,14 @@ __all__ = [
     "Report",
     "Status",
     "accepted",
+    "answered_later",
     "cancelled",
     "claimed",
     "expired",
     "lost",
     "reported",
     "returned",
+    "unreached",
 ]
 
 from dataclasses import dataclass, replace
@@ -58,6 +60,8 @@ class Failure:
     message: str
     details: bytes | None = None
     """A JSON object."""
+    status_code: int = 0
+    """The HTTP status with which an agent failed it; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,12 @@ class Report:
     """What a worker says of an execution."""
 
     attempt: int
+    """0: the current one, from a worker that is not told."""
     status: Status
     result: bytes | None = None
     failure: Failure | None = None
+    usage: bytes | None = None
+    """A JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,8 @@ class Execution:
     attempt: int = 0
     depth: int = 0
     idempotent: bool = False
+    local: bool = False
+    """A call inside its agent's process: recorded, never dispatched."""
     created_by: str = ""
     run_owner: str = ""
     """Who started the root of the run."""
@@ -107,6 +116,8 @@ class Execution:
     worker_id: str | None = None
     """The worker it is claimed for. While queued: it may not have been sent yet."""
     instance_id: str = ""
+    sender: str = ""
+    """The process of ours that calls its worker over HTTP and waits for the answer."""
     claimed_at: int | None = None
     started_at: int | None = None
     completed_at: int | None = None
@@ -115,6 +126,7 @@ class Execution:
     input: bytes | None = None
     """None where payloads were not asked for."""
     result: bytes | None = None
+    usage: bytes | None = None
 
     @property
     def target(self) -> str:
@@ -135,10 +147,13 @@ class Execution:
         return (self.completed_at - (self.started_at or self.created_at)) // 1000
 
 
-def claimed(execution: Execution, *, worker_id: str, instance_id: str, now: int) -> Execution:
+def claimed(
+    execution: Execution, *, worker_id: str, instance_id: str, now: int, sender: str = ""
+) -> Execution:
     """Return it reserved for a worker, as a further attempt."""
     return replace(
         execution,
+        sender=sender,
         worker_id=worker_id,
         instance_id=instance_id,
         attempt=execution.attempt + 1,
@@ -164,16 +179,32 @@ def returned(execution: Execution) -> Execution:
         status=Status.QUEUED,
         worker_id=None,
         instance_id="",
+        sender="",
         claimed_at=None,
         started_at=None,
     )
+
+
+def answered_later(execution: Execution) -> Execution:
+    """Return it no longer waited for on a connection: its worker reports when it has ended."""
+    return replace(execution, sender="") if execution.is_active and execution.sender else execution
+
+
+def unreached(execution: Execution, *, why: str, now: int) -> Execution:
+    """Return it failed because nothing could be sent to its worker."""
+    if not execution.is_active or execution.started_at is not None:
+        return execution
+    failure = Failure(reason=errors.NodeUnavailable.reason, message=why)
+    return _ended(execution, Status.FAILED, now, failure)
 
 
 def lost(execution: Execution, *, now: int) -> Execution:
     """Return what becomes of it when its worker is gone."""
     if not execution.is_active:
         return execution
-    if execution.idempotent:
+    # What is called over HTTP is noted as started before anything is sent.
+    unsent = execution.sender and execution.started_at is None
+    if execution.idempotent or unsent:
         return returned(execution)
     return _ended(
         execution,
@@ -227,7 +258,7 @@ def reported(execution: Execution, report: Report, *, now: int) -> Execution:
     A report on what was cancelled or timed out is kept as a late report and decides nothing; the
     same report again changes nothing. Raises AttemptSuperseded for another attempt's report.
     """
-    if report.attempt != execution.attempt or execution.attempt == 0:
+    if (report.attempt or execution.attempt) != execution.attempt or execution.attempt == 0:
         raise errors.AttemptSuperseded(
             f"Attempt {report.attempt} of {execution.execution_id} is not the current one, "
             f"which is {execution.attempt}; its report is not taken.",
@@ -244,7 +275,8 @@ def reported(execution: Execution, report: Report, *, now: int) -> Execution:
             metadata={"execution_id": execution.execution_id},
         )
     started = replace(execution, started_at=execution.started_at or execution.claimed_at)
-    return replace(_ended(started, report.status, now, report.failure), result=report.result)
+    ended = _ended(started, report.status, now, report.failure)
+    return replace(ended, result=report.result, usage=report.usage)
 
 
 def _kept_late(execution: Execution, report: Report, *, now: int) -> Execution:
@@ -252,7 +284,7 @@ def _kept_late(execution: Execution, report: Report, *, now: int) -> Execution:
     by_worker = execution.status in {Status.SUCCEEDED, Status.FAILED} and not (
         execution.failure and execution.failure.reason == errors.AgentLost.reason
     )
-    if by_worker or execution.late is not None:
+    if by_worker or execution.late is not None or report.status is Status.CANCELLED:
         return execution
     late = LateReport(
         status=report.status,

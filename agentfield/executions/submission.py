@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ID",
     "Claims",
     "Declared",
     "Submission",
@@ -12,6 +13,7 @@ __all__ = [
     "checked_timeout",
     "fingerprint",
     "split_target",
+    "usable_parent",
 ]
 
 import hashlib
@@ -24,7 +26,7 @@ from agentfield.executions.model import Execution, Kind, Status
 from agentfield.identity import Caller
 from agentfield.v1 import errors
 
-_ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
+ID = re.compile(r"[A-Za-z0-9_.:@/+=-]{1,128}")
 MICROSECONDS = 1_000_000
 
 
@@ -43,7 +45,7 @@ class Claims:
     def __post_init__(self) -> None:
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
-            if value and not _ID.fullmatch(value):
+            if value and not ID.fullmatch(value):
                 raise errors.InvalidArgument(
                     f"The metadata for {name} must be 1 to 128 characters of "
                     "A-Z a-z 0-9 _ . : @ / + = and -.",
@@ -165,7 +167,7 @@ def begin(
     """
     claims, caller = submission.claims, submission.caller
     if claims.parent_execution_id:
-        parent = _usable_parent(parent, claims.parent_execution_id, caller, limits)
+        parent = usable_parent(parent, claims.parent_execution_id, caller, limits)
     elif run_owner is not None and not (caller.is_admin or caller.name == run_owner):
         raise errors.WorkflowNotFound(
             f"There is no run '{claims.run_id}'.", metadata={"run_id": claims.run_id}
@@ -192,9 +194,13 @@ def begin(
     )
 
 
-def _usable_parent(
+def usable_parent(
     parent: Execution | None, parent_id: str, caller: Caller, limits: Limits
 ) -> Execution:
+    """Return the parent if the caller may see it and it may have children.
+
+    Raises ExecutionNotFound, ParentEnded, CallTooDeep.
+    """
     if parent is None or not caller.may_see(owners=parent.owners, node_id=parent.node_id):
         raise errors.ExecutionNotFound(
             f"There is no execution '{parent_id}', named as the parent.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Function", "Node", "Registration", "Worker", "checked_registration"]
+__all__ = ["STATUSES", "Function", "Node", "Registration", "Worker", "checked_registration"]
 
 import re
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,13 @@ _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 MAX_FUNCTIONS = 1000
 MAX_SESSIONS = 1000
+MAX_URLS = 20
+MAX_EXECUTIONS = 10_000
+HTTP_EXECUTIONS = 100
+"""How many executions are sent at once to an address that does not say."""
 KINDS = frozenset({"reasoner", "skill"})
+STATUSES = frozenset({"starting", "ready", "degraded", "offline"})
+"""What a worker may say of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,13 @@ class Registration:
     sessions: tuple[Declaration, ...] = ()
     matrix: Matrix = field(default_factory=dict)
     """The provider and transport pairs that the contract knows."""
+    base_url: str = ""
+    """Where the worker is called over HTTP. Empty: it opens a stream."""
+    other_urls: tuple[str, ...] = ()
+    max_executions: int = 0
+    """How many executions are sent to base_url at once."""
+    status: str = ""
+    """What it says of itself, if anything: one of STATUSES."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,8 @@ class Worker:
     running: int
     seen_at: int
     max_sessions: int = 0
+    base_url: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +90,11 @@ class Node:
     sessions: tuple[Declaration, ...] = ()
     workers: tuple[Worker, ...] = ()
 
+    @property
+    def is_active(self) -> bool:
+        """Whether a worker is there that takes work."""
+        return any(worker.connected and not worker.draining for worker in self.workers)
+
 
 def checked_registration(registration: Registration, *, max_bytes: int) -> Registration:
     """Return the registration with schemas filled in, and sessions in the contract's words.
@@ -87,10 +107,9 @@ def checked_registration(registration: Registration, *, max_bytes: int) -> Regis
     _check_count("functions", len(r.functions), MAX_FUNCTIONS)
     _check_count("sessions", len(r.sessions), MAX_SESSIONS)
     _check_size(r, max_bytes)
-    seen: set[str] = set()
-    for word, declared in (("functions", r.functions), ("sessions", r.sessions)):
-        for one in declared:
-            _check_new(one.name, seen, word)
+    _check_names(r)
+    if r.base_url:
+        r = _checked_http(r)
     return replace(
         r,
         functions=tuple(map(_checked_function, r.functions)),
@@ -114,6 +133,38 @@ def _check_size(r: Registration, max_bytes: int) -> None:
             f"this server accepts {max_bytes}.",
             metadata={"limit": str(max_bytes)},
         )
+
+
+def _check_names(r: Registration) -> None:
+    seen: set[str] = set()
+    for word, declared in (("functions", r.functions), ("sessions", r.sessions)):
+        for one in declared:
+            _check_new(one.name, seen, word)
+        if r.base_url:
+            seen = set()  # existing agents name a session as a function, and mean both
+
+
+def _checked_http(r: Registration) -> Registration:
+    if len(r.other_urls) > MAX_URLS:
+        raise errors.InvalidArgument(
+            f"A worker has at most {MAX_URLS} other addresses, not {len(r.other_urls)}.",
+            metadata={"field": "other_urls"},
+        )
+    if not 0 <= r.max_executions <= MAX_EXECUTIONS:
+        raise errors.InvalidArgument(
+            f"A worker's max_executions is between 1 and {MAX_EXECUTIONS}.",
+            metadata={"field": "max_executions"},
+        )
+    for session in r.sessions:
+        if session.has_handler:
+            raise errors.InvalidArgument(
+                f"Session '{session.name[:200]}' declares a handler, and a worker that is called "
+                "over HTTP runs none.",
+                metadata={"field": "sessions.has_handler"},
+            )
+    # It is never told which attempt it runs, so nothing is ever sent to it twice.
+    once = tuple(replace(function, idempotent=False) for function in r.functions)
+    return replace(r, functions=once, max_executions=r.max_executions or HTTP_EXECUTIONS)
 
 
 def _check_new(name: str, seen: set[str], word: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 __all__ = [
     "execution",
     "matrix",
-    "node",
-    "registration",
+    "record",
     "report",
     "seconds",
     "set_time",
@@ -18,17 +17,16 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agentfield.contract.facts import pairs
+from agentfield.executions.journal import Record
 from agentfield.executions.model import Execution, Failure, Kind, Report, Status
 from agentfield.executions.ports import Summary
-from agentfield.nodes.model import Function, Node, Registration
-from agentfield.rpc import convert_sessions
 from agentfield.sessions.declaration import Matrix
 from agentfield.v1 import (
     error_reason_pb2,
     errors,
     execution_pb2,
     execution_service_pb2,
-    node_service_pb2,
+    journal_service_pb2,
     workflow_service_pb2,
 )
 
@@ -66,6 +64,11 @@ def kind(value: Kind) -> execution_pb2.FunctionKind.ValueType:
     return _KIND[value]
 
 
+def kind_from(value: execution_pb2.FunctionKind.ValueType) -> str:
+    """Return the kind of an enum value; empty for unspecified."""
+    return _KIND_BACK.get(value, "")
+
+
 def status_from(value: execution_pb2.ExecutionStatus.ValueType) -> Status | None:
     """Return the status of an enum value; None for unspecified. Raises InvalidArgument."""
     if not value:
@@ -89,6 +92,9 @@ def execution(e: Execution, into: execution_pb2.Execution | None = None) -> exec
         pb.error = e.failure.message
         pb.error_reason = reason(e.failure.reason)
         pb.error_details = e.failure.details or b""
+        if e.failure.status_code:
+            pb.error_status_code = e.failure.status_code
+    pb.local, pb.usage = e.local, e.usage or b""
     pb.attempt, pb.depth = e.attempt, e.depth
     pb.created_by, pb.actor_id, pb.instance_id = e.created_by, e.actor_id, e.instance_id
     set_time(pb.created_at, e.created_at)
@@ -136,24 +142,62 @@ def summary(s: Summary) -> workflow_service_pb2.Workflow:
 def report(request: execution_service_pb2.ReportExecutionRequest) -> Report:
     """Return what a worker reports. Raises InvalidArgument."""
     outcome = status_from(request.status)
-    if outcome not in {Status.RUNNING, Status.SUCCEEDED, Status.FAILED}:
+    if outcome not in {Status.RUNNING, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}:
         raise errors.InvalidArgument(
-            "A report's status is running, succeeded or failed.", metadata={"field": "status"}
+            "A report's status is running, succeeded, failed or cancelled.",
+            metadata={"field": "status"},
         )
-    if request.attempt < 1:
+    if request.attempt < 0:
         raise errors.InvalidArgument(
-            "A report needs the attempt that Execute named.", metadata={"field": "attempt"}
+            "A report's attempt is the one that Execute named.", metadata={"field": "attempt"}
         )
-    if outcome is Status.SUCCEEDED:
-        return Report(attempt=request.attempt, status=outcome, result=request.result or b"null")
     if outcome is Status.RUNNING:
         return Report(attempt=request.attempt, status=outcome)
-    failure = Failure(
-        reason=_reason_from(request.error_reason),
-        message=request.error[:MAX_ERROR] or "The function failed and gave no reason.",
-        details=request.error_details or None,
+    usage = request.usage or None
+    if outcome is Status.SUCCEEDED:
+        result = request.result or b"null"
+        return Report(attempt=request.attempt, status=outcome, result=result, usage=usage)
+    return Report(
+        attempt=request.attempt,
+        status=outcome,
+        failure=_failure(outcome, request),
+        result=request.result or None,
+        usage=usage,
     )
-    return Report(attempt=request.attempt, status=outcome, failure=failure)
+
+
+def _failure(outcome: Status, request: execution_service_pb2.ReportExecutionRequest) -> Failure:
+    code = request.error_status_code
+    if code and not 400 <= code <= 599:
+        raise errors.InvalidArgument(
+            f"An error_status_code is between 400 and 599, not {code}.",
+            metadata={"field": "error_status_code"},
+        )
+    cancelled = outcome is Status.CANCELLED
+    return Failure(
+        reason=errors.ExecutionCancelled.reason
+        if cancelled
+        else _reason_from(request.error_reason),
+        message=request.error[:MAX_ERROR]
+        or ("The agent stopped it." if cancelled else "The function failed and gave no reason."),
+        details=request.error_details or None,
+        status_code=code,
+    )
+
+
+def record(request: journal_service_pb2.RecordExecutionRequest) -> Record:
+    """Return what an agent tells of a call of its own. Raises InvalidArgument."""
+    told = execution_service_pb2.ReportExecutionRequest(
+        status=request.status, result=request.result, error=request.error
+    )
+    return Record(
+        execution_id=request.execution_id,
+        node_id=request.node_id,
+        function=request.function,
+        parent_execution_id=request.parent_execution_id,
+        report=report(told),
+        input=request.input,
+    )
 
 
 def _reason_from(number: error_reason_pb2.ErrorReason.ValueType) -> str:
@@ -163,67 +207,9 @@ def _reason_from(number: error_reason_pb2.ErrorReason.ValueType) -> str:
     return known[number].name.removeprefix(_REASON)
 
 
-def registration(request: node_service_pb2.RegisterNodeRequest) -> Registration:
-    """Return what a worker declares."""
-    return Registration(
-        node_id=request.node_id,
-        instance_id=request.instance_id,
-        version=request.version,
-        description=request.description,
-        functions=tuple(
-            Function(
-                name=f.name,
-                kind=_KIND_BACK.get(f.kind, ""),
-                description=f.description,
-                input_schema=f.input_schema,
-                output_schema=f.output_schema,
-                tags=tuple(f.tags),
-                idempotent=f.idempotent,
-            )
-            for f in request.functions
-        ),
-        sessions=tuple(map(convert_sessions.declaration_from, request.sessions)),
-        matrix=matrix(),
-    )
-
-
 def matrix() -> Matrix:
     """Return the transports of each provider, in the contract's order."""
     found: dict[str, list[str]] = {}
     for pair in pairs():
         found.setdefault(pair.provider, []).append(pair.transport)
     return found
-
-
-def node(n: Node, into: node_service_pb2.Node | None = None) -> node_service_pb2.Node:
-    """Return a node as a message."""
-    pb = into if into is not None else node_service_pb2.Node()
-    pb.node_id, pb.version, pb.description = n.node_id, n.version, n.description
-    pb.created_by = n.created_by
-    pb.connected = any(w.connected for w in n.workers)
-    set_time(pb.created_at, n.created_at)
-    set_time(pb.updated_at, n.updated_at)
-    for f in n.functions:
-        pb.functions.add(
-            name=f.name,
-            kind=_KIND[Kind(f.kind)],
-            description=f.description,
-            input_schema=f.input_schema,
-            output_schema=f.output_schema,
-            tags=f.tags,
-            idempotent=f.idempotent,
-        )
-    for session in n.sessions:
-        convert_sessions.declaration(session, pb.sessions.add())
-    for w in n.workers:
-        worker = pb.workers.add(
-            instance_id=w.instance_id,
-            registration_id=w.worker_id,
-            connected=w.connected,
-            draining=w.draining,
-            max_executions=w.max_executions,
-            running_executions=w.running,
-            max_sessions=w.max_sessions,
-        )
-        set_time(worker.seen_at, w.seen_at)
-    return pb

@@ -19,6 +19,7 @@ from agentfield.rpc.interceptors import Around
 from agentfield.v1 import (
     agent_service_pb2_grpc,
     execution_service_pb2_grpc,
+    journal_service_pb2_grpc,
     node_service_pb2_grpc,
     server_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -28,6 +29,7 @@ from agentfield.v1 import (
 _ADD: dict[str, Callable[[Any, grpc.aio.Server], None]] = {
     "SessionService": session_service_pb2_grpc.add_SessionServiceServicer_to_server,
     "ExecutionService": execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server,
+    "JournalService": journal_service_pb2_grpc.add_JournalServiceServicer_to_server,
     "WorkflowService": workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server,
     "NodeService": node_service_pb2_grpc.add_NodeServiceServicer_to_server,
     "AgentService": agent_service_pb2_grpc.add_AgentServiceServicer_to_server,

@@ -44,6 +44,7 @@ class ServerService(server_service_pb2_grpc.ServerServiceServicer):
             (response.limits.execute_timeout, limits.execute_timeout),
             (response.limits.execute_async_timeout, limits.execute_async_timeout),
             (response.limits.agent_grace, config.agent_grace),
+            (response.limits.heartbeat_timeout, config.heartbeat_timeout),
         ):
             field.FromMilliseconds(int(seconds * 1000))
         return response

@@ -30,8 +30,13 @@ CLAIMING = (
 )
 
 
-def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
-    """Claim what a worker can take, and return it with inputs."""
+def claim(
+    connection: Connection, offer: Offer, now: int, *, sender: str = "", roots: bool = True
+) -> list[Execution]:
+    """Claim what a worker can take, and return it with inputs; without ``roots`` only nested calls.
+
+    ``sender`` is the process of ours that calls the worker, if it is called over HTTP.
+    """
     # Held, so that a worker that is removed meanwhile loses what it is given here as well.
     row = connection.execute(
         CLAIMING + connection.for_update, (offer.node_id, offer.worker_id, offer.connection_id)
@@ -42,12 +47,10 @@ def claim(connection: Connection, offer: Offer, now: int) -> list[Execution]:
     # Nested work first, the deepest first: what is begun is finished before more is begun.
     room = min(_nested_room(connection, offer), MAX_CLAIM) if nests else 0
     nested = _queued(connection, offer, "depth > 0", functions=functions, room=room, now=now)
-    room = min(offer.credit, MAX_CLAIM) - len(nested)
-    roots = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
-    taken = [
-        claimed(execution, worker_id=offer.worker_id, instance_id=offer.instance_id, now=now)
-        for execution in nested + roots
-    ]
+    room = min(offer.credit, MAX_CLAIM) - len(nested) if roots else 0
+    others = _queued(connection, offer, "depth = 0", functions=functions, room=room, now=now)
+    facts = {"worker_id": offer.worker_id, "instance_id": offer.instance_id, "sender": sender}
+    taken = [claimed(execution, now=now, **facts) for execution in nested + others]
     update_all(connection, taken)
     return taken
 

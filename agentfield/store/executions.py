@@ -11,6 +11,7 @@ from agentfield.executions.model import Execution, Kind, cancelled, expired
 from agentfield.executions.ports import Added, Filter, Head, Page, Scope
 from agentfield.executions.submission import Declared, Submission, begin, fingerprint
 from agentfield.store.database import Connection, Database
+from agentfield.store.http_workers import UNREACHABLE, check_reachable
 from agentfield.store.requests import earlier_answer, remember_answer
 from agentfield.store.rows import (
     ACTIVE,
@@ -187,10 +188,11 @@ def _request_key(submission: Submission) -> tuple[str, str, str]:
 
 def _declared(connection: Connection, node_id: str, function: str) -> Declared:
     row = connection.execute(
-        "SELECT kind, idempotent FROM functions WHERE node_id = ? AND name = ?",
+        f"SELECT kind, idempotent, {UNREACHABLE} FROM functions WHERE node_id = ? AND name = ?",
         (node_id, function),
     ).fetchone()
     if row:
+        check_reachable(node_id, row[2])
         return Declared(kind=Kind(row[0]), idempotent=bool(row[1]))
     if not connection.execute("SELECT 1 FROM nodes WHERE node_id = ?", (node_id,)).fetchone():
         raise errors.NodeNotFound(

@@ -10,12 +10,19 @@ from collections.abc import Callable
 from agentfield.identity import Caller
 from agentfield.ids import new_id
 from agentfield.nodes.model import Function, Node, Registration, Worker
+from agentfield.nodes.ports import Sign
 from agentfield.sessions.declaration import Declaration
 from agentfield.sessions.snapshot import declaration_from_json, declaration_json
 from agentfield.store.database import Connection, Database
+from agentfield.store.http_workers import put_address, retire, touch_worker
 from agentfield.v1 import errors
 
 _NODE = "node_id, version, description, created_by, created_at, updated_at"
+
+_ACTIVE = (
+    "EXISTS (SELECT 1 FROM workers WHERE workers.node_id = nodes.node_id"
+    " AND connected = 1 AND draining = 0)"
+)
 
 
 class SqlNodes:
@@ -29,7 +36,9 @@ class SqlNodes:
         def run(connection: Connection) -> str:
             now = self._db.now()
             _put_node(connection, registration, caller, now)
-            return self._put_worker(connection, registration, now)
+            worker_id = self._put_worker(connection, registration, now)
+            put_address(connection, registration, worker_id, now)
+            return worker_id
 
         return await self._db.write(run)
 
@@ -43,10 +52,12 @@ class SqlNodes:
 
         return await self._db.read(run)
 
-    async def page(self, *, after: str, limit: int) -> list[Node]:
+    async def page(self, *, after: str, limit: int, active: bool | None) -> list[Node]:
+        having = {None: "", True: f" AND {_ACTIVE}", False: f" AND NOT {_ACTIVE}"}[active]
+
         def run(connection: Connection) -> list[Node]:
             rows = connection.execute(
-                f"SELECT {_NODE} FROM nodes WHERE node_id > ? ORDER BY node_id LIMIT ?",
+                f"SELECT {_NODE} FROM nodes WHERE node_id > ?{having} ORDER BY node_id LIMIT ?",
                 (after, limit),
             ).fetchall()
             return [_node(connection, row) for row in rows]
@@ -57,18 +68,22 @@ class SqlNodes:
         rows = await self._db.read(lambda c: c.execute("SELECT node_id FROM nodes").fetchall())
         return [row[0] for row in rows]
 
-    async def touch(self, node_id: str, worker_id: str, caller: Caller) -> bool:
-        def run(connection: Connection) -> bool:
-            row = connection.execute(
-                "SELECT created_by FROM nodes WHERE node_id = ?", (node_id,)
-            ).fetchone()
-            if row:
-                _check_owner(node_id, row[0], caller)
-            done = connection.execute(
-                "UPDATE workers SET seen_at = ? WHERE worker_id = ? AND node_id = ?",
-                (self._db.now(), worker_id, node_id),
-            )
-            return done.rowcount > 0
+    async def touch(self, node_id: str, sign: Sign, caller: Caller) -> int | None:
+        def run(connection: Connection) -> int | None:
+            _check_caller(connection, node_id, caller)
+            now = self._db.now()
+            return now if touch_worker(connection, node_id, sign, now) else None
+
+        return await self._db.write(run)
+
+    async def retire(
+        self, node_id: str, worker_id: str, caller: Caller, *, drain: float
+    ) -> int | None:
+        def run(connection: Connection) -> int | None:
+            _check_caller(connection, node_id, caller)
+            now = self._db.now()
+            until = now + round(drain * 1e6)
+            return now if retire(connection, node_id, worker_id, until=until) else None
 
         return await self._db.write(run)
 
@@ -92,6 +107,14 @@ class SqlNodes:
         ).fetchone()
         worker_id: str = row[0]
         return worker_id
+
+
+def _check_caller(connection: Connection, node_id: str, caller: Caller) -> None:
+    row = connection.execute(
+        "SELECT created_by FROM nodes WHERE node_id = ?", (node_id,)
+    ).fetchone()
+    if row:
+        _check_owner(node_id, row[0], caller)
 
 
 def _check_owner(node_id: str, owner: str, caller: Caller) -> None:
@@ -187,7 +210,7 @@ def _workers(connection: Connection, node_id: str) -> tuple[Worker, ...]:
     rows = connection.execute(
         "SELECT worker_id, instance_id, connected, draining, max_executions, seen_at,"
         " (SELECT count(*) FROM executions e WHERE e.worker_id = workers.worker_id"
-        "  AND e.status IN ('queued', 'running')), max_sessions"
+        "  AND e.status IN ('queued', 'running')), max_sessions, base_url, status"
         " FROM workers WHERE node_id = ? ORDER BY seen_at, worker_id",
         (node_id,),
     )
@@ -201,6 +224,8 @@ def _workers(connection: Connection, node_id: str) -> tuple[Worker, ...]:
             seen_at=row[5],
             running=row[6],
             max_sessions=row[7],
+            base_url=row[8],
+            status=row[9],
         )
         for row in rows
     )

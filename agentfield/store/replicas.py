@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["TO_TAKE", "SqlReplicas", "able", "has_gone", "see_off_gone"]
+__all__ = ["LIVE", "TO_TAKE", "SqlReplicas", "able", "has_gone", "see_off_gone"]
 
 import json
 from collections import Counter
@@ -18,8 +18,9 @@ FOREVER = 2**62
 KEPT_SECONDS = 3600.0
 """How long a lease that has ended is kept, for those who look into the database."""
 
-_LIVE = "SELECT replica_id FROM replicas WHERE lease_until > ?"
-_GONE = f"NOT IN ({_LIVE})"
+LIVE = "SELECT replica_id FROM replicas WHERE lease_until > ?"
+"""Those that are there; takes the time."""
+_GONE = f"NOT IN ({LIVE})"
 """What a column with a replica's id is followed by, to mean one that is gone; takes the time."""
 _LEFT = f"connected = 1 AND replica_id {_GONE}"
 _FREE = f"(owner IS NULL OR owner {_GONE} OR (sessions.owner_epoch = 0 AND owner = ?))"

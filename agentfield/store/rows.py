@@ -12,11 +12,12 @@ __all__ = [
     "hold",
     "hold_all",
     "insert",
+    "stored",
     "update",
     "update_all",
 ]
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from agentfield.executions.model import Execution, Failure, Kind, LateReport, Status
@@ -29,18 +30,19 @@ FACTS = (
     "seq, execution_id, run_id, parent_execution_id, session_id, node_id, function, kind, status,"
     " attempt, depth, idempotent, created_by, run_owner, actor_id, traceparent, worker_id,"
     " instance_id, created_at, expires_at, claimed_at, started_at, completed_at,"
-    " error_reason, error, error_details, late_status, late_error, late_at"
+    " error_reason, error, error_details, late_status, late_error, late_at, local, sender,"
+    " error_status_code"
 )
 """The columns without payloads."""
-INPUT = FACTS + ", NULL, input, NULL"
+INPUT = FACTS + ", NULL, input, NULL, NULL"
 """With the input."""
-ALL = FACTS + ", late_result, input, result"
+ALL = FACTS + ", late_result, input, result, usage"
 """With every payload."""
 
 
 def execution_of(row: tuple[Any, ...]) -> Execution:
     """Return the execution of a row selected as FACTS, INPUT or ALL."""
-    late_result, input_, result = row[29:32] if len(row) > 29 else (None, None, None)
+    late_result, input_, result, usage = row[32:36] if len(row) > 32 else (None,) * 4
     return Execution(
         seq=row[0],
         execution_id=row[1],
@@ -65,14 +67,19 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         claimed_at=row[20],
         started_at=row[21],
         completed_at=row[22],
-        failure=Failure(reason=row[23], message=row[24], details=row[25]) if row[23] else None,
+        failure=Failure(reason=row[23], message=row[24], details=row[25], status_code=row[31])
+        if row[23]
+        else None,
         late=LateReport(
             status=Status(row[26]), error=row[27], received_at=row[28], result=late_result
         )
         if row[26]
         else None,
+        local=bool(row[29]),
+        sender=row[30],
         input=input_,
         result=result,
+        usage=usage,
     )
 
 
@@ -112,8 +119,8 @@ def hold_all(connection: Connection, execution_ids: Sequence[str]) -> dict[str, 
 _INSERT = (
     "INSERT INTO executions (execution_id, run_id, parent_execution_id, session_id, node_id,"
     " function, kind, status, attempt, depth, idempotent, created_by, run_owner, actor_id,"
-    " traceparent, worker_id, instance_id, created_at, expires_at, started_at, input)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " traceparent, worker_id, instance_id, created_at, expires_at, started_at, local, input)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -143,6 +150,7 @@ def insert(connection: Connection, execution: Execution) -> None:
             e.created_at,
             e.expires_at,
             e.started_at,
+            int(e.local),
             e.input,
         ),
     )
@@ -151,9 +159,9 @@ def insert(connection: Connection, execution: Execution) -> None:
 _UPDATE = (
     "UPDATE executions SET status = ?, attempt = ?, worker_id = ?, instance_id = ?,"
     " claimed_at = ?, started_at = ?, completed_at = ?, error_reason = ?, error = ?,"
-    " error_details = ?, late_status = ?, late_error = ?, late_at = ?,"
-    " result = coalesce(?, result), late_result = coalesce(?, late_result)"
-    " WHERE execution_id = ?"
+    " error_details = ?, error_status_code = ?, late_status = ?, late_error = ?, late_at = ?,"
+    " sender = ?, result = coalesce(?, result), late_result = coalesce(?, late_result),"
+    " usage = coalesce(?, usage) WHERE execution_id = ?"
 )
 
 
@@ -184,11 +192,14 @@ def _changes(execution: Execution) -> tuple[Any, ...]:
         failure.reason if failure else None,
         failure.message if failure else None,
         failure.details if failure else None,
+        failure.status_code if failure else 0,
         late.status if late else None,
         late.error if late else None,
         late.received_at if late else None,
+        e.sender,
         e.result,
         late.result if late else None,
+        e.usage,
         e.execution_id,
     )
 
@@ -202,3 +213,12 @@ def _leave_no_words(connection: Connection, session_id: str) -> None:
     row = connection.execute(deleted, (session_id,)).fetchone()
     if row and row[0] is not None:
         connection.execute("UPDATE sessions SET words_left = 1 WHERE session_id = ?", (session_id,))
+
+
+def stored(
+    connection: Connection, before: Iterable[Execution], after: Iterable[Execution]
+) -> list[Execution]:
+    """Store those that are different now, and return them."""
+    changed = [new for old, new in zip(before, after, strict=True) if new is not old]
+    update_all(connection, changed)
+    return changed

@@ -17,9 +17,11 @@ _VOID = "SELECT sha256 FROM client_tokens WHERE expires_at <= ? LIMIT ?"
 _LEFT = "SELECT session_id FROM sessions WHERE words_left = 1 ORDER BY seq LIMIT ?"
 _DUE = f"SELECT session_id FROM sessions WHERE {_RETAINED} ORDER BY ended_at LIMIT ?"
 
+_EXECUTIONS = "SELECT execution_id FROM executions WHERE session_id = ?"
+
 # What still runs keeps its input; its end marks the session again.
 _SCRUB_EXECUTIONS = (
-    "UPDATE executions SET input = ?, result = NULL, late_result = NULL,"
+    "UPDATE executions SET input = ?, result = NULL, late_result = NULL, usage = NULL,"
     " error = CASE WHEN error_reason IS NULL THEN NULL ELSE '' END, error_details = NULL,"
     " late_error = CASE WHEN late_status IS NULL THEN NULL ELSE '' END"
     f" WHERE session_id = ? AND NOT ({ACTIVE})"
@@ -89,6 +91,8 @@ def _scrub(connection: Connection, session: Session, now: int) -> None:
         "DELETE FROM client_tokens WHERE session_id = ?",
         "UPDATE provider_calls SET answer_sdp = NULL WHERE session_id = ?",
         "UPDATE tool_calls SET arguments = '', output = NULL WHERE session_id = ?",
+        f"DELETE FROM execution_notes WHERE execution_id IN ({_EXECUTIONS})",
+        f"DELETE FROM execution_logs WHERE execution_id IN ({_EXECUTIONS})",
     ):
         connection.execute(sql, (session.session_id,))
     connection.execute(_SCRUB_EXECUTIONS, (b"{}", session.session_id))

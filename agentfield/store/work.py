@@ -14,7 +14,7 @@ from agentfield.identity import Caller
 from agentfield.store.claims import claim
 from agentfield.store.database import Connection, Database
 from agentfield.store.replicas import has_gone, see_off_gone
-from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold_all, update_all
+from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold_all, stored
 from agentfield.v1 import errors
 
 _OF_WORKER = f"SELECT {FACTS} FROM executions WHERE worker_id = ? AND {ACTIVE}"
@@ -88,7 +88,7 @@ class SqlWork:
                 if known is not None and known.worker_id == one.worker_id:
                     attempt = one.running.attempt
                     after[known.execution_id] = accepted(known, attempt=attempt, now=one.at)
-            return _stored(connection, before.values(), after.values())
+            return stored(connection, before.values(), after.values())
 
         ids = [one.running.execution_id for one in acceptances]
         return await self._db.write(run, keys=ids)
@@ -205,7 +205,9 @@ def _settle(
     after = []
     for execution in before:
         known = (execution.execution_id, execution.attempt)
-        if known in listed:
+        if execution.local:
+            after.append(execution)
+        elif known in listed:
             listed.discard(known)
             after.append(accepted(execution, attempt=execution.attempt, now=now))
         elif execution.started_at is None:
@@ -213,7 +215,7 @@ def _settle(
         else:
             after.append(lost(execution, now=now))
     forget = [one for one in running if (one.execution_id, one.attempt) in listed]
-    return _stored(connection, before, after), forget
+    return stored(connection, before, after), forget
 
 
 def _release(connection: Connection, unsent: Iterable[Running]) -> list[Execution]:
@@ -221,7 +223,7 @@ def _release(connection: Connection, unsent: Iterable[Running]) -> list[Executio
     before = hold_all(connection, list(attempts)).values()
     # The attempt tells whether this is still the claim that was not sent.
     still = [e for e in before if e.attempt == attempts[e.execution_id] and e.started_at is None]
-    return _stored(connection, still, [returned(execution) for execution in still])
+    return stored(connection, still, [returned(execution) for execution in still])
 
 
 def _remove(connection: Connection, worker_id: str, now: int) -> list[Execution]:
@@ -231,16 +233,7 @@ def _remove(connection: Connection, worker_id: str, now: int) -> list[Execution]
 
 def _lose(connection: Connection, worker_id: str, now: int) -> list[Execution]:
     before = _of_worker(connection, worker_id)
-    return _stored(connection, before, [lost(execution, now=now) for execution in before])
-
-
-def _stored(
-    connection: Connection, before: Iterable[Execution], after: Iterable[Execution]
-) -> list[Execution]:
-    """Store those that are different now, and return them."""
-    changed = [new for old, new in zip(before, after, strict=True) if new is not old]
-    update_all(connection, changed)
-    return changed
+    return stored(connection, before, [lost(execution, now=now) for execution in before])
 
 
 def _of_worker(connection: Connection, worker_id: str) -> list[Execution]:

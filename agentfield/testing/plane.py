@@ -22,6 +22,7 @@ from agentfield.v1 import (
     execution_pb2,
     execution_service_pb2,
     execution_service_pb2_grpc,
+    journal_service_pb2_grpc,
     node_service_pb2_grpc,
     server_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -49,6 +50,7 @@ class ControlPlane:
         """The provider behind it."""
         self.metadata: tuple[tuple[str, str], ...] = (("x-api-key", key),) if key else ()
         self.executions = execution_service_pb2_grpc.ExecutionServiceStub(channel)
+        self.journal = journal_service_pb2_grpc.JournalServiceStub(channel)
         self.workflows = workflow_service_pb2_grpc.WorkflowServiceStub(channel)
         self.nodes = node_service_pb2_grpc.NodeServiceStub(channel)
         self.agents = agent_service_pb2_grpc.AgentServiceStub(channel)

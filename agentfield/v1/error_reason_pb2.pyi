@@ -109,7 +109,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TRANSPORT_NOT_SERVED: _ErrorReason.ValueType  # 35
     """The provider has the transport, and this server does not serve the pair."""
     ERROR_REASON_NODE_UNAVAILABLE: _ErrorReason.ValueType  # 36
-    """The session declares a handler, and no worker is connected that runs it."""
+    """No worker is there: the session declares a handler and none is connected that
+    runs it, or the node's workers are called over HTTP and none can be reached.
+    """
     ERROR_REASON_TOOL_NOT_ALLOWED: _ErrorReason.ValueType  # 37
     """The tool is not one of the session's tools. Nothing ran."""
     ERROR_REASON_UNKNOWN_TOOL_CALL: _ErrorReason.ValueType  # 38
@@ -216,7 +218,9 @@ ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT: ErrorReason.ValueType  # 34
 ERROR_REASON_TRANSPORT_NOT_SERVED: ErrorReason.ValueType  # 35
 """The provider has the transport, and this server does not serve the pair."""
 ERROR_REASON_NODE_UNAVAILABLE: ErrorReason.ValueType  # 36
-"""The session declares a handler, and no worker is connected that runs it."""
+"""No worker is there: the session declares a handler and none is connected that
+runs it, or the node's workers are called over HTTP and none can be reached.
+"""
 ERROR_REASON_TOOL_NOT_ALLOWED: ErrorReason.ValueType  # 37
 """The tool is not one of the session's tools. Nothing ran."""
 ERROR_REASON_UNKNOWN_TOOL_CALL: ErrorReason.ValueType  # 38

@@ -381,7 +381,9 @@ class TransportNotServed(AgentFieldError):
 
 
 class NodeUnavailable(AgentFieldError):
-    """The session declares a handler, and no worker is connected that runs it."""
+    """No worker is there: the session declares a handler and none is connected that runs it, or
+    the node's workers are called over HTTP and none can be reached.
+    """
 
     reason = "NODE_UNAVAILABLE"
     code = 14

@@ -118,6 +118,9 @@ class Execution(_message.Message):
     DURATION_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     LATE_REPORT_FIELD_NUMBER: _builtins.int
+    LOCAL_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_CODE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """`exec_` and 26 characters, ordered by time."""
     run_id: _builtins.str
@@ -158,6 +161,14 @@ class Execution(_message.Message):
     """The worker it was last given to."""
     duration_ms: _builtins.int
     """From started_at, or created_at if it never started, to completed_at."""
+    local: _builtins.bool
+    """Whether it is a call inside its agent's process: it was recorded, not
+    dispatched.
+    """
+    error_status_code: _builtins.int
+    """The HTTP status with which an agent refused or failed it, if it named one."""
+    usage: _builtins.bytes
+    """What it used, as its agent counted: a JSON object. Absent in lists."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was stored."""
@@ -206,14 +217,22 @@ class Execution(_message.Message):
         duration_ms: _builtins.int | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         late_report: Global___LateReport | None = ...,
+        local: _builtins.bool = ...,
+        error_status_code: _builtins.int | None = ...,
+        usage: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "completed_at", b"completed_at", "created_at", b"created_at", "duration_ms", b"duration_ms", "expires_at", b"expires_at", "late_report", b"late_report", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "_error_status_code", b"_error_status_code", "completed_at", b"completed_at", "created_at", b"created_at", "duration_ms", b"duration_ms", "error_status_code", b"error_status_code", "expires_at", b"expires_at", "late_report", b"late_report", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "actor_id", b"actor_id", "attempt", b"attempt", "completed_at", b"completed_at", "created_at", b"created_at", "created_by", b"created_by", "depth", b"depth", "duration_ms", b"duration_ms", "error", b"error", "error_details", b"error_details", "error_reason", b"error_reason", "execution_id", b"execution_id", "expires_at", b"expires_at", "input", b"input", "instance_id", b"instance_id", "kind", b"kind", "late_report", b"late_report", "node_id", b"node_id", "parent_execution_id", b"parent_execution_id", "result", b"result", "run_id", b"run_id", "session_id", b"session_id", "started_at", b"started_at", "status", b"status", "target", b"target", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms", "_error_status_code", b"_error_status_code", "actor_id", b"actor_id", "attempt", b"attempt", "completed_at", b"completed_at", "created_at", b"created_at", "created_by", b"created_by", "depth", b"depth", "duration_ms", b"duration_ms", "error", b"error", "error_details", b"error_details", "error_reason", b"error_reason", "error_status_code", b"error_status_code", "execution_id", b"execution_id", "expires_at", b"expires_at", "input", b"input", "instance_id", b"instance_id", "kind", b"kind", "late_report", b"late_report", "local", b"local", "node_id", b"node_id", "parent_execution_id", b"parent_execution_id", "result", b"result", "run_id", b"run_id", "session_id", b"session_id", "started_at", b"started_at", "status", b"status", "target", b"target", "usage", b"usage", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_ms: _TypeAlias = _typing.Literal["duration_ms"]  # noqa: Y015
     _WhichOneofArgType__duration_ms: _TypeAlias = _typing.Literal["_duration_ms", b"_duration_ms"]  # noqa: Y015
+    _WhichOneofReturnType__error_status_code: _TypeAlias = _typing.Literal["error_status_code"]  # noqa: Y015
+    _WhichOneofArgType__error_status_code: _TypeAlias = _typing.Literal["_error_status_code", b"_error_status_code"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_ms) -> _WhichOneofReturnType__duration_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_status_code) -> _WhichOneofReturnType__error_status_code | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
 

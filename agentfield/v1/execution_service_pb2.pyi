@@ -510,14 +510,20 @@ class ReportExecutionRequest(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     ERROR_REASON_FIELD_NUMBER: _builtins.int
     ERROR_DETAILS_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_CODE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """The execution."""
     attempt: _builtins.int
-    """Which dispatch of it, from Execute."""
+    """Which dispatch of it, from Execute. 0: the current one, from a worker that is
+    called over HTTP and is not told.
+    """
     status: _execution_pb2.ExecutionStatus.ValueType
-    """RUNNING, SUCCEEDED or FAILED."""
+    """RUNNING, SUCCEEDED or FAILED; CANCELLED if the worker stopped it."""
     result: _builtins.bytes
-    """What it returned, if it succeeded: any JSON value. Empty: `null`."""
+    """What it returned: any JSON value. Empty: `null`, if it succeeded. One that
+    failed may have a result too.
+    """
     error: _builtins.str
     """Why it failed, for people. At most 32768 characters; longer ones are cut."""
     error_reason: _error_reason_pb2.ErrorReason.ValueType
@@ -526,6 +532,10 @@ class ReportExecutionRequest(_message.Message):
     """
     error_details: _builtins.bytes
     """More about the failure: a JSON object of at most 32 KiB."""
+    error_status_code: _builtins.int
+    """The HTTP status that the failure stands for, 400 to 599. 0: none."""
+    usage: _builtins.bytes
+    """What it used, as the worker counted: a JSON object of at most 32 KiB."""
     def __init__(
         self,
         *,
@@ -536,10 +546,12 @@ class ReportExecutionRequest(_message.Message):
         error: _builtins.str = ...,
         error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
         error_details: _builtins.bytes = ...,
+        error_status_code: _builtins.int = ...,
+        usage: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "error", b"error", "error_details", b"error_details", "error_reason", b"error_reason", "execution_id", b"execution_id", "result", b"result", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "error", b"error", "error_details", b"error_details", "error_reason", b"error_reason", "error_status_code", b"error_status_code", "execution_id", b"execution_id", "result", b"result", "status", b"status", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

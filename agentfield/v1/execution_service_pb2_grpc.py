@@ -109,9 +109,13 @@ class ExecutionServiceServicer:
         another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
         PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
         metadata, if it came while waiting: the execution goes on),
-        STORE_UNAVAILABLE; and, when the execution did not succeed, with
-        EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
-        AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
+        NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+        heartbeats), STORE_UNAVAILABLE; and, when the execution did not succeed, with
+        EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED,
+        NODE_UNAVAILABLE (it could not be sent) or AGENT_LOST. An HTTP status that the
+        agent failed it with is `error_status_code` in the metadata, and the status of
+        the REST answer if it is a 4xx. Messages are cut at 2048 bytes; GetExecution
+        has all of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +129,8 @@ class ExecutionServiceServicer:
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
         EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
         another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
-        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+        heartbeats), REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +196,7 @@ class ExecutionServiceServicer:
         It is answered after the commit and may be repeated until it is: the same
         report again changes nothing. A report on a cancelled or timed out
         execution is kept as a late report. RUNNING after a terminal state is
-        ignored.
+        ignored, and so is CANCELLED.
 
         Fails with EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key did not register
         the node), ATTEMPT_SUPERSEDED, PAYLOAD_TOO_LARGE, INVALID_ARGUMENT,

@@ -54,9 +54,13 @@ class ExecutionServiceStub:
     another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
     PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
     metadata, if it came while waiting: the execution goes on),
-    STORE_UNAVAILABLE; and, when the execution did not succeed, with
-    EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
-    AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
+    NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+    heartbeats), STORE_UNAVAILABLE; and, when the execution did not succeed, with
+    EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED,
+    NODE_UNAVAILABLE (it could not be sent) or AGENT_LOST. An HTTP status that the
+    agent failed it with is `error_status_code` in the metadata, and the status of
+    the REST answer if it is a 4xx. Messages are cut at 2048 bytes; GetExecution
+    has all of them.
     """
     ExecuteAsync: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ExecuteAsyncRequest, _execution_service_pb2.ExecuteAsyncResponse]
     """ExecuteAsync stores an execution and answers at once.
@@ -66,7 +70,8 @@ class ExecutionServiceStub:
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
     EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
     another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
-    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+    heartbeats), REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
     """
     GetExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_service_pb2.GetExecutionResponse]
     """GetExecution returns one execution with its input and result.
@@ -108,7 +113,7 @@ class ExecutionServiceStub:
     It is answered after the commit and may be repeated until it is: the same
     report again changes nothing. A report on a cancelled or timed out
     execution is kept as a late report. RUNNING after a terminal state is
-    ignored.
+    ignored, and so is CANCELLED.
 
     Fails with EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key did not register
     the node), ATTEMPT_SUPERSEDED, PAYLOAD_TOO_LARGE, INVALID_ARGUMENT,
@@ -141,9 +146,13 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
     PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
     metadata, if it came while waiting: the execution goes on),
-    STORE_UNAVAILABLE; and, when the execution did not succeed, with
-    EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
-    AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
+    NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+    heartbeats), STORE_UNAVAILABLE; and, when the execution did not succeed, with
+    EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED,
+    NODE_UNAVAILABLE (it could not be sent) or AGENT_LOST. An HTTP status that the
+    agent failed it with is `error_status_code` in the metadata, and the status of
+    the REST answer if it is a 4xx. Messages are cut at 2048 bytes; GetExecution
+    has all of them.
     """
     ExecuteAsync: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ExecuteAsyncRequest, _execution_service_pb2.ExecuteAsyncResponse]  # type: ignore[assignment]
     """ExecuteAsync stores an execution and answers at once.
@@ -153,7 +162,8 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
     EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
     another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
-    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+    heartbeats), REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
     """
     GetExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
     """GetExecution returns one execution with its input and result.
@@ -195,7 +205,7 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     It is answered after the commit and may be repeated until it is: the same
     report again changes nothing. A report on a cancelled or timed out
     execution is kept as a late report. RUNNING after a terminal state is
-    ignored.
+    ignored, and so is CANCELLED.
 
     Fails with EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key did not register
     the node), ATTEMPT_SUPERSEDED, PAYLOAD_TOO_LARGE, INVALID_ARGUMENT,
@@ -231,9 +241,13 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         another key's), PAYLOAD_TOO_LARGE (the input, or the result), CALL_TOO_DEEP,
         PARENT_ENDED, REQUEST_ID_REUSED, SERVER_DRAINING (with execution_id in its
         metadata, if it came while waiting: the execution goes on),
-        STORE_UNAVAILABLE; and, when the execution did not succeed, with
-        EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED or
-        AGENT_LOST. Messages are cut at 2048 bytes; GetExecution has all of them.
+        NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+        heartbeats), STORE_UNAVAILABLE; and, when the execution did not succeed, with
+        EXECUTION_FAILED, INVALID_INPUT, EXECUTION_TIMED_OUT, EXECUTION_CANCELLED,
+        NODE_UNAVAILABLE (it could not be sent) or AGENT_LOST. An HTTP status that the
+        agent failed it with is `error_status_code` in the metadata, and the status of
+        the REST answer if it is a 4xx. Messages are cut at 2048 bytes; GetExecution
+        has all of them.
         """
 
     @_abc_1.abstractmethod
@@ -249,7 +263,8 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
         EXECUTION_NOT_FOUND (the parent), WORKFLOW_NOT_FOUND (the run it claims is
         another key's), PAYLOAD_TOO_LARGE, CALL_TOO_DEEP, PARENT_ENDED,
-        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        NODE_UNAVAILABLE (all its workers are called over HTTP, and none sends
+        heartbeats), REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -327,7 +342,7 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         It is answered after the commit and may be repeated until it is: the same
         report again changes nothing. A report on a cancelled or timed out
         execution is kept as a late report. RUNNING after a terminal state is
-        ignored.
+        ignored, and so is CANCELLED.
 
         Fails with EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key did not register
         the node), ATTEMPT_SUPERSEDED, PAYLOAD_TOO_LARGE, INVALID_ARGUMENT,

@@ -25,13 +25,16 @@ _sym_db = _symbol_database.Default()
 from agentfield.v1 import error_reason_pb2 as agentfield_dot_v1_dot_error__reason__pb2
 from agentfield.v1 import execution_pb2 as agentfield_dot_v1_dot_execution__pb2
 from agentfield.v1 import execution_service_pb2 as agentfield_dot_v1_dot_execution__service__pb2
+from agentfield.v1 import journal_service_pb2 as agentfield_dot_v1_dot_journal__service__pb2
+from agentfield.v1 import node_service_pb2 as agentfield_dot_v1_dot_node__service__pb2
 from agentfield.v1 import options_pb2 as agentfield_dot_v1_dot_options__pb2
 from agentfield.v1 import session_service_pb2 as agentfield_dot_v1_dot_session__service__pb2
 from agentfield.v1 import workflow_service_pb2 as agentfield_dot_v1_dot_workflow__service__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61gentfield/v1/forms.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1d\x61gentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1b\x61gentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n\x0c\x41\x63\x63\x65ptedForm\x12\x45\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32#.agentfield.v1.ExecuteAsyncResponseB\x04\xc8\xbb\x18\x01R\x08\x61\x63\x63\x65pted\x12/\n\x04type\x18\x02 \x01(\x0e\x32\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n\x0b\x65nqueued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nenqueuedAt\x12-\n\x12webhook_registered\x18\x04 \x01(\x08R\x11webhookRegistered\"\xc6\x02\n\rExecutionForm\x12\x41\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12#\n\rstatus_reason\x18\x04 \x01(\tR\x0cstatusReason\x12\x39\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x32\n\x12webhook_registered\x18\x06 \x01(\x08H\x01R\x11webhookRegistered\x88\x01\x01\x42\x0c\n\n_executionB\x15\n\x13_webhook_registered\"\xbc\x01\n\x0e\x45xecutionsForm\x12M\n\nexecutions\x18\x01 \x03(\x0b\x32-.agentfield.v1.ExecutionsForm.ExecutionsEntryR\nexecutions\x1a[\n\x0f\x45xecutionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32\x1c.agentfield.v1.ExecutionFormR\x05value:\x02\x38\x01\"\x8a\x01\n\x0bStartedForm\x12\x43\n\x07started\x18\x01 \x01(\x0b\x32#.agentfield.v1.StartSessionResponseB\x04\xc8\xbb\x18\x01R\x07started\x12\x1b\n\toffer_url\x18\x02 \x01(\tR\x08offerUrl\x12\x19\n\x08tool_url\x18\x03 \x01(\tR\x07toolUrl\"\xd3\x02\n\nCancelForm\x12J\n\tcancelled\x18\x01 \x01(\x0b\x32&.agentfield.v1.CancelExecutionResponseB\x04\xc8\xbb\x18\x01R\tcancelled\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12G\n\x0fprevious_status\x18\x03 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x0epreviousStatus\x12\x36\n\x06status\x18\x04 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12=\n\x0c\x63\x61ncelled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63\x61ncelledAt\"\xe9\x03\n\x07\x44\x61gForm\x12(\n\x10root_workflow_id\x18\x01 \x01(\tR\x0erootWorkflowId\x12G\n\x0fworkflow_status\x18\x02 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x0eworkflowStatus\x12#\n\rworkflow_name\x18\x03 \x01(\tR\x0cworkflowName\x12\x1d\n\nsession_id\x18\x04 \x01(\tR\tsessionId\x12\x19\n\x08\x61\x63tor_id\x18\x05 \x01(\tR\x07\x61\x63torId\x12\x1f\n\x0btotal_nodes\x18\x06 \x01(\x05R\ntotalNodes\x12\x1b\n\tmax_depth\x18\x07 \x01(\x05R\x08maxDepth\x12\x12\n\x04mode\x18\x08 \x01(\tR\x04mode\x12(\n\x03\x64\x61g\x18\t \x01(\x0b\x32\x16.agentfield.v1.DagNodeR\x03\x64\x61g\x12\x33\n\x08timeline\x18\n \x03(\x0b\x32\x17.agentfield.v1.DagEntryR\x08timeline\x12\x33\n\x08workflow\x18\x0b \x01(\x0b\x32\x17.agentfield.v1.WorkflowR\x08workflow\x12&\n\x0fnext_page_token\x18\x0c \x01(\tR\rnextPageToken\"\x85\x04\n\x07\x44\x61gNode\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\"\n\ragent_node_id\x18\x03 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x04 \x01(\tR\nreasonerId\x12\x36\n\x06status\x18\x05 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x39\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63ompletedAt\x12$\n\x0b\x64uration_ms\x18\x08 \x01(\x03H\x00R\ndurationMs\x88\x01\x01\x12.\n\x13parent_execution_id\x18\t \x01(\tR\x11parentExecutionId\x12%\n\x0eworkflow_depth\x18\n \x01(\x05R\rworkflowDepth\x12\x32\n\x08\x63hildren\x18\x0b \x03(\x0b\x32\x16.agentfield.v1.DagNodeR\x08\x63hildrenB\x0e\n\x0c_duration_ms\"\x82\x04\n\x08\x44\x61gEntry\x12\x41\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12.\n\x13parent_execution_id\x18\x03 \x01(\tR\x11parentExecutionId\x12\"\n\ragent_node_id\x18\x04 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x05 \x01(\tR\nreasonerId\x12\x36\n\x06status\x18\x06 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x39\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n\x0c\x63ompleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63ompletedAt\x12$\n\x0b\x64uration_ms\x18\t \x01(\x03H\x01R\ndurationMs\x88\x01\x01\x12%\n\x0eworkflow_depth\x18\n \x01(\x05R\rworkflowDepthB\x0c\n\n_executionB\x0e\n\x0c_duration_ms\"I\n\tQueryForm\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12,\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x18.agentfield.v1.QueryDataR\x04\x64\x61ta\"\x9e\x01\n\tQueryData\x12\x1a\n\x08resource\x18\x01 \x01(\tR\x08resource\x12\x31\n\x07results\x18\x02 \x03(\x0b\x32\x17.agentfield.v1.QueryRowR\x07results\x12\x14\n\x05total\x18\x03 \x01(\x05R\x05total\x12\x14\n\x05limit\x18\x04 \x01(\x05R\x05limit\x12\x16\n\x06offset\x18\x05 \x01(\x05R\x06offset\"\xfa\x01\n\x08QueryRow\x12\x41\n\x08workflow\x18\x01 \x01(\x0b\x32\x1a.agentfield.v1.WorkflowRowB\x04\xc8\xbb\x18\x01H\x00R\x08workflow\x88\x01\x01\x12\x44\n\texecution\x18\x02 \x01(\x0b\x32\x1b.agentfield.v1.ExecutionRowB\x04\xc8\xbb\x18\x01H\x01R\texecution\x88\x01\x01\x12>\n\x07session\x18\x03 \x01(\x0b\x32\x19.agentfield.v1.SessionRowB\x04\xc8\xbb\x18\x01H\x02R\x07session\x88\x01\x01\x42\x0b\n\t_workflowB\x0c\n\n_executionB\n\n\x08_session\"\xe7\x03\n\x0bWorkflowRow\x12\x39\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.agentfield.v1.WorkflowB\x04\xc8\xbb\x18\x01R\x08workflow\x12#\n\rworkflow_name\x18\x02 \x01(\tR\x0cworkflowName\x12#\n\rworkflow_tags\x18\x03 \x03(\tR\x0cworkflowTags\x12(\n\x10root_workflow_id\x18\x04 \x01(\tR\x0erootWorkflowId\x12%\n\x0eworkflow_depth\x18\x05 \x01(\x05R\rworkflowDepth\x12\x33\n\x15successful_executions\x18\x06 \x01(\x05R\x14successfulExecutions\x12+\n\x11\x66\x61iled_executions\x18\x07 \x01(\x05R\x10\x66\x61iledExecutions\x12*\n\x11total_duration_ms\x18\x08 \x01(\x03R\x0ftotalDurationMs\x12\x39\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x39\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xed\x02\n\x0c\x45xecutionRow\x12<\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01R\texecution\x12\"\n\ragent_node_id\x18\x02 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x03 \x01(\tR\nreasonerId\x12\x1a\n\x05input\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x05input\x12#\n\rstatus_reason\x18\x05 \x01(\tR\x0cstatusReason\x12#\n\rerror_message\x18\x06 \x01(\tR\x0c\x65rrorMessage\x12\x39\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x39\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xd2\x02\n\nSessionRow\x12=\n\x07session\x18\x01 \x01(\x0b\x32\x1d.agentfield.v1.SessionSummaryB\x04\xc8\xbb\x18\x01R\x07session\x12!\n\x0csession_name\x18\x02 \x01(\tR\x0bsessionName\x12&\n\x0froot_session_id\x18\x03 \x01(\tR\rrootSessionId\x12\x39\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x44\n\x10last_activity_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12\x39\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xa7\x02\n\x10QueryFailureForm\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x31\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1b.agentfield.v1.QueryFailureR\x05\x65rror\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\x1a.agentfield.v1.ErrorReasonR\x06reason\x12\x46\n\x07\x64\x65tails\x18\x05 \x03(\x0b\x32,.agentfield.v1.QueryFailureForm.DetailsEntryR\x07\x64\x65tails\x1a:\n\x0c\x44\x65tailsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"<\n\x0cQueryFailure\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\x12\x18\n\x07message\x18\x02 \x01(\tR\x07messageB\xa6\x01\n\x11\x63om.agentfield.v1B\nFormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61gentfield/v1/forms.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1d\x61gentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a#agentfield/v1/journal_service.proto\x1a agentfield/v1/node_service.proto\x1a\x1b\x61gentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n\x0c\x41\x63\x63\x65ptedForm\x12\x45\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32#.agentfield.v1.ExecuteAsyncResponseB\x04\xc8\xbb\x18\x01R\x08\x61\x63\x63\x65pted\x12/\n\x04type\x18\x02 \x01(\x0e\x32\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n\x0b\x65nqueued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nenqueuedAt\x12-\n\x12webhook_registered\x18\x04 \x01(\x08R\x11webhookRegistered\"\xc6\x02\n\rExecutionForm\x12\x41\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12#\n\rstatus_reason\x18\x04 \x01(\tR\x0cstatusReason\x12\x39\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x32\n\x12webhook_registered\x18\x06 \x01(\x08H\x01R\x11webhookRegistered\x88\x01\x01\x42\x0c\n\n_executionB\x15\n\x13_webhook_registered\"\xbc\x01\n\x0e\x45xecutionsForm\x12M\n\nexecutions\x18\x01 \x03(\x0b\x32-.agentfield.v1.ExecutionsForm.ExecutionsEntryR\nexecutions\x1a[\n\x0f\x45xecutionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32\x1c.agentfield.v1.ExecutionFormR\x05value:\x02\x38\x01\"\x8a\x01\n\x0bStartedForm\x12\x43\n\x07started\x18\x01 \x01(\x0b\x32#.agentfield.v1.StartSessionResponseB\x04\xc8\xbb\x18\x01R\x07started\x12\x1b\n\toffer_url\x18\x02 \x01(\tR\x08offerUrl\x12\x19\n\x08tool_url\x18\x03 \x01(\tR\x07toolUrl\"\xd3\x02\n\nCancelForm\x12J\n\tcancelled\x18\x01 \x01(\x0b\x32&.agentfield.v1.CancelExecutionResponseB\x04\xc8\xbb\x18\x01R\tcancelled\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12G\n\x0fprevious_status\x18\x03 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x0epreviousStatus\x12\x36\n\x06status\x18\x04 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12=\n\x0c\x63\x61ncelled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63\x61ncelledAt\"\xe9\x03\n\x07\x44\x61gForm\x12(\n\x10root_workflow_id\x18\x01 \x01(\tR\x0erootWorkflowId\x12G\n\x0fworkflow_status\x18\x02 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x0eworkflowStatus\x12#\n\rworkflow_name\x18\x03 \x01(\tR\x0cworkflowName\x12\x1d\n\nsession_id\x18\x04 \x01(\tR\tsessionId\x12\x19\n\x08\x61\x63tor_id\x18\x05 \x01(\tR\x07\x61\x63torId\x12\x1f\n\x0btotal_nodes\x18\x06 \x01(\x05R\ntotalNodes\x12\x1b\n\tmax_depth\x18\x07 \x01(\x05R\x08maxDepth\x12\x12\n\x04mode\x18\x08 \x01(\tR\x04mode\x12(\n\x03\x64\x61g\x18\t \x01(\x0b\x32\x16.agentfield.v1.DagNodeR\x03\x64\x61g\x12\x33\n\x08timeline\x18\n \x03(\x0b\x32\x17.agentfield.v1.DagEntryR\x08timeline\x12\x33\n\x08workflow\x18\x0b \x01(\x0b\x32\x17.agentfield.v1.WorkflowR\x08workflow\x12&\n\x0fnext_page_token\x18\x0c \x01(\tR\rnextPageToken\"\x85\x04\n\x07\x44\x61gNode\x12\x1f\n\x0bworkflow_id\x18\x01 \x01(\tR\nworkflowId\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12\"\n\ragent_node_id\x18\x03 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x04 \x01(\tR\nreasonerId\x12\x36\n\x06status\x18\x05 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x39\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n\x0c\x63ompleted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63ompletedAt\x12$\n\x0b\x64uration_ms\x18\x08 \x01(\x03H\x00R\ndurationMs\x88\x01\x01\x12.\n\x13parent_execution_id\x18\t \x01(\tR\x11parentExecutionId\x12%\n\x0eworkflow_depth\x18\n \x01(\x05R\rworkflowDepth\x12\x32\n\x08\x63hildren\x18\x0b \x03(\x0b\x32\x16.agentfield.v1.DagNodeR\x08\x63hildrenB\x0e\n\x0c_duration_ms\"\x82\x04\n\x08\x44\x61gEntry\x12\x41\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01H\x00R\texecution\x88\x01\x01\x12!\n\x0c\x65xecution_id\x18\x02 \x01(\tR\x0b\x65xecutionId\x12.\n\x13parent_execution_id\x18\x03 \x01(\tR\x11parentExecutionId\x12\"\n\ragent_node_id\x18\x04 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x05 \x01(\tR\nreasonerId\x12\x36\n\x06status\x18\x06 \x01(\x0e\x32\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x39\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12=\n\x0c\x63ompleted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63ompletedAt\x12$\n\x0b\x64uration_ms\x18\t \x01(\x03H\x01R\ndurationMs\x88\x01\x01\x12%\n\x0eworkflow_depth\x18\n \x01(\x05R\rworkflowDepthB\x0c\n\n_executionB\x0e\n\x0c_duration_ms\"I\n\tQueryForm\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12,\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x18.agentfield.v1.QueryDataR\x04\x64\x61ta\"\x9e\x01\n\tQueryData\x12\x1a\n\x08resource\x18\x01 \x01(\tR\x08resource\x12\x31\n\x07results\x18\x02 \x03(\x0b\x32\x17.agentfield.v1.QueryRowR\x07results\x12\x14\n\x05total\x18\x03 \x01(\x05R\x05total\x12\x14\n\x05limit\x18\x04 \x01(\x05R\x05limit\x12\x16\n\x06offset\x18\x05 \x01(\x05R\x06offset\"\xfa\x01\n\x08QueryRow\x12\x41\n\x08workflow\x18\x01 \x01(\x0b\x32\x1a.agentfield.v1.WorkflowRowB\x04\xc8\xbb\x18\x01H\x00R\x08workflow\x88\x01\x01\x12\x44\n\texecution\x18\x02 \x01(\x0b\x32\x1b.agentfield.v1.ExecutionRowB\x04\xc8\xbb\x18\x01H\x01R\texecution\x88\x01\x01\x12>\n\x07session\x18\x03 \x01(\x0b\x32\x19.agentfield.v1.SessionRowB\x04\xc8\xbb\x18\x01H\x02R\x07session\x88\x01\x01\x42\x0b\n\t_workflowB\x0c\n\n_executionB\n\n\x08_session\"\xe7\x03\n\x0bWorkflowRow\x12\x39\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.agentfield.v1.WorkflowB\x04\xc8\xbb\x18\x01R\x08workflow\x12#\n\rworkflow_name\x18\x02 \x01(\tR\x0cworkflowName\x12#\n\rworkflow_tags\x18\x03 \x03(\tR\x0cworkflowTags\x12(\n\x10root_workflow_id\x18\x04 \x01(\tR\x0erootWorkflowId\x12%\n\x0eworkflow_depth\x18\x05 \x01(\x05R\rworkflowDepth\x12\x33\n\x15successful_executions\x18\x06 \x01(\x05R\x14successfulExecutions\x12+\n\x11\x66\x61iled_executions\x18\x07 \x01(\x05R\x10\x66\x61iledExecutions\x12*\n\x11total_duration_ms\x18\x08 \x01(\x03R\x0ftotalDurationMs\x12\x39\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x39\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xed\x02\n\x0c\x45xecutionRow\x12<\n\texecution\x18\x01 \x01(\x0b\x32\x18.agentfield.v1.ExecutionB\x04\xc8\xbb\x18\x01R\texecution\x12\"\n\ragent_node_id\x18\x02 \x01(\tR\x0b\x61gentNodeId\x12\x1f\n\x0breasoner_id\x18\x03 \x01(\tR\nreasonerId\x12\x1a\n\x05input\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x05input\x12#\n\rstatus_reason\x18\x05 \x01(\tR\x0cstatusReason\x12#\n\rerror_message\x18\x06 \x01(\tR\x0c\x65rrorMessage\x12\x39\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x39\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xd2\x02\n\nSessionRow\x12=\n\x07session\x18\x01 \x01(\x0b\x32\x1d.agentfield.v1.SessionSummaryB\x04\xc8\xbb\x18\x01R\x07session\x12!\n\x0csession_name\x18\x02 \x01(\tR\x0bsessionName\x12&\n\x0froot_session_id\x18\x03 \x01(\tR\rrootSessionId\x12\x39\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x44\n\x10last_activity_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12\x39\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\"\xa7\x02\n\x10QueryFailureForm\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x31\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1b.agentfield.v1.QueryFailureR\x05\x65rror\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x32\n\x06reason\x18\x04 \x01(\x0e\x32\x1a.agentfield.v1.ErrorReasonR\x06reason\x12\x46\n\x07\x64\x65tails\x18\x05 \x03(\x0b\x32,.agentfield.v1.QueryFailureForm.DetailsEntryR\x07\x64\x65tails\x1a:\n\x0c\x44\x65tailsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"<\n\x0cQueryFailure\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\xdf\x03\n\x10RegistrationForm\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n\x08\x62\x61se_url\x18\x02 \x01(\tR\x07\x62\x61seUrl\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12\x1f\n\x0binstance_id\x18\x04 \x01(\tR\ninstanceId\x12)\n\x10lifecycle_status\x18\x05 \x01(\tR\x0flifecycleStatus\x12:\n\treasoners\x18\x06 \x03(\x0b\x32\x1c.agentfield.v1.FunctionEntryR\treasoners\x12\x34\n\x06skills\x18\x07 \x03(\x0b\x32\x1c.agentfield.v1.FunctionEntryR\x06skills\x12\x37\n\x08sessions\x18\x08 \x03(\x0b\x32\x1b.agentfield.v1.SessionEntryR\x08sessions\x12\x37\n\x08metadata\x18\t \x01(\x0b\x32\x1b.agentfield.v1.NodeMetadataR\x08metadata\x12O\n\x12\x63\x61llback_discovery\x18\n \x01(\x0b\x32 .agentfield.v1.CallbackDiscoveryR\x11\x63\x61llbackDiscovery:\x05\xc2\xbb\x18\x01*\"\xb0\x01\n\rFunctionEntry\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\'\n\x0cinput_schema\x18\x03 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0binputSchema\x12)\n\routput_schema\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0coutputSchema\x12\x12\n\x04tags\x18\x05 \x03(\tR\x04tags:\x05\xc2\xbb\x18\x01*\"\xa8\x02\n\x0cSessionEntry\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08provider\x18\x02 \x01(\tR\x08provider\x12\x1c\n\ttransport\x18\x03 \x01(\tR\ttransport\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12\x14\n\x05voice\x18\x05 \x01(\tR\x05voice\x12\x1e\n\nmodalities\x18\x06 \x03(\tR\nmodalities\x12\x14\n\x05tools\x18\x07 \x03(\tR\x05tools\x12\x12\n\x04tags\x18\x08 \x03(\tR\x04tags\x12 \n\x08metadata\x18\t \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x08metadata\x12+\n\x0eturn_detection\x18\n \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\rturnDetection:\x05\xc2\xbb\x18\x01*\"L\n\x0cNodeMetadata\x12\x35\n\x06\x63ustom\x18\x01 \x01(\x0b\x32\x1d.agentfield.v1.CustomMetadataR\x06\x63ustom:\x05\xc2\xbb\x18\x01*\"x\n\x0e\x43ustomMetadata\x12\x37\n\x08sessions\x18\x01 \x03(\x0b\x32\x1b.agentfield.v1.SessionEntryR\x08sessions\x12&\n\x0b\x64\x65scription\x18\x02 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0b\x64\x65scription:\x05\xc2\xbb\x18\x01*\"\x99\x01\n\x11\x43\x61llbackDiscovery\x12\x12\n\x04mode\x18\x01 \x01(\tR\x04mode\x12\x1c\n\tpreferred\x18\x02 \x01(\tR\tpreferred\x12/\n\x13\x63\x61llback_candidates\x18\x03 \x03(\tR\x12\x63\x61llbackCandidates\x12\x1a\n\x08resolved\x18\x04 \x01(\tR\x08resolved:\x05\xc2\xbb\x18\x01*\"\xa5\x02\n\x0eRegisteredForm\x12I\n\nregistered\x18\x01 \x01(\x0b\x32#.agentfield.v1.RegisterNodeResponseB\x04\xc8\xbb\x18\x01R\nregistered\x12\x18\n\x07success\x18\x02 \x01(\x08R\x07success\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x17\n\x07node_id\x18\x04 \x01(\tR\x06nodeId\x12*\n\x11resolved_base_url\x18\x05 \x01(\tR\x0fresolvedBaseUrl\x12O\n\x12\x63\x61llback_discovery\x18\x06 \x01(\x0b\x32 .agentfield.v1.CallbackDiscoveryR\x11\x63\x61llbackDiscovery\"\xdc\x01\n\rHeartbeatForm\x12\'\n\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12\x1f\n\x0binstance_id\x18\x02 \x01(\tR\ninstanceId\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12\x14\n\x05phase\x18\x04 \x01(\tR\x05phase\x12)\n\x10lifecycle_status\x18\x05 \x01(\tR\x0flifecycleStatus\x12!\n\x0chealth_score\x18\x06 \x01(\x01R\x0bhealthScore:\x05\xc2\xbb\x18\x01*\"\xa6\x02\n\tAliveForm\x12<\n\x05\x61live\x18\x01 \x01(\x0b\x32 .agentfield.v1.HeartbeatResponseB\x04\xc8\xbb\x18\x01R\x05\x61live\x12\x18\n\x07success\x18\x02 \x01(\x08R\x07success\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x38\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\x12#\n\rlease_seconds\x18\x05 \x01(\x05R\x0cleaseSeconds\x12H\n\x12next_lease_renewal\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10nextLeaseRenewal\"\xb0\x01\n\x0bLeavingForm\x12\'\n\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12/\n\x05\x64rain\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05\x64rain\x12,\n\x0ftimeout_seconds\x18\x03 \x01(\x01H\x00R\x0etimeoutSeconds\x88\x01\x01:\x05\xc2\xbb\x18\x01*B\x12\n\x10_timeout_seconds\"\x93\x01\n\x08LeftForm\x12#\n\rlease_seconds\x18\x01 \x01(\x05R\x0cleaseSeconds\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12H\n\x12next_lease_renewal\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10nextLeaseRenewal\"\xae\x04\n\x08NodeForm\x12-\n\x04node\x18\x01 \x01(\x0b\x32\x13.agentfield.v1.NodeB\x04\xc8\xbb\x18\x01R\x04node\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x19\n\x08group_id\x18\x03 \x01(\tR\x07groupId\x12\x17\n\x07team_id\x18\x04 \x01(\tR\x06teamId\x12\x1f\n\x08\x62\x61se_url\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01R\x07\x62\x61seUrl\x12\'\n\x0f\x64\x65ployment_type\x18\x06 \x01(\tR\x0e\x64\x65ploymentType\x12:\n\treasoners\x18\x07 \x03(\x0b\x32\x1c.agentfield.v1.FunctionEntryR\treasoners\x12\x34\n\x06skills\x18\x08 \x03(\x0b\x32\x1c.agentfield.v1.FunctionEntryR\x06skills\x12#\n\rhealth_status\x18\t \x01(\tR\x0chealthStatus\x12)\n\x10lifecycle_status\x18\n \x01(\tR\x0flifecycleStatus\x12\x41\n\x0elast_heartbeat\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rlastHeartbeat\x12?\n\rregistered_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cregisteredAt\x12\x1f\n\x0binstance_id\x18\r \x01(\tR\ninstanceId\"x\n\tNodesForm\x12-\n\x05nodes\x18\x01 \x03(\x0b\x32\x17.agentfield.v1.NodeFormR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n\x05\x63ount\x18\x03 \x01(\x05R\x05\x63ount\"\xce\x02\n\nReportForm\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12\x1c\n\x06result\x18\x04 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x06result\x12\x14\n\x05\x65rror\x18\x05 \x01(\tR\x05\x65rror\x12=\n\x0c\x65rror_reason\x18\x06 \x01(\x0e\x32\x1a.agentfield.v1.ErrorReasonR\x0b\x65rrorReason\x12)\n\rerror_details\x18\x07 \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x0c\x65rrorDetails\x12*\n\x11\x65rror_status_code\x18\x08 \x01(\x05R\x0f\x65rrorStatusCode\x12\x1a\n\x05usage\x18\t \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x05usage:\x05\xc2\xbb\x18\x01*\"\x91\x03\n\tEventForm\x12!\n\x0c\x65xecution_id\x18\x01 \x01(\tR\x0b\x65xecutionId\x12\x17\n\x07node_id\x18\x02 \x01(\tR\x06nodeId\x12\"\n\ragent_node_id\x18\x03 \x01(\tR\x0b\x61gentNodeId\x12\x1a\n\x08\x66unction\x18\x04 \x01(\tR\x08\x66unction\x12\x1f\n\x0breasoner_id\x18\x05 \x01(\tR\nreasonerId\x12#\n\rreasoner_name\x18\x06 \x01(\tR\x0creasonerName\x12.\n\x13parent_execution_id\x18\x07 \x01(\tR\x11parentExecutionId\x12\x16\n\x06status\x18\x08 \x01(\tR\x06status\x12\x1a\n\x05input\x18\t \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x05input\x12#\n\ninput_data\x18\n \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\tinputData\x12\x1c\n\x06result\x18\x0b \x01(\x0c\x42\x04\xa0\xbb\x18\x01R\x06result\x12\x14\n\x05\x65rror\x18\x0c \x01(\tR\x05\x65rror:\x05\xc2\xbb\x18\x01*\"{\n\tNotedForm\x12:\n\x05noted\x18\x01 \x01(\x0b\x32\x1e.agentfield.v1.AddNoteResponseB\x04\xc8\xbb\x18\x01R\x05noted\x12\x18\n\x07success\x18\x02 \x01(\x08R\x07success\x12\x18\n\x07message\x18\x03 \x01(\tR\x07messageB\xa6\x01\n\x11\x63om.agentfield.v1B\nFormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,40 +70,124 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONROW'].fields_by_name['session']._serialized_options = b'\310\273\030\001'
   _globals['_QUERYFAILUREFORM_DETAILSENTRY']._loaded_options = None
   _globals['_QUERYFAILUREFORM_DETAILSENTRY']._serialized_options = b'8\001'
-  _globals['_ACCEPTEDFORM']._serialized_start=286
-  _globals['_ACCEPTEDFORM']._serialized_end=528
-  _globals['_EXECUTIONFORM']._serialized_start=531
-  _globals['_EXECUTIONFORM']._serialized_end=857
-  _globals['_EXECUTIONSFORM']._serialized_start=860
-  _globals['_EXECUTIONSFORM']._serialized_end=1048
-  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_start=957
-  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_end=1048
-  _globals['_STARTEDFORM']._serialized_start=1051
-  _globals['_STARTEDFORM']._serialized_end=1189
-  _globals['_CANCELFORM']._serialized_start=1192
-  _globals['_CANCELFORM']._serialized_end=1531
-  _globals['_DAGFORM']._serialized_start=1534
-  _globals['_DAGFORM']._serialized_end=2023
-  _globals['_DAGNODE']._serialized_start=2026
-  _globals['_DAGNODE']._serialized_end=2543
-  _globals['_DAGENTRY']._serialized_start=2546
-  _globals['_DAGENTRY']._serialized_end=3060
-  _globals['_QUERYFORM']._serialized_start=3062
-  _globals['_QUERYFORM']._serialized_end=3135
-  _globals['_QUERYDATA']._serialized_start=3138
-  _globals['_QUERYDATA']._serialized_end=3296
-  _globals['_QUERYROW']._serialized_start=3299
-  _globals['_QUERYROW']._serialized_end=3549
-  _globals['_WORKFLOWROW']._serialized_start=3552
-  _globals['_WORKFLOWROW']._serialized_end=4039
-  _globals['_EXECUTIONROW']._serialized_start=4042
-  _globals['_EXECUTIONROW']._serialized_end=4407
-  _globals['_SESSIONROW']._serialized_start=4410
-  _globals['_SESSIONROW']._serialized_end=4748
-  _globals['_QUERYFAILUREFORM']._serialized_start=4751
-  _globals['_QUERYFAILUREFORM']._serialized_end=5046
-  _globals['_QUERYFAILUREFORM_DETAILSENTRY']._serialized_start=4988
-  _globals['_QUERYFAILUREFORM_DETAILSENTRY']._serialized_end=5046
-  _globals['_QUERYFAILURE']._serialized_start=5048
-  _globals['_QUERYFAILURE']._serialized_end=5108
+  _globals['_REGISTRATIONFORM']._loaded_options = None
+  _globals['_REGISTRATIONFORM']._serialized_options = b'\302\273\030\001*'
+  _globals['_FUNCTIONENTRY'].fields_by_name['input_schema']._loaded_options = None
+  _globals['_FUNCTIONENTRY'].fields_by_name['input_schema']._serialized_options = b'\240\273\030\001'
+  _globals['_FUNCTIONENTRY'].fields_by_name['output_schema']._loaded_options = None
+  _globals['_FUNCTIONENTRY'].fields_by_name['output_schema']._serialized_options = b'\240\273\030\001'
+  _globals['_FUNCTIONENTRY']._loaded_options = None
+  _globals['_FUNCTIONENTRY']._serialized_options = b'\302\273\030\001*'
+  _globals['_SESSIONENTRY'].fields_by_name['metadata']._loaded_options = None
+  _globals['_SESSIONENTRY'].fields_by_name['metadata']._serialized_options = b'\240\273\030\001'
+  _globals['_SESSIONENTRY'].fields_by_name['turn_detection']._loaded_options = None
+  _globals['_SESSIONENTRY'].fields_by_name['turn_detection']._serialized_options = b'\240\273\030\001'
+  _globals['_SESSIONENTRY']._loaded_options = None
+  _globals['_SESSIONENTRY']._serialized_options = b'\302\273\030\001*'
+  _globals['_NODEMETADATA']._loaded_options = None
+  _globals['_NODEMETADATA']._serialized_options = b'\302\273\030\001*'
+  _globals['_CUSTOMMETADATA'].fields_by_name['description']._loaded_options = None
+  _globals['_CUSTOMMETADATA'].fields_by_name['description']._serialized_options = b'\240\273\030\001'
+  _globals['_CUSTOMMETADATA']._loaded_options = None
+  _globals['_CUSTOMMETADATA']._serialized_options = b'\302\273\030\001*'
+  _globals['_CALLBACKDISCOVERY']._loaded_options = None
+  _globals['_CALLBACKDISCOVERY']._serialized_options = b'\302\273\030\001*'
+  _globals['_REGISTEREDFORM'].fields_by_name['registered']._loaded_options = None
+  _globals['_REGISTEREDFORM'].fields_by_name['registered']._serialized_options = b'\310\273\030\001'
+  _globals['_HEARTBEATFORM']._loaded_options = None
+  _globals['_HEARTBEATFORM']._serialized_options = b'\302\273\030\001*'
+  _globals['_ALIVEFORM'].fields_by_name['alive']._loaded_options = None
+  _globals['_ALIVEFORM'].fields_by_name['alive']._serialized_options = b'\310\273\030\001'
+  _globals['_LEAVINGFORM']._loaded_options = None
+  _globals['_LEAVINGFORM']._serialized_options = b'\302\273\030\001*'
+  _globals['_NODEFORM'].fields_by_name['node']._loaded_options = None
+  _globals['_NODEFORM'].fields_by_name['node']._serialized_options = b'\310\273\030\001'
+  _globals['_NODEFORM'].fields_by_name['base_url']._loaded_options = None
+  _globals['_NODEFORM'].fields_by_name['base_url']._serialized_options = b'\270\273\030\001'
+  _globals['_REPORTFORM'].fields_by_name['result']._loaded_options = None
+  _globals['_REPORTFORM'].fields_by_name['result']._serialized_options = b'\240\273\030\001'
+  _globals['_REPORTFORM'].fields_by_name['error_details']._loaded_options = None
+  _globals['_REPORTFORM'].fields_by_name['error_details']._serialized_options = b'\240\273\030\001'
+  _globals['_REPORTFORM'].fields_by_name['usage']._loaded_options = None
+  _globals['_REPORTFORM'].fields_by_name['usage']._serialized_options = b'\240\273\030\001'
+  _globals['_REPORTFORM']._loaded_options = None
+  _globals['_REPORTFORM']._serialized_options = b'\302\273\030\001*'
+  _globals['_EVENTFORM'].fields_by_name['input']._loaded_options = None
+  _globals['_EVENTFORM'].fields_by_name['input']._serialized_options = b'\240\273\030\001'
+  _globals['_EVENTFORM'].fields_by_name['input_data']._loaded_options = None
+  _globals['_EVENTFORM'].fields_by_name['input_data']._serialized_options = b'\240\273\030\001'
+  _globals['_EVENTFORM'].fields_by_name['result']._loaded_options = None
+  _globals['_EVENTFORM'].fields_by_name['result']._serialized_options = b'\240\273\030\001'
+  _globals['_EVENTFORM']._loaded_options = None
+  _globals['_EVENTFORM']._serialized_options = b'\302\273\030\001*'
+  _globals['_NOTEDFORM'].fields_by_name['noted']._loaded_options = None
+  _globals['_NOTEDFORM'].fields_by_name['noted']._serialized_options = b'\310\273\030\001'
+  _globals['_ACCEPTEDFORM']._serialized_start=389
+  _globals['_ACCEPTEDFORM']._serialized_end=631
+  _globals['_EXECUTIONFORM']._serialized_start=634
+  _globals['_EXECUTIONFORM']._serialized_end=960
+  _globals['_EXECUTIONSFORM']._serialized_start=963
+  _globals['_EXECUTIONSFORM']._serialized_end=1151
+  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_start=1060
+  _globals['_EXECUTIONSFORM_EXECUTIONSENTRY']._serialized_end=1151
+  _globals['_STARTEDFORM']._serialized_start=1154
+  _globals['_STARTEDFORM']._serialized_end=1292
+  _globals['_CANCELFORM']._serialized_start=1295
+  _globals['_CANCELFORM']._serialized_end=1634
+  _globals['_DAGFORM']._serialized_start=1637
+  _globals['_DAGFORM']._serialized_end=2126
+  _globals['_DAGNODE']._serialized_start=2129
+  _globals['_DAGNODE']._serialized_end=2646
+  _globals['_DAGENTRY']._serialized_start=2649
+  _globals['_DAGENTRY']._serialized_end=3163
+  _globals['_QUERYFORM']._serialized_start=3165
+  _globals['_QUERYFORM']._serialized_end=3238
+  _globals['_QUERYDATA']._serialized_start=3241
+  _globals['_QUERYDATA']._serialized_end=3399
+  _globals['_QUERYROW']._serialized_start=3402
+  _globals['_QUERYROW']._serialized_end=3652
+  _globals['_WORKFLOWROW']._serialized_start=3655
+  _globals['_WORKFLOWROW']._serialized_end=4142
+  _globals['_EXECUTIONROW']._serialized_start=4145
+  _globals['_EXECUTIONROW']._serialized_end=4510
+  _globals['_SESSIONROW']._serialized_start=4513
+  _globals['_SESSIONROW']._serialized_end=4851
+  _globals['_QUERYFAILUREFORM']._serialized_start=4854
+  _globals['_QUERYFAILUREFORM']._serialized_end=5149
+  _globals['_QUERYFAILUREFORM_DETAILSENTRY']._serialized_start=5091
+  _globals['_QUERYFAILUREFORM_DETAILSENTRY']._serialized_end=5149
+  _globals['_QUERYFAILURE']._serialized_start=5151
+  _globals['_QUERYFAILURE']._serialized_end=5211
+  _globals['_REGISTRATIONFORM']._serialized_start=5214
+  _globals['_REGISTRATIONFORM']._serialized_end=5693
+  _globals['_FUNCTIONENTRY']._serialized_start=5696
+  _globals['_FUNCTIONENTRY']._serialized_end=5872
+  _globals['_SESSIONENTRY']._serialized_start=5875
+  _globals['_SESSIONENTRY']._serialized_end=6171
+  _globals['_NODEMETADATA']._serialized_start=6173
+  _globals['_NODEMETADATA']._serialized_end=6249
+  _globals['_CUSTOMMETADATA']._serialized_start=6251
+  _globals['_CUSTOMMETADATA']._serialized_end=6371
+  _globals['_CALLBACKDISCOVERY']._serialized_start=6374
+  _globals['_CALLBACKDISCOVERY']._serialized_end=6527
+  _globals['_REGISTEREDFORM']._serialized_start=6530
+  _globals['_REGISTEREDFORM']._serialized_end=6823
+  _globals['_HEARTBEATFORM']._serialized_start=6826
+  _globals['_HEARTBEATFORM']._serialized_end=7046
+  _globals['_ALIVEFORM']._serialized_start=7049
+  _globals['_ALIVEFORM']._serialized_end=7343
+  _globals['_LEAVINGFORM']._serialized_start=7346
+  _globals['_LEAVINGFORM']._serialized_end=7522
+  _globals['_LEFTFORM']._serialized_start=7525
+  _globals['_LEFTFORM']._serialized_end=7672
+  _globals['_NODEFORM']._serialized_start=7675
+  _globals['_NODEFORM']._serialized_end=8233
+  _globals['_NODESFORM']._serialized_start=8235
+  _globals['_NODESFORM']._serialized_end=8355
+  _globals['_REPORTFORM']._serialized_start=8358
+  _globals['_REPORTFORM']._serialized_end=8692
+  _globals['_EVENTFORM']._serialized_start=8695
+  _globals['_EVENTFORM']._serialized_end=9096
+  _globals['_NOTEDFORM']._serialized_start=9098
+  _globals['_NOTEDFORM']._serialized_end=9221
 # @@protoc_insertion_point(module_scope)

@@ -6,10 +6,13 @@ isort:skip_file
 from agentfield.v1 import error_reason_pb2 as _error_reason_pb2
 from agentfield.v1 import execution_pb2 as _execution_pb2
 from agentfield.v1 import execution_service_pb2 as _execution_service_pb2
+from agentfield.v1 import journal_service_pb2 as _journal_service_pb2
+from agentfield.v1 import node_service_pb2 as _node_service_pb2
 from agentfield.v1 import session_service_pb2 as _session_service_pb2
 from agentfield.v1 import workflow_service_pb2 as _workflow_service_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -838,3 +841,729 @@ class QueryFailure(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueryFailure: _TypeAlias = QueryFailure  # noqa: Y015
+
+@_typing.final
+class RegistrationForm(_message.Message):
+    """A registration as existing agents send it. They are called at their base_url."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    LIFECYCLE_STATUS_FIELD_NUMBER: _builtins.int
+    REASONERS_FIELD_NUMBER: _builtins.int
+    SKILLS_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CALLBACK_DISCOVERY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The node."""
+    base_url: _builtins.str
+    """Where it is called."""
+    version: _builtins.str
+    """Its own version."""
+    instance_id: _builtins.str
+    """The process. Empty: it is the only one there ever is."""
+    lifecycle_status: _builtins.str
+    """What it says of itself."""
+    @_builtins.property
+    def reasoners(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunctionEntry]:
+        """The reasoners it offers."""
+
+    @_builtins.property
+    def skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunctionEntry]:
+        """The skills it offers."""
+
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionEntry]:
+        """The sessions it declares. Empty: those of the metadata."""
+
+    @_builtins.property
+    def metadata(self) -> Global___NodeMetadata:
+        """More about it."""
+
+    @_builtins.property
+    def callback_discovery(self) -> Global___CallbackDiscovery:
+        """Other addresses of it."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+        version: _builtins.str = ...,
+        instance_id: _builtins.str = ...,
+        lifecycle_status: _builtins.str = ...,
+        reasoners: _abc.Iterable[Global___FunctionEntry] | None = ...,
+        skills: _abc.Iterable[Global___FunctionEntry] | None = ...,
+        sessions: _abc.Iterable[Global___SessionEntry] | None = ...,
+        metadata: Global___NodeMetadata | None = ...,
+        callback_discovery: Global___CallbackDiscovery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["callback_discovery", b"callback_discovery", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "callback_discovery", b"callback_discovery", "id", b"id", "instance_id", b"instance_id", "lifecycle_status", b"lifecycle_status", "metadata", b"metadata", "reasoners", b"reasoners", "sessions", b"sessions", "skills", b"skills", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegistrationForm: _TypeAlias = RegistrationForm  # noqa: Y015
+
+@_typing.final
+class FunctionEntry(_message.Message):
+    """A reasoner or skill as existing agents declare it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    INPUT_SCHEMA_FIELD_NUMBER: _builtins.int
+    OUTPUT_SCHEMA_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it does."""
+    input_schema: _builtins.bytes
+    """The JSON Schema of its input."""
+    output_schema: _builtins.bytes
+    """The JSON Schema of its result."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Free labels."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        description: _builtins.str = ...,
+        input_schema: _builtins.bytes = ...,
+        output_schema: _builtins.bytes = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "input_schema", b"input_schema", "output_schema", b"output_schema", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FunctionEntry: _TypeAlias = FunctionEntry  # noqa: Y015
+
+@_typing.final
+class SessionEntry(_message.Message):
+    """A session as existing agents declare it. It has no handler."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    VOICE_FIELD_NUMBER: _builtins.int
+    MODALITIES_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    TURN_DETECTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    provider: _builtins.str
+    """The provider."""
+    transport: _builtins.str
+    """The transport."""
+    model: _builtins.str
+    """The provider's model."""
+    voice: _builtins.str
+    """The voice."""
+    metadata: _builtins.bytes
+    """A JSON object of the agent's own."""
+    turn_detection: _builtins.bytes
+    """How the end of a turn is found: a TurnDetection, or null."""
+    @_builtins.property
+    def modalities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model may do: audio, text."""
+
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model may call."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Free labels."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        transport: _builtins.str = ...,
+        model: _builtins.str = ...,
+        voice: _builtins.str = ...,
+        modalities: _abc.Iterable[_builtins.str] | None = ...,
+        tools: _abc.Iterable[_builtins.str] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        metadata: _builtins.bytes = ...,
+        turn_detection: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "modalities", b"modalities", "model", b"model", "name", b"name", "provider", b"provider", "tags", b"tags", "tools", b"tools", "transport", b"transport", "turn_detection", b"turn_detection", "voice", b"voice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionEntry: _TypeAlias = SessionEntry  # noqa: Y015
+
+@_typing.final
+class NodeMetadata(_message.Message):
+    """More about a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def custom(self) -> Global___CustomMetadata:
+        """What the agent's author says of it."""
+
+    def __init__(
+        self,
+        *,
+        custom: Global___CustomMetadata | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custom", b"custom"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom", b"custom"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeMetadata: _TypeAlias = NodeMetadata  # noqa: Y015
+
+@_typing.final
+class CustomMetadata(_message.Message):
+    """What an agent's author says of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    description: _builtins.bytes
+    """What it is."""
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionEntry]:
+        """The sessions it declares."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___SessionEntry] | None = ...,
+        description: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomMetadata: _TypeAlias = CustomMetadata  # noqa: Y015
+
+@_typing.final
+class CallbackDiscovery(_message.Message):
+    """Where an agent may be called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    PREFERRED_FIELD_NUMBER: _builtins.int
+    CALLBACK_CANDIDATES_FIELD_NUMBER: _builtins.int
+    RESOLVED_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """How the addresses were found."""
+    preferred: _builtins.str
+    """The one the agent prefers."""
+    resolved: _builtins.str
+    """The one that counts."""
+    @_builtins.property
+    def callback_candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those the agent knows of."""
+
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        preferred: _builtins.str = ...,
+        callback_candidates: _abc.Iterable[_builtins.str] | None = ...,
+        resolved: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_candidates", b"callback_candidates", "mode", b"mode", "preferred", b"preferred", "resolved", b"resolved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallbackDiscovery: _TypeAlias = CallbackDiscovery  # noqa: Y015
+
+@_typing.final
+class RegisteredForm(_message.Message):
+    """An agent that has registered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    RESOLVED_BASE_URL_FIELD_NUMBER: _builtins.int
+    CALLBACK_DISCOVERY_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """Always true."""
+    message: _builtins.str
+    """That it worked, for people."""
+    node_id: _builtins.str
+    """The node."""
+    resolved_base_url: _builtins.str
+    """Where it is called."""
+    @_builtins.property
+    def registered(self) -> _node_service_pb2.RegisterNodeResponse:
+        """What RegisterNode answers."""
+
+    @_builtins.property
+    def callback_discovery(self) -> Global___CallbackDiscovery:
+        """Where it may be called."""
+
+    def __init__(
+        self,
+        *,
+        registered: _node_service_pb2.RegisterNodeResponse | None = ...,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        resolved_base_url: _builtins.str = ...,
+        callback_discovery: Global___CallbackDiscovery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["callback_discovery", b"callback_discovery", "registered", b"registered"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_discovery", b"callback_discovery", "message", b"message", "node_id", b"node_id", "registered", b"registered", "resolved_base_url", b"resolved_base_url", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisteredForm: _TypeAlias = RegisteredForm  # noqa: Y015
+
+@_typing.final
+class HeartbeatForm(_message.Message):
+    """A sign of life, as each of the three routes has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    LIFECYCLE_STATUS_FIELD_NUMBER: _builtins.int
+    HEALTH_SCORE_FIELD_NUMBER: _builtins.int
+    registration_id: _builtins.str
+    """The worker's registration."""
+    instance_id: _builtins.str
+    """The process."""
+    status: _builtins.str
+    """What it says of itself: starting, ready, degraded or offline."""
+    phase: _builtins.str
+    """The same, of `PATCH …/status`."""
+    lifecycle_status: _builtins.str
+    """The same, of `POST …/lifecycle/status`."""
+    health_score: _builtins.float
+    """How well it is, 0 to 100. Checked, and not kept."""
+    def __init__(
+        self,
+        *,
+        registration_id: _builtins.str = ...,
+        instance_id: _builtins.str = ...,
+        status: _builtins.str = ...,
+        phase: _builtins.str = ...,
+        lifecycle_status: _builtins.str = ...,
+        health_score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["health_score", b"health_score", "instance_id", b"instance_id", "lifecycle_status", b"lifecycle_status", "phase", b"phase", "registration_id", b"registration_id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeartbeatForm: _TypeAlias = HeartbeatForm  # noqa: Y015
+
+@_typing.final
+class AliveForm(_message.Message):
+    """The answer to a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIVE_FIELD_NUMBER: _builtins.int
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    LEASE_SECONDS_FIELD_NUMBER: _builtins.int
+    NEXT_LEASE_RENEWAL_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """Always true."""
+    message: _builtins.str
+    """That it was heard, for people."""
+    lease_seconds: _builtins.int
+    """The lease in seconds."""
+    @_builtins.property
+    def alive(self) -> _node_service_pb2.HeartbeatResponse:
+        """What Heartbeat answers."""
+
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When it was heard."""
+
+    @_builtins.property
+    def next_lease_renewal(self) -> _timestamp_pb2.Timestamp:
+        """When the next sign of life is due for a lease without a gap."""
+
+    def __init__(
+        self,
+        *,
+        alive: _node_service_pb2.HeartbeatResponse | None = ...,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        lease_seconds: _builtins.int = ...,
+        next_lease_renewal: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alive", b"alive", "next_lease_renewal", b"next_lease_renewal", "timestamp", b"timestamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alive", b"alive", "lease_seconds", b"lease_seconds", "message", b"message", "next_lease_renewal", b"next_lease_renewal", "success", b"success", "timestamp", b"timestamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AliveForm: _TypeAlias = AliveForm  # noqa: Y015
+
+@_typing.final
+class LeavingForm(_message.Message):
+    """An agent that leaves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
+    TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    registration_id: _builtins.str
+    """The worker's registration."""
+    timeout_seconds: _builtins.float
+    """The same in seconds."""
+    @_builtins.property
+    def drain(self) -> _duration_pb2.Duration:
+        """How long it may still report what it runs."""
+
+    def __init__(
+        self,
+        *,
+        registration_id: _builtins.str = ...,
+        drain: _duration_pb2.Duration | None = ...,
+        timeout_seconds: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout_seconds", b"_timeout_seconds", "drain", b"drain", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout_seconds", b"_timeout_seconds", "drain", b"drain", "registration_id", b"registration_id", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__timeout_seconds: _TypeAlias = _typing.Literal["timeout_seconds"]  # noqa: Y015
+    _WhichOneofArgType__timeout_seconds: _TypeAlias = _typing.Literal["_timeout_seconds", b"_timeout_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout_seconds) -> _WhichOneofReturnType__timeout_seconds | None: ...
+
+Global___LeavingForm: _TypeAlias = LeavingForm  # noqa: Y015
+
+@_typing.final
+class LeftForm(_message.Message):
+    """The answer to an agent that leaves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_SECONDS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    NEXT_LEASE_RENEWAL_FIELD_NUMBER: _builtins.int
+    lease_seconds: _builtins.int
+    """Always 0."""
+    message: _builtins.str
+    """That it was heard, for people."""
+    @_builtins.property
+    def next_lease_renewal(self) -> _timestamp_pb2.Timestamp:
+        """When it was heard."""
+
+    def __init__(
+        self,
+        *,
+        lease_seconds: _builtins.int = ...,
+        message: _builtins.str = ...,
+        next_lease_renewal: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_lease_renewal", b"next_lease_renewal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_seconds", b"lease_seconds", "message", b"message", "next_lease_renewal", b"next_lease_renewal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftForm: _TypeAlias = LeftForm  # noqa: Y015
+
+@_typing.final
+class NodeForm(_message.Message):
+    """A node as existing clients read it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    TEAM_ID_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_TYPE_FIELD_NUMBER: _builtins.int
+    REASONERS_FIELD_NUMBER: _builtins.int
+    SKILLS_FIELD_NUMBER: _builtins.int
+    HEALTH_STATUS_FIELD_NUMBER: _builtins.int
+    LIFECYCLE_STATUS_FIELD_NUMBER: _builtins.int
+    LAST_HEARTBEAT_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The same value as node_id."""
+    group_id: _builtins.str
+    """The same value as node_id."""
+    team_id: _builtins.str
+    """Always `default`."""
+    base_url: _builtins.str
+    """Where its newest worker is called. Empty: its workers open Work."""
+    deployment_type: _builtins.str
+    """Always `long_running`."""
+    health_status: _builtins.str
+    """`active` or `inactive`."""
+    lifecycle_status: _builtins.str
+    """What its newest worker says of itself."""
+    instance_id: _builtins.str
+    """Its newest worker."""
+    @_builtins.property
+    def node(self) -> _node_service_pb2.Node:
+        """The node."""
+
+    @_builtins.property
+    def reasoners(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunctionEntry]:
+        """Its reasoners."""
+
+    @_builtins.property
+    def skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___FunctionEntry]:
+        """Its skills."""
+
+    @_builtins.property
+    def last_heartbeat(self) -> _timestamp_pb2.Timestamp:
+        """When a worker was last seen."""
+
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp:
+        """When it last registered."""
+
+    def __init__(
+        self,
+        *,
+        node: _node_service_pb2.Node | None = ...,
+        id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
+        team_id: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+        deployment_type: _builtins.str = ...,
+        reasoners: _abc.Iterable[Global___FunctionEntry] | None = ...,
+        skills: _abc.Iterable[Global___FunctionEntry] | None = ...,
+        health_status: _builtins.str = ...,
+        lifecycle_status: _builtins.str = ...,
+        last_heartbeat: _timestamp_pb2.Timestamp | None = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+        instance_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_heartbeat", b"last_heartbeat", "node", b"node", "registered_at", b"registered_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "deployment_type", b"deployment_type", "group_id", b"group_id", "health_status", b"health_status", "id", b"id", "instance_id", b"instance_id", "last_heartbeat", b"last_heartbeat", "lifecycle_status", b"lifecycle_status", "node", b"node", "reasoners", b"reasoners", "registered_at", b"registered_at", "skills", b"skills", "team_id", b"team_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeForm: _TypeAlias = NodeForm  # noqa: Y015
+
+@_typing.final
+class NodesForm(_message.Message):
+    """A page of nodes as existing clients read it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page starts. Empty: this was the last."""
+    count: _builtins.int
+    """How many nodes this page has."""
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeForm]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        nodes: _abc.Iterable[Global___NodeForm] | None = ...,
+        next_page_token: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "next_page_token", b"next_page_token", "nodes", b"nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodesForm: _TypeAlias = NodesForm  # noqa: Y015
+
+@_typing.final
+class ReportForm(_message.Message):
+    """How an execution went, as existing agents report it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    ERROR_DETAILS_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_CODE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """The execution."""
+    attempt: _builtins.int
+    """Which dispatch of it. 0: the current one."""
+    status: _builtins.str
+    """A status, or one of its other names."""
+    result: _builtins.bytes
+    """What it returned: any JSON value."""
+    error: _builtins.str
+    """Why it failed, for people."""
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why it failed, for programs."""
+    error_details: _builtins.bytes
+    """More about the failure. What is larger than 32 KiB is not kept."""
+    error_status_code: _builtins.int
+    """The HTTP status that the failure stands for."""
+    usage: _builtins.bytes
+    """What it used. What is larger than 32 KiB is not kept."""
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        status: _builtins.str = ...,
+        result: _builtins.bytes = ...,
+        error: _builtins.str = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        error_details: _builtins.bytes = ...,
+        error_status_code: _builtins.int = ...,
+        usage: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "error", b"error", "error_details", b"error_details", "error_reason", b"error_reason", "error_status_code", b"error_status_code", "execution_id", b"execution_id", "result", b"result", "status", b"status", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportForm: _TypeAlias = ReportForm  # noqa: Y015
+
+@_typing.final
+class EventForm(_message.Message):
+    """What an agent tells of a call of its own, as existing agents send it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    AGENT_NODE_ID_FIELD_NUMBER: _builtins.int
+    FUNCTION_FIELD_NUMBER: _builtins.int
+    REASONER_ID_FIELD_NUMBER: _builtins.int
+    REASONER_NAME_FIELD_NUMBER: _builtins.int
+    PARENT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    INPUT_DATA_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """The call."""
+    node_id: _builtins.str
+    """The agent's node."""
+    agent_node_id: _builtins.str
+    """The same."""
+    function: _builtins.str
+    """What was called."""
+    reasoner_id: _builtins.str
+    """The same."""
+    reasoner_name: _builtins.str
+    """The same."""
+    parent_execution_id: _builtins.str
+    """The execution that made the call."""
+    status: _builtins.str
+    """A status, or one of its other names. Empty: running."""
+    input: _builtins.bytes
+    """The arguments."""
+    input_data: _builtins.bytes
+    """The same."""
+    result: _builtins.bytes
+    """What it returned."""
+    error: _builtins.str
+    """Why it failed, for people."""
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        agent_node_id: _builtins.str = ...,
+        function: _builtins.str = ...,
+        reasoner_id: _builtins.str = ...,
+        reasoner_name: _builtins.str = ...,
+        parent_execution_id: _builtins.str = ...,
+        status: _builtins.str = ...,
+        input: _builtins.bytes = ...,
+        input_data: _builtins.bytes = ...,
+        result: _builtins.bytes = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_node_id", b"agent_node_id", "error", b"error", "execution_id", b"execution_id", "function", b"function", "input", b"input", "input_data", b"input_data", "node_id", b"node_id", "parent_execution_id", b"parent_execution_id", "reasoner_id", b"reasoner_id", "reasoner_name", b"reasoner_name", "result", b"result", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventForm: _TypeAlias = EventForm  # noqa: Y015
+
+@_typing.final
+class NotedForm(_message.Message):
+    """A note that was kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTED_FIELD_NUMBER: _builtins.int
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """Always true."""
+    message: _builtins.str
+    """That it worked, for people."""
+    @_builtins.property
+    def noted(self) -> _journal_service_pb2.AddNoteResponse:
+        """What AddNote answers."""
+
+    def __init__(
+        self,
+        *,
+        noted: _journal_service_pb2.AddNoteResponse | None = ...,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["noted", b"noted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "noted", b"noted", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotedForm: _TypeAlias = NotedForm  # noqa: Y015

@@ -11,6 +11,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,6 +22,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _WorkerStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WorkerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkerStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WORKER_STATUS_UNSPECIFIED: _WorkerStatus.ValueType  # 0
+    """It said nothing."""
+    WORKER_STATUS_STARTING: _WorkerStatus.ValueType  # 1
+    """It is not ready yet. It gets work all the same."""
+    WORKER_STATUS_READY: _WorkerStatus.ValueType  # 2
+    """It is ready."""
+    WORKER_STATUS_DEGRADED: _WorkerStatus.ValueType  # 3
+    """It works with a part of its means."""
+    WORKER_STATUS_OFFLINE: _WorkerStatus.ValueType  # 4
+    """It leaves: it gets no more work."""
+
+class WorkerStatus(_WorkerStatus, metaclass=_WorkerStatusEnumTypeWrapper):
+    """What a worker says of itself."""
+
+WORKER_STATUS_UNSPECIFIED: WorkerStatus.ValueType  # 0
+"""It said nothing."""
+WORKER_STATUS_STARTING: WorkerStatus.ValueType  # 1
+"""It is not ready yet. It gets work all the same."""
+WORKER_STATUS_READY: WorkerStatus.ValueType  # 2
+"""It is ready."""
+WORKER_STATUS_DEGRADED: WorkerStatus.ValueType  # 3
+"""It works with a part of its means."""
+WORKER_STATUS_OFFLINE: WorkerStatus.ValueType  # 4
+"""It leaves: it gets no more work."""
+Global___WorkerStatus: _TypeAlias = WorkerStatus  # noqa: Y015
+
+class _NodeHealth:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NodeHealthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NodeHealth.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NODE_HEALTH_UNSPECIFIED: _NodeHealth.ValueType  # 0
+    """In a request: any."""
+    NODE_HEALTH_ACTIVE: _NodeHealth.ValueType  # 1
+    """A worker is there and takes work."""
+    NODE_HEALTH_INACTIVE: _NodeHealth.ValueType  # 2
+    """No worker is there, or none takes work."""
+
+class NodeHealth(_NodeHealth, metaclass=_NodeHealthEnumTypeWrapper):
+    """Whether a node takes work."""
+
+NODE_HEALTH_UNSPECIFIED: NodeHealth.ValueType  # 0
+"""In a request: any."""
+NODE_HEALTH_ACTIVE: NodeHealth.ValueType  # 1
+"""A worker is there and takes work."""
+NODE_HEALTH_INACTIVE: NodeHealth.ValueType  # 2
+"""No worker is there, or none takes work."""
+Global___NodeHealth: _TypeAlias = NodeHealth  # noqa: Y015
 
 @_typing.final
 class Function(_message.Message):
@@ -86,6 +143,8 @@ class Worker(_message.Message):
     RUNNING_EXECUTIONS_FIELD_NUMBER: _builtins.int
     SEEN_AT_FIELD_NUMBER: _builtins.int
     MAX_SESSIONS_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     instance_id: _builtins.str
     """The process, as it named itself."""
     registration_id: _builtins.str
@@ -100,6 +159,12 @@ class Worker(_message.Message):
     """How many unfinished executions are assigned to it."""
     max_sessions: _builtins.int
     """How many session handlers it runs at once."""
+    base_url: _builtins.str
+    """Where it is called. Empty: it opens Work. With an address, connected says
+    whether it sends heartbeats.
+    """
+    status: Global___WorkerStatus.ValueType
+    """What it last said of itself."""
     @_builtins.property
     def seen_at(self) -> _timestamp_pb2.Timestamp:
         """When it last connected or sent a heartbeat."""
@@ -115,10 +180,12 @@ class Worker(_message.Message):
         running_executions: _builtins.int = ...,
         seen_at: _timestamp_pb2.Timestamp | None = ...,
         max_sessions: _builtins.int = ...,
+        base_url: _builtins.str = ...,
+        status: Global___WorkerStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "draining", b"draining", "instance_id", b"instance_id", "max_executions", b"max_executions", "max_sessions", b"max_sessions", "registration_id", b"registration_id", "running_executions", b"running_executions", "seen_at", b"seen_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "connected", b"connected", "draining", b"draining", "instance_id", b"instance_id", "max_executions", b"max_executions", "max_sessions", b"max_sessions", "registration_id", b"registration_id", "running_executions", b"running_executions", "seen_at", b"seen_at", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -140,6 +207,7 @@ class Node(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Its name: `[A-Za-z0-9_-]+`, at most 128 characters."""
     version: _builtins.str
@@ -150,6 +218,8 @@ class Node(_message.Message):
     """Whether any worker is connected."""
     created_by: _builtins.str
     """The name of the key that registered it. Empty on a server without keys."""
+    health: Global___NodeHealth.ValueType
+    """Whether it takes work now."""
     @_builtins.property
     def functions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Function]:
         """What it offers, as its newest worker declared it."""
@@ -183,10 +253,11 @@ class Node(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         sessions: _abc.Iterable[_session_pb2.SessionDeclaration] | None = ...,
+        health: Global___NodeHealth.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "functions", b"functions", "node_id", b"node_id", "sessions", b"sessions", "updated_at", b"updated_at", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "functions", b"functions", "health", b"health", "node_id", b"node_id", "sessions", b"sessions", "updated_at", b"updated_at", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,6 +275,10 @@ class RegisterNodeRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     FUNCTIONS_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    OTHER_URLS_FIELD_NUMBER: _builtins.int
+    MAX_EXECUTIONS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """The node it belongs to: `[A-Za-z0-9_-]+`, at most 128 characters."""
     instance_id: _builtins.str
@@ -214,6 +289,15 @@ class RegisterNodeRequest(_message.Message):
     """The node's own version."""
     description: _builtins.str
     """What the node is, for people."""
+    base_url: _builtins.str
+    """The address at which this worker is called over HTTP, for instance
+    `http://10.0.0.7:8001`. Empty: it opens Work. With an address no session may
+    have a handler.
+    """
+    max_executions: _builtins.int
+    """How many executions are sent to base_url at once, at most 10000. 0: 100."""
+    status: Global___WorkerStatus.ValueType
+    """What it says of itself."""
     @_builtins.property
     def functions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Function]:
         """What it offers. At most 1000."""
@@ -221,6 +305,12 @@ class RegisterNodeRequest(_message.Message):
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.SessionDeclaration]:
         """The sessions it declares. At most 1000."""
+
+    @_builtins.property
+    def other_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further addresses of it, at most 20: the first that is allowed counts where
+        base_url is not.
+        """
 
     def __init__(
         self,
@@ -231,10 +321,14 @@ class RegisterNodeRequest(_message.Message):
         description: _builtins.str = ...,
         functions: _abc.Iterable[Global___Function] | None = ...,
         sessions: _abc.Iterable[_session_pb2.SessionDeclaration] | None = ...,
+        base_url: _builtins.str = ...,
+        other_urls: _abc.Iterable[_builtins.str] | None = ...,
+        max_executions: _builtins.int = ...,
+        status: Global___WorkerStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "functions", b"functions", "instance_id", b"instance_id", "node_id", b"node_id", "sessions", b"sessions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "description", b"description", "functions", b"functions", "instance_id", b"instance_id", "max_executions", b"max_executions", "node_id", b"node_id", "other_urls", b"other_urls", "sessions", b"sessions", "status", b"status", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -248,8 +342,11 @@ class RegisterNodeResponse(_message.Message):
 
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """For AgentService.Work, Heartbeat and DeregisterNode."""
+    base_url: _builtins.str
+    """Where the worker is called: its base_url, or one of the other addresses."""
     @_builtins.property
     def node(self) -> Global___Node:
         """The node as it is now."""
@@ -259,10 +356,11 @@ class RegisterNodeResponse(_message.Message):
         *,
         registration_id: _builtins.str = ...,
         node: Global___Node | None = ...,
+        base_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "registration_id", b"registration_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "node", b"node", "registration_id", b"registration_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,19 +374,29 @@ class HeartbeatRequest(_message.Message):
 
     NODE_ID_FIELD_NUMBER: _builtins.int
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """The node."""
     registration_id: _builtins.str
-    """The worker's registration."""
+    """The worker's registration. May be empty for a worker with a base_url."""
+    instance_id: _builtins.str
+    """Without a registration_id: the worker as it named itself. Without both it is
+    the node's newest worker with a base_url.
+    """
+    status: Global___WorkerStatus.ValueType
+    """What it says of itself. Unspecified: as before."""
     def __init__(
         self,
         *,
         node_id: _builtins.str = ...,
         registration_id: _builtins.str = ...,
+        instance_id: _builtins.str = ...,
+        status: Global___WorkerStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "registration_id", b"registration_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance_id", b"instance_id", "node_id", b"node_id", "registration_id", b"registration_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -301,18 +409,24 @@ class HeartbeatResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LEASE_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lease(self) -> _duration_pb2.Duration:
         """The lease, counted from now."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When the heartbeat was received."""
 
     def __init__(
         self,
         *,
         lease: _duration_pb2.Duration | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "received_at", b"received_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -326,19 +440,27 @@ class DeregisterNodeRequest(_message.Message):
 
     NODE_ID_FIELD_NUMBER: _builtins.int
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """The node."""
     registration_id: _builtins.str
-    """The worker's registration."""
+    """The worker's registration. Empty: the node's workers with a base_url."""
+    @_builtins.property
+    def drain(self) -> _duration_pb2.Duration:
+        """For a worker with a base_url: how long it may still report what it runs, at
+        most an hour; then that is lost. Unset: 30 seconds.
+        """
+
     def __init__(
         self,
         *,
         node_id: _builtins.str = ...,
         registration_id: _builtins.str = ...,
+        drain: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "registration_id", b"registration_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "node_id", b"node_id", "registration_id", b"registration_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,12 +472,19 @@ class DeregisterNodeResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When the request was received."""
+
     def __init__(
         self,
+        *,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,19 +544,23 @@ class ListNodesRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    HEALTH_STATUS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 1 to 1000. 0: 100."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    health_status: Global___NodeHealth.ValueType
+    """Only nodes in this health."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        health_status: Global___NodeHealth.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["health_status", b"health_status", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,9 @@ class NodeServiceStub:
     """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
-    opens AgentService.Work with the registration it was given.
+    opens AgentService.Work with the registration it was given. A worker that is
+    an HTTP server registers its address instead: its executions are sent there,
+    and it tells by heartbeats that it is alive.
     """
 
     def __init__(self, channel):
@@ -69,7 +71,9 @@ class NodeServiceServicer:
     """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
-    opens AgentService.Work with the registration it was given.
+    opens AgentService.Work with the registration it was given. A worker that is
+    an HTTP server registers its address instead: its executions are sent there,
+    and it tells by heartbeats that it is alive.
     """
 
     def RegisterNode(self, request, context):
@@ -79,9 +83,18 @@ class NodeServiceServicer:
         the registration. The node itself shows the newest declaration of any of
         its workers; an execution goes only to a worker that declares its function.
 
+        With a base_url the worker is called there: `POST {base_url}/reasoners/{name}`
+        or `/skills/{name}` with the input as the body. It answers with the result, or
+        with 202 and reports later with ReportExecution. Addresses are http or https
+        without credentials, query or fragment, in networks that the server allows;
+        they are looked up again, and checked again, for every connection. Another
+        process of the node at the same address is taken for gone: what it ran is lost
+        after the server's agent_grace.
+
         Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
-        option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
-        registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+        option, an address), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key
+        may not serve this node, or another key registered it), PAYLOAD_TOO_LARGE,
+        STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,10 +103,12 @@ class NodeServiceServicer:
     def Heartbeat(self, request, context):
         """Heartbeat tells that a worker is alive, and asks whether its registration
         is still known. A registration is forgotten when its worker has neither
-        been connected nor sent a heartbeat for the lease.
+        been connected nor sent a heartbeat for the lease. A worker that is called at
+        its base_url must send them more often than the server's heartbeat_timeout:
+        without them it gets no work, and what it runs is lost after agent_grace.
 
-        Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
-        key did not register the node), STORE_UNAVAILABLE.
+        Fails with REGISTRATION_NOT_FOUND (register again), INVALID_ARGUMENT,
+        PERMISSION_DENIED (the key did not register the node), STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +117,9 @@ class NodeServiceServicer:
     def DeregisterNode(self, request, context):
         """DeregisterNode forgets one worker's registration. What it still runs is
         treated as lost. Deregistering an unknown worker succeeds.
+
+        A worker that is called at its base_url gets no more work, may report what it
+        runs for as long as drain says, and counts as offline from then on.
 
         Fails with PERMISSION_DENIED (the key did not register the node),
         STORE_UNAVAILABLE.
@@ -168,7 +186,9 @@ class NodeService:
     """Nodes are the agent services that offer reasoners, skills and sessions.
 
     Each process of a node is a worker. It registers what it declares, then
-    opens AgentService.Work with the registration it was given.
+    opens AgentService.Work with the registration it was given. A worker that is
+    an HTTP server registers its address instead: its executions are sent there,
+    and it tells by heartbeats that it is alive.
     """
 
     @staticmethod

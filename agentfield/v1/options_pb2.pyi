@@ -272,7 +272,7 @@ that holds it, which win where both have one.
 """
 ignored: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
 """Members that the JSON of such a message may have besides its fields, and
-that are read over: existing clients send them.
+that are read over: existing clients send them. `*`: any.
 """
 rest: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Rest]
 """REST facts of an rpc that has a `google.api.http` rule."""

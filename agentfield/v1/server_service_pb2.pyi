@@ -114,6 +114,7 @@ class Limits(_message.Message):
     MAX_SESSIONS_PER_CALLER_FIELD_NUMBER: _builtins.int
     MAX_SESSIONS_PER_TARGET_FIELD_NUMBER: _builtins.int
     REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_TIMEOUT_FIELD_NUMBER: _builtins.int
     max_payload_bytes: _builtins.int
     """The largest input or result, in bytes."""
     max_depth: _builtins.int
@@ -138,6 +139,12 @@ class Limits(_message.Message):
     def agent_grace(self) -> _duration_pb2.Duration:
         """How long a lost worker may take to come back."""
 
+    @_builtins.property
+    def heartbeat_timeout(self) -> _duration_pb2.Duration:
+        """How long an agent that is called over HTTP may be silent before it counts as
+        gone.
+        """
+
     def __init__(
         self,
         *,
@@ -149,10 +156,11 @@ class Limits(_message.Message):
         max_sessions_per_caller: _builtins.int = ...,
         max_sessions_per_target: _builtins.int = ...,
         requests_per_second: _builtins.int = ...,
+        heartbeat_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "heartbeat_timeout", b"heartbeat_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "max_depth", b"max_depth", "max_payload_bytes", b"max_payload_bytes", "max_sessions_per_caller", b"max_sessions_per_caller", "max_sessions_per_target", b"max_sessions_per_target", "requests_per_second", b"requests_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_grace", b"agent_grace", "execute_async_timeout", b"execute_async_timeout", "execute_timeout", b"execute_timeout", "heartbeat_timeout", b"heartbeat_timeout", "max_depth", b"max_depth", "max_payload_bytes", b"max_payload_bytes", "max_sessions_per_caller", b"max_sessions_per_caller", "max_sessions_per_target", b"max_sessions_per_target", "requests_per_second", b"requests_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

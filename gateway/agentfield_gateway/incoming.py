@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from agentfield.contract.fields import ignored
 from agentfield.contract.json import load, names_of, set_text
 from agentfield.process import tracing
 from agentfield.v1 import errors
@@ -71,6 +72,8 @@ def message_of(
         raise errors.InvalidArgument("This route takes no query parameters.")
     message = _read(rpc, body or b"{}") if rpc.body == "*" else rpc.request()
     for name, text in given:
+        if name in ignored(message.DESCRIPTOR):
+            continue
         if name == rpc.body:
             raise errors.InvalidArgument(
                 f"Field '{name}' comes in the body, not in the query.", metadata={"field": name}

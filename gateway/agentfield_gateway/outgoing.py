@@ -57,7 +57,7 @@ def error_answer(error: errors.AgentFieldError, form: Descriptor | None = None) 
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = error.metadata.get("allow", "")
     return web.Response(
-        status=error.http_status,
+        status=_agents_status(error) or error.http_status,
         body=dump(form_failure(form, error)) if form else error_json(error),
         content_type="application/json",
         headers=headers,
@@ -83,11 +83,19 @@ def _error_form(error: errors.AgentFieldError) -> dict[str, Any]:
         "reason": error.reason,
         "details": details,
     }
+    if (code := _agents_status(error)) is not None:
+        form["error_status_code"] = code
     if error.category:
         form["error_category"] = error.category
     if error.retry_after is not None:
         form["retry_after"] = _seconds(error.retry_after)
     return form
+
+
+def _agents_status(error: errors.AgentFieldError) -> int | None:
+    """Return the status with which an agent refused what it was asked, if it did."""
+    code = error.metadata.get("error_status_code", "")
+    return int(code) if code.startswith("4") and code.isdecimal() and len(code) == 3 else None
 
 
 def _seconds(retry_after: float) -> int:

@@ -20,6 +20,7 @@ from agentfield.v1 import (
     agent_service_pb2,
     errors,
     execution_service_pb2,
+    journal_service_pb2,
     node_service_pb2,
     server_service_pb2,
     workflow_service_pb2,
@@ -45,6 +46,7 @@ OK, DENIED = "OK", "PERMISSION_DENIED"
 NO_EXECUTION, NO_WORKFLOW = "EXECUTION_NOT_FOUND", "WORKFLOW_NOT_FOUND"
 # The reasons that show a call was allowed and then met what the set-up holds.
 TIMED_OUT, SUPERSEDED = "EXECUTION_TIMED_OUT", "ATTEMPT_SUPERSEDED"
+PARENT_ENDED = "PARENT_ENDED"
 
 #                       web        other-web     bot         other-bot     root
 EXPECTED = {
@@ -64,6 +66,11 @@ EXPECTED = {
     "DeregisterNode": [DENIED, DENIED, OK, DENIED, OK],
     "GetNode": [OK] * 5,
     "ListNodes": [OK] * 5,
+    "RecordExecution": [DENIED, DENIED, PARENT_ENDED, DENIED, PARENT_ENDED],
+    "AddNote": [DENIED, DENIED, OK, NO_EXECUTION, OK],
+    "ListNotes": [OK, NO_EXECUTION, OK, NO_EXECUTION, OK],
+    "AppendLogs": [DENIED, DENIED, OK, NO_EXECUTION, OK],
+    "ListLogs": [OK, NO_EXECUTION, OK, NO_EXECUTION, OK],
     "Work": [DENIED, DENIED, OK, DENIED, OK],
     "GetServerInfo": [OK] * 5,
 }
@@ -78,11 +85,12 @@ class SetUp:
         self.plane = plane
         execution: dict[str, Any] = {"execution_id": execution_id}
         node = {"node_id": "n"}
-        worker_ids = {"node_id": "n", "registration_id": worker.registration_id}
+        worker_id = worker.registration_id
         execute = execution_service_pb2.ExecuteRequest(target="n.f")
         execute.timeout.FromMilliseconds(1)
         hello = agent_service_pb2.Hello(registration_id=worker.registration_id, max_executions=1)
         e, n, w = plane.executions, plane.nodes, plane.workflows
+        j, js = plane.journal, journal_service_pb2
         es, ns, ws = execution_service_pb2, node_service_pb2, workflow_service_pb2
         self.calls: dict[str, tuple[Any, Any]] = {
             "Execute": (e.Execute, execute),
@@ -103,13 +111,30 @@ class SetUp:
                 n.RegisterNode,
                 ns.RegisterNodeRequest(node_id="n", instance_id="w9"),
             ),
-            "Heartbeat": (n.Heartbeat, ns.HeartbeatRequest(**worker_ids)),
+            "Heartbeat": (
+                n.Heartbeat,
+                ns.HeartbeatRequest(node_id="n", registration_id=worker_id),
+            ),
             "DeregisterNode": (
                 n.DeregisterNode,
                 ns.DeregisterNodeRequest(node_id="n", registration_id="reg_x"),
             ),
             "GetNode": (n.GetNode, ns.GetNodeRequest(**node)),
             "ListNodes": (n.ListNodes, ns.ListNodesRequest()),
+            "RecordExecution": (
+                j.RecordExecution,
+                js.RecordExecutionRequest(
+                    execution_id="inner",
+                    node_id="n",
+                    function="g",
+                    parent_execution_id=execution_id,
+                    status=SUCCEEDED,
+                ),
+            ),
+            "AddNote": (j.AddNote, js.AddNoteRequest(**execution, message="so far so good")),
+            "ListNotes": (j.ListNotes, js.ListNotesRequest(**execution)),
+            "AppendLogs": (j.AppendLogs, js.AppendLogsRequest(**execution, entries=b"[{}]")),
+            "ListLogs": (j.ListLogs, js.ListLogsRequest(**execution)),
             "Work": (plane.agents.Work, agent_service_pb2.WorkRequest(hello=hello)),
             "GetServerInfo": (
                 plane.server.GetServerInfo,

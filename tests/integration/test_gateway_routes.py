@@ -154,6 +154,16 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         "Execute": b'{"timeout":"0.05s"}',
         "RealtimeOffer": b"v=0",
         "Query": b'{"resource":"executions"}',
+        "AddNote": json.dumps({"execution_id": execution_id, "message": "so far"}).encode(),
+        "AppendLogs": b'{"entries":[{"level":"INFO"}]}',
+        "RecordExecution": json.dumps(
+            {
+                "execution_id": "inner",
+                "agent_node_id": "n",
+                "reasoner_id": "g",
+                "parent_execution_id": execution_id,
+            }
+        ).encode(),
     }
     # The worker leaves last, and who watches needs an end to come to.
     order = ["ReportExecution", "WatchExecution", "DeregisterNode"]
@@ -177,12 +187,22 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         "POST /api/v1/executions/{execution_id}/status": 200,
         "POST /api/v1/executions/batch-status": 200,
         "POST /api/v1/agentic/query": 200,
+        "POST /api/v1/executions/note": 200,
+        "GET /api/v1/executions/{execution_id}/notes": 200,
+        "POST /api/v1/executions/{execution_id}/logs": 200,
+        "GET /api/v1/executions/{execution_id}/logs": 200,
+        # The execution was cancelled: it makes no more calls.
+        "POST /api/v1/workflow/executions": 409,
+        "POST /api/v1/workflow/executions/events": 409,
         "GET /api/v1/workflows": 200,
         "GET /api/v1/workflows/{run_id}/dag": 200,
         "GET /api/ui/v1/workflows/{run_id}/dag": 200,
         "GET /api/v1/nodes": 200,
         "GET /api/v1/nodes/{node_id}": 200,
+        "POST /api/v1/nodes": 201,
         "POST /api/v1/nodes/register": 201,
+        "PATCH /api/v1/nodes/{node_id}/status": 200,
+        "POST /api/v1/nodes/{node_id}/lifecycle/status": 200,
         "POST /api/v1/nodes/{node_id}/heartbeat": 200,
         "POST /api/v1/nodes/{node_id}/shutdown": 202,
         "GET /api/v1/server": 200,

@@ -25,6 +25,7 @@ from support.storage import Storage
 
 from agentfield.app import App
 from agentfield.bus import InProcessBus
+from agentfield.dispatch.addresses import AddressPolicy
 from agentfield.dispatch.dispatcher import Dispatcher
 from agentfield.identity import Caller
 from agentfield.live.agents import AgentSide
@@ -530,6 +531,10 @@ START = HandlerStart(
 )
 
 
+def unused(_node_id: str) -> None:
+    raise AssertionError("no worker here is called over HTTP")
+
+
 async def nobody(_token: str) -> Caller | None:
     return None
 
@@ -545,7 +550,7 @@ async def floor(storage: Storage) -> AsyncIterator[tuple[Plane, Dispatcher]]:
             clock=database.now,
             replica_id=lambda: "repl_1",
         )
-        nodes = Nodes(store=SqlNodes(database), max_payload_bytes=10_000)
+        nodes = Nodes(store=SqlNodes(database), addresses=AddressPolicy(), max_payload_bytes=10_000)
         served = [
             Service(
                 descriptor=agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"],
@@ -554,7 +559,7 @@ async def floor(storage: Storage) -> AsyncIterator[tuple[Plane, Dispatcher]]:
             ),
             Service(
                 descriptor=node_service_pb2.DESCRIPTOR.services_by_name["NodeService"],
-                servicer=NodeService(nodes, dispatcher, lease=60.0),
+                servicer=NodeService(nodes, dispatcher, unused, lease=60.0),
             ),
         ]
         chain = interceptors(None, nobody)

@@ -9,12 +9,15 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.storage import Storage
 
 AGENTS = Path(__file__).parent.parent / "e2e" / "agents"
+EXISTING = Path(sys.prefix) / "existing/bin/python"
+"""Where ``agentfield`` is the existing SDK; ``make setup`` puts it there."""
 PATIENCE = 30.0
 
 
@@ -63,10 +66,31 @@ class Process:
         """Send a signal."""
         self._process.send_signal(number)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.returncode is not None
+
     async def close(self) -> None:
         """Make sure that it is gone."""
         if self._process.returncode is None:
             await self.kill()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """An agent that is built with the existing SDK."""
+
+    process: Process
+    node: str
+    port: int
+    output: Path
+    """What it printed."""
+
+    def serves(self) -> bool:
+        """Return whether it listens, which it does once it has registered."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class World:
@@ -115,6 +139,27 @@ class World:
         assert await process.line() == "connected"
         return process
 
+    async def existing(self, node: str, *, port: int = 0, key: str = "") -> Existing:
+        """Start an agent that is built with the existing SDK, and wait until it can be called.
+
+        It goes on at the same address if it is given the port of an earlier one.
+        """
+        port = port or free_port()
+        log = self._folder / f"{node}-{self._started}.out"
+        process = await self._start(
+            str(AGENTS / "existing.py"),
+            node,
+            str(port),
+            python=EXISTING,
+            output=log,
+            AGENTFIELD_SERVER=f"http://{self.http}",
+            AGENTFIELD_API_KEY=key,
+        )
+        agent = Existing(process=process, node=node, port=port, output=log)
+        await self.until(lambda: agent.serves() or process.ended)
+        assert not process.ended, log.read_text() + process.log.read_text()
+        return agent
+
     async def program(self, *command: str) -> Process:
         """Start any other Python program, with the address of the control plane."""
         return await self._start(*command)
@@ -129,7 +174,14 @@ class World:
             while not condition():
                 await asyncio.sleep(0.01)
 
-    async def _start(self, *command: str, grpc: str = "") -> Process:
+    async def _start(
+        self,
+        *command: str,
+        grpc: str = "",
+        python: Path | None = None,
+        output: Path | None = None,
+        **variables: str,
+    ) -> Process:
         self._started += 1
         log = self._folder / f"{self._started}.log"
         environment = os.environ | {
@@ -138,13 +190,16 @@ class World:
             "GATE": str(self.gate),
             "AGENTFIELD_DATABASE_URL": self._storage.url,
             "PYTHONUNBUFFERED": "1",
+            **variables,
         }
-        with log.open("wb") as errors:
+        with ExitStack() as files:
+            # What nobody reads must not fill a pipe.
+            pipe = files.enter_context(output.open("wb")) if output else asyncio.subprocess.PIPE
             child = await asyncio.create_subprocess_exec(
-                sys.executable,
+                python or sys.executable,
                 *command,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
+                stdout=pipe,
+                stderr=files.enter_context(log.open("wb")),
                 env=environment,
             )
         process = Process(child, log)

@@ -16,19 +16,31 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from agentfield.v1.errors import AgentFieldError
-from agentfield_gateway.legacy import executions, queries, sessions, workflows
+from agentfield_gateway.legacy import executions, nodes, queries, reports, sessions, workflows
 from agentfield_gateway.legacy.asked import Asked
 
-BODIES: Mapping[str, Callable[[Any], Message]] = {}
+BODIES: Mapping[str, Callable[[Any], Message]] = {
+    "EventForm": reports.event,
+    "HeartbeatForm": nodes.heartbeat,
+    "LeavingForm": nodes.leaving,
+    "RegistrationForm": nodes.registration,
+    "ReportForm": reports.report,
+}
 """By the form's name: from the form to the rpc's request."""
 
 ANSWERS: Mapping[str, Callable[[Any, Asked], Message]] = {
     "AcceptedForm": executions.accepted,
+    "AliveForm": nodes.alive,
     "CancelForm": executions.cancelled,
     "DagForm": workflows.dag,
     "ExecutionForm": executions.execution,
     "ExecutionsForm": executions.batch,
+    "LeftForm": nodes.left,
+    "NodeForm": nodes.node,
+    "NodesForm": nodes.nodes,
+    "NotedForm": reports.noted,
     "QueryForm": queries.answer,
+    "RegisteredForm": nodes.registered,
     "StartedForm": sessions.started,
 }
 """By the form's name: from the rpc's response, and what was asked, to the form."""

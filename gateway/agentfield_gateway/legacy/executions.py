@@ -87,6 +87,8 @@ def function_of(target: str) -> str:
 
 def reason_of(execution: execution_pb2.Execution) -> str:
     """Return the word for why an execution did not succeed; empty if it did."""
+    if 400 <= execution.error_status_code < 500:
+        return f"agent_client_error:{execution.error_status_code}"
     return enum_text(_REASONS, execution.error_reason) if execution.error_reason else ""
 
 

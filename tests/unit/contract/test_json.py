@@ -108,6 +108,7 @@ def test_what_is_unset_is_left_out_and_counts_are_numbers() -> None:
         "depth": 0,
         "created_at": "2026-01-31T12:00:00.500Z",
         "duration_ms": 0,
+        "local": False,
     }
 
 

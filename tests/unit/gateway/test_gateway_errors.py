@@ -82,10 +82,10 @@ async def test_a_request_for_no_path_is_a_404(gateway: Gateway) -> None:
     ("verb", "path", "allow"),
     [
         ("GET", EXECUTE, "POST"),
-        ("DELETE", "/api/v1/nodes", "GET, HEAD"),
+        ("DELETE", "/api/v1/nodes", "GET, HEAD, POST"),
         ("POST", "/health", "GET, HEAD"),
         ("HEAD", "/api/v1/executions/exec_1/events", "GET"),
-        ("OPTIONS", "/api/v1/nodes", "GET, HEAD"),
+        ("OPTIONS", "/api/v1/nodes", "GET, HEAD, POST"),
     ],
 )
 async def test_another_method_is_a_405_that_names_the_right_ones(

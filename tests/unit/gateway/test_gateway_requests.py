@@ -82,7 +82,7 @@ async def test_a_response_body_field_is_the_whole_answer(gateway: Gateway) -> No
 
 
 async def test_a_response_body_field_that_is_unset_is_an_empty_object(gateway: Gateway) -> None:
-    assert await (await gateway.get("/api/v1/nodes/writer")).json() == {}
+    assert await (await gateway.get("/api/v1/session-instances/sess_1")).json() == {}
 
 
 async def test_an_encoded_slash_reaches_the_field_as_a_slash(gateway: Gateway) -> None:

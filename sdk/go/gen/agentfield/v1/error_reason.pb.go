@@ -106,7 +106,8 @@ const (
 	ErrorReason_ERROR_REASON_UNSUPPORTED_SESSION_TRANSPORT ErrorReason = 34
 	// The provider has the transport, and this server does not serve the pair.
 	ErrorReason_ERROR_REASON_TRANSPORT_NOT_SERVED ErrorReason = 35
-	// The session declares a handler, and no worker is connected that runs it.
+	// No worker is there: the session declares a handler and none is connected that
+	// runs it, or the node's workers are called over HTTP and none can be reached.
 	ErrorReason_ERROR_REASON_NODE_UNAVAILABLE ErrorReason = 36
 	// The tool is not one of the session's tools. Nothing ran.
 	ErrorReason_ERROR_REASON_TOOL_NOT_ALLOWED ErrorReason = 37

@@ -200,7 +200,14 @@ type Execution struct {
 	// When it times out.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// What its worker reported after it had been cancelled or timed out.
-	LateReport    *LateReport `protobuf:"bytes,25,opt,name=late_report,json=lateReport,proto3" json:"late_report,omitempty"`
+	LateReport *LateReport `protobuf:"bytes,25,opt,name=late_report,json=lateReport,proto3" json:"late_report,omitempty"`
+	// Whether it is a call inside its agent's process: it was recorded, not
+	// dispatched.
+	Local bool `protobuf:"varint,26,opt,name=local,proto3" json:"local,omitempty"`
+	// The HTTP status with which an agent refused or failed it, if it named one.
+	ErrorStatusCode *int32 `protobuf:"varint,27,opt,name=error_status_code,json=errorStatusCode,proto3,oneof" json:"error_status_code,omitempty"`
+	// What it used, as its agent counted: a JSON object. Absent in lists.
+	Usage         []byte `protobuf:"bytes,28,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -410,6 +417,27 @@ func (x *Execution) GetLateReport() *LateReport {
 	return nil
 }
 
+func (x *Execution) GetLocal() bool {
+	if x != nil {
+		return x.Local
+	}
+	return false
+}
+
+func (x *Execution) GetErrorStatusCode() int32 {
+	if x != nil && x.ErrorStatusCode != nil {
+		return *x.ErrorStatusCode
+	}
+	return 0
+}
+
+func (x *Execution) GetUsage() []byte {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
 // A report that came too late to decide anything. It is kept as such.
 type LateReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -487,7 +515,7 @@ var File_agentfield_v1_execution_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1dagentfield/v1/execution.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\a\n" +
+	"\x1dagentfield/v1/execution.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1bagentfield/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\b\n" +
 	"\tExecution\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1f\n" +
@@ -523,8 +551,12 @@ const file_agentfield_v1_execution_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12:\n" +
 	"\vlate_report\x18\x19 \x01(\v2\x19.agentfield.v1.LateReportR\n" +
-	"lateReportB\x0e\n" +
-	"\f_duration_ms\"\xb5\x01\n" +
+	"lateReport\x12\x14\n" +
+	"\x05local\x18\x1a \x01(\bR\x05local\x12/\n" +
+	"\x11error_status_code\x18\x1b \x01(\x05H\x01R\x0ferrorStatusCode\x88\x01\x01\x12\x1a\n" +
+	"\x05usage\x18\x1c \x01(\fB\x04\xa0\xbb\x18\x01R\x05usageB\x0e\n" +
+	"\f_duration_msB\x14\n" +
+	"\x12_error_status_code\"\xb5\x01\n" +
 	"\n" +
 	"LateReport\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status\x12\x1c\n" +

@@ -945,11 +945,13 @@ type ReportExecutionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The execution.
 	ExecutionId string `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
-	// Which dispatch of it, from Execute.
+	// Which dispatch of it, from Execute. 0: the current one, from a worker that is
+	// called over HTTP and is not told.
 	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// RUNNING, SUCCEEDED or FAILED.
+	// RUNNING, SUCCEEDED or FAILED; CANCELLED if the worker stopped it.
 	Status ExecutionStatus `protobuf:"varint,3,opt,name=status,proto3,enum=agentfield.v1.ExecutionStatus" json:"status,omitempty"`
-	// What it returned, if it succeeded: any JSON value. Empty: `null`.
+	// What it returned: any JSON value. Empty: `null`, if it succeeded. One that
+	// failed may have a result too.
 	Result []byte `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`
 	// Why it failed, for people. At most 32768 characters; longer ones are cut.
 	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
@@ -957,7 +959,11 @@ type ReportExecutionRequest struct {
 	// PAYLOAD_TOO_LARGE or AGENT_LOST.
 	ErrorReason ErrorReason `protobuf:"varint,6,opt,name=error_reason,json=errorReason,proto3,enum=agentfield.v1.ErrorReason" json:"error_reason,omitempty"`
 	// More about the failure: a JSON object of at most 32 KiB.
-	ErrorDetails  []byte `protobuf:"bytes,7,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
+	ErrorDetails []byte `protobuf:"bytes,7,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
+	// The HTTP status that the failure stands for, 400 to 599. 0: none.
+	ErrorStatusCode int32 `protobuf:"varint,8,opt,name=error_status_code,json=errorStatusCode,proto3" json:"error_status_code,omitempty"`
+	// What it used, as the worker counted: a JSON object of at most 32 KiB.
+	Usage         []byte `protobuf:"bytes,9,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1037,6 +1043,20 @@ func (x *ReportExecutionRequest) GetErrorReason() ErrorReason {
 func (x *ReportExecutionRequest) GetErrorDetails() []byte {
 	if x != nil {
 		return x.ErrorDetails
+	}
+	return nil
+}
+
+func (x *ReportExecutionRequest) GetErrorStatusCode() int32 {
+	if x != nil {
+		return x.ErrorStatusCode
+	}
+	return 0
+}
+
+func (x *ReportExecutionRequest) GetUsage() []byte {
+	if x != nil {
+		return x.Usage
 	}
 	return nil
 }
@@ -1174,7 +1194,7 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"\x15WatchExecutionRequest\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\"P\n" +
 	"\x16WatchExecutionResponse\x126\n" +
-	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionR\texecution\"\xab\x02\n" +
+	"\texecution\x18\x01 \x01(\v2\x18.agentfield.v1.ExecutionR\texecution\"\xf3\x02\n" +
 	"\x16ReportExecutionRequest\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x126\n" +
@@ -1182,10 +1202,12 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"\x06result\x18\x04 \x01(\fB\x04\xa0\xbb\x18\x01R\x06result\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12=\n" +
 	"\ferror_reason\x18\x06 \x01(\x0e2\x1a.agentfield.v1.ErrorReasonR\verrorReason\x12)\n" +
-	"\rerror_details\x18\a \x01(\fB\x04\xa0\xbb\x18\x01R\ferrorDetails\"t\n" +
+	"\rerror_details\x18\a \x01(\fB\x04\xa0\xbb\x18\x01R\ferrorDetails\x12*\n" +
+	"\x11error_status_code\x18\b \x01(\x05R\x0ferrorStatusCode\x12\x1a\n" +
+	"\x05usage\x18\t \x01(\fB\x04\xa0\xbb\x18\x01R\x05usage\"t\n" +
 	"\x17ReportExecutionResponse\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x126\n" +
-	"\x06status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status2\x8d\v\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1e.agentfield.v1.ExecutionStatusR\x06status2\x9f\v\n" +
 	"\x10ExecutionService\x12\xad\x01\n" +
 	"\aExecute\x12\x1d.agentfield.v1.ExecuteRequest\x1a\x1e.agentfield.v1.ExecuteResponse\"c\xaa\xbb\x184\x12\x1e\n" +
 	"\x0eX-Execution-ID\x12\fexecution_id\x12\x12\n" +
@@ -1210,8 +1232,10 @@ const file_agentfield_v1_execution_service_proto_rawDesc = "" +
 	"CancelForm\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02-:\x01*\"(/api/v1/executions/{execution_id}/cancel\x12\xab\x01\n" +
 	"\x0eWatchExecution\x12$.agentfield.v1.WatchExecutionRequest\x1a%.agentfield.v1.WatchExecutionResponse\"J\xaa\xbb\x18\x02\x18\x01\xb2\xbb\x18\x05\n" +
-	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x025b\texecution\x12(/api/v1/executions/{execution_id}/events0\x01\x12\x9c\x01\n" +
-	"\x0fReportExecution\x12%.agentfield.v1.ReportExecutionRequest\x1a&.agentfield.v1.ReportExecutionResponse\":\xb2\xbb\x18\x03\n" +
+	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x025b\texecution\x12(/api/v1/executions/{execution_id}/events0\x01\x12\xae\x01\n" +
+	"\x0fReportExecution\x12%.agentfield.v1.ReportExecutionRequest\x1a&.agentfield.v1.ReportExecutionResponse\"L\xaa\xbb\x18\x0e:\f\n" +
+	"\n" +
+	"ReportForm\xb2\xbb\x18\x03\n" +
 	"\x01\x02\x82\xd3\xe4\x93\x02-:\x01*\"(/api/v1/executions/{execution_id}/statusB\xb1\x01\n" +
 	"\x11com.agentfield.v1B\x15ExecutionServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 

@@ -9,6 +9,7 @@ package agentfieldv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1465,11 +1466,1467 @@ func (x *QueryFailure) GetMessage() string {
 	return ""
 }
 
+// A registration as existing agents send it. They are called at their base_url.
+type RegistrationForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Where it is called.
+	BaseUrl string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// Its own version.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// The process. Empty: it is the only one there ever is.
+	InstanceId string `protobuf:"bytes,4,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// What it says of itself.
+	LifecycleStatus string `protobuf:"bytes,5,opt,name=lifecycle_status,json=lifecycleStatus,proto3" json:"lifecycle_status,omitempty"`
+	// The reasoners it offers.
+	Reasoners []*FunctionEntry `protobuf:"bytes,6,rep,name=reasoners,proto3" json:"reasoners,omitempty"`
+	// The skills it offers.
+	Skills []*FunctionEntry `protobuf:"bytes,7,rep,name=skills,proto3" json:"skills,omitempty"`
+	// The sessions it declares. Empty: those of the metadata.
+	Sessions []*SessionEntry `protobuf:"bytes,8,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// More about it.
+	Metadata *NodeMetadata `protobuf:"bytes,9,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Other addresses of it.
+	CallbackDiscovery *CallbackDiscovery `protobuf:"bytes,10,opt,name=callback_discovery,json=callbackDiscovery,proto3" json:"callback_discovery,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *RegistrationForm) Reset() {
+	*x = RegistrationForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistrationForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistrationForm) ProtoMessage() {}
+
+func (x *RegistrationForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistrationForm.ProtoReflect.Descriptor instead.
+func (*RegistrationForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RegistrationForm) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RegistrationForm) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *RegistrationForm) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RegistrationForm) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *RegistrationForm) GetLifecycleStatus() string {
+	if x != nil {
+		return x.LifecycleStatus
+	}
+	return ""
+}
+
+func (x *RegistrationForm) GetReasoners() []*FunctionEntry {
+	if x != nil {
+		return x.Reasoners
+	}
+	return nil
+}
+
+func (x *RegistrationForm) GetSkills() []*FunctionEntry {
+	if x != nil {
+		return x.Skills
+	}
+	return nil
+}
+
+func (x *RegistrationForm) GetSessions() []*SessionEntry {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *RegistrationForm) GetMetadata() *NodeMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *RegistrationForm) GetCallbackDiscovery() *CallbackDiscovery {
+	if x != nil {
+		return x.CallbackDiscovery
+	}
+	return nil
+}
+
+// A reasoner or skill as existing agents declare it.
+type FunctionEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it does.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// The JSON Schema of its input.
+	InputSchema []byte `protobuf:"bytes,3,opt,name=input_schema,json=inputSchema,proto3" json:"input_schema,omitempty"`
+	// The JSON Schema of its result.
+	OutputSchema []byte `protobuf:"bytes,4,opt,name=output_schema,json=outputSchema,proto3" json:"output_schema,omitempty"`
+	// Free labels.
+	Tags          []string `protobuf:"bytes,5,rep,name=tags,proto3" json:"tags,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FunctionEntry) Reset() {
+	*x = FunctionEntry{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FunctionEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FunctionEntry) ProtoMessage() {}
+
+func (x *FunctionEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FunctionEntry.ProtoReflect.Descriptor instead.
+func (*FunctionEntry) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FunctionEntry) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FunctionEntry) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *FunctionEntry) GetInputSchema() []byte {
+	if x != nil {
+		return x.InputSchema
+	}
+	return nil
+}
+
+func (x *FunctionEntry) GetOutputSchema() []byte {
+	if x != nil {
+		return x.OutputSchema
+	}
+	return nil
+}
+
+func (x *FunctionEntry) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// A session as existing agents declare it. It has no handler.
+type SessionEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The provider.
+	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
+	// The transport.
+	Transport string `protobuf:"bytes,3,opt,name=transport,proto3" json:"transport,omitempty"`
+	// The provider's model.
+	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	// The voice.
+	Voice string `protobuf:"bytes,5,opt,name=voice,proto3" json:"voice,omitempty"`
+	// What the model may do: audio, text.
+	Modalities []string `protobuf:"bytes,6,rep,name=modalities,proto3" json:"modalities,omitempty"`
+	// What the model may call.
+	Tools []string `protobuf:"bytes,7,rep,name=tools,proto3" json:"tools,omitempty"`
+	// Free labels.
+	Tags []string `protobuf:"bytes,8,rep,name=tags,proto3" json:"tags,omitempty"`
+	// A JSON object of the agent's own.
+	Metadata []byte `protobuf:"bytes,9,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// How the end of a turn is found: a TurnDetection, or null.
+	TurnDetection []byte `protobuf:"bytes,10,opt,name=turn_detection,json=turnDetection,proto3" json:"turn_detection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionEntry) Reset() {
+	*x = SessionEntry{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionEntry) ProtoMessage() {}
+
+func (x *SessionEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionEntry.ProtoReflect.Descriptor instead.
+func (*SessionEntry) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SessionEntry) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SessionEntry) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *SessionEntry) GetTransport() string {
+	if x != nil {
+		return x.Transport
+	}
+	return ""
+}
+
+func (x *SessionEntry) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *SessionEntry) GetVoice() string {
+	if x != nil {
+		return x.Voice
+	}
+	return ""
+}
+
+func (x *SessionEntry) GetModalities() []string {
+	if x != nil {
+		return x.Modalities
+	}
+	return nil
+}
+
+func (x *SessionEntry) GetTools() []string {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *SessionEntry) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *SessionEntry) GetMetadata() []byte {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *SessionEntry) GetTurnDetection() []byte {
+	if x != nil {
+		return x.TurnDetection
+	}
+	return nil
+}
+
+// More about a node.
+type NodeMetadata struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the agent's author says of it.
+	Custom        *CustomMetadata `protobuf:"bytes,1,opt,name=custom,proto3" json:"custom,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeMetadata) Reset() {
+	*x = NodeMetadata{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeMetadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeMetadata) ProtoMessage() {}
+
+func (x *NodeMetadata) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeMetadata.ProtoReflect.Descriptor instead.
+func (*NodeMetadata) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *NodeMetadata) GetCustom() *CustomMetadata {
+	if x != nil {
+		return x.Custom
+	}
+	return nil
+}
+
+// What an agent's author says of it.
+type CustomMetadata struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sessions it declares.
+	Sessions []*SessionEntry `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// What it is.
+	Description   []byte `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomMetadata) Reset() {
+	*x = CustomMetadata{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomMetadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomMetadata) ProtoMessage() {}
+
+func (x *CustomMetadata) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomMetadata.ProtoReflect.Descriptor instead.
+func (*CustomMetadata) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CustomMetadata) GetSessions() []*SessionEntry {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *CustomMetadata) GetDescription() []byte {
+	if x != nil {
+		return x.Description
+	}
+	return nil
+}
+
+// Where an agent may be called.
+type CallbackDiscovery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How the addresses were found.
+	Mode string `protobuf:"bytes,1,opt,name=mode,proto3" json:"mode,omitempty"`
+	// The one the agent prefers.
+	Preferred string `protobuf:"bytes,2,opt,name=preferred,proto3" json:"preferred,omitempty"`
+	// Those the agent knows of.
+	CallbackCandidates []string `protobuf:"bytes,3,rep,name=callback_candidates,json=callbackCandidates,proto3" json:"callback_candidates,omitempty"`
+	// The one that counts.
+	Resolved      string `protobuf:"bytes,4,opt,name=resolved,proto3" json:"resolved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallbackDiscovery) Reset() {
+	*x = CallbackDiscovery{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallbackDiscovery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallbackDiscovery) ProtoMessage() {}
+
+func (x *CallbackDiscovery) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallbackDiscovery.ProtoReflect.Descriptor instead.
+func (*CallbackDiscovery) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CallbackDiscovery) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *CallbackDiscovery) GetPreferred() string {
+	if x != nil {
+		return x.Preferred
+	}
+	return ""
+}
+
+func (x *CallbackDiscovery) GetCallbackCandidates() []string {
+	if x != nil {
+		return x.CallbackCandidates
+	}
+	return nil
+}
+
+func (x *CallbackDiscovery) GetResolved() string {
+	if x != nil {
+		return x.Resolved
+	}
+	return ""
+}
+
+// An agent that has registered.
+type RegisteredForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What RegisterNode answers.
+	Registered *RegisterNodeResponse `protobuf:"bytes,1,opt,name=registered,proto3" json:"registered,omitempty"`
+	// Always true.
+	Success bool `protobuf:"varint,2,opt,name=success,proto3" json:"success,omitempty"`
+	// That it worked, for people.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// The node.
+	NodeId string `protobuf:"bytes,4,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	// Where it is called.
+	ResolvedBaseUrl string `protobuf:"bytes,5,opt,name=resolved_base_url,json=resolvedBaseUrl,proto3" json:"resolved_base_url,omitempty"`
+	// Where it may be called.
+	CallbackDiscovery *CallbackDiscovery `protobuf:"bytes,6,opt,name=callback_discovery,json=callbackDiscovery,proto3" json:"callback_discovery,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *RegisteredForm) Reset() {
+	*x = RegisteredForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisteredForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisteredForm) ProtoMessage() {}
+
+func (x *RegisteredForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisteredForm.ProtoReflect.Descriptor instead.
+func (*RegisteredForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RegisteredForm) GetRegistered() *RegisterNodeResponse {
+	if x != nil {
+		return x.Registered
+	}
+	return nil
+}
+
+func (x *RegisteredForm) GetSuccess() bool {
+	if x != nil {
+		return x.Success
+	}
+	return false
+}
+
+func (x *RegisteredForm) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *RegisteredForm) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+func (x *RegisteredForm) GetResolvedBaseUrl() string {
+	if x != nil {
+		return x.ResolvedBaseUrl
+	}
+	return ""
+}
+
+func (x *RegisteredForm) GetCallbackDiscovery() *CallbackDiscovery {
+	if x != nil {
+		return x.CallbackDiscovery
+	}
+	return nil
+}
+
+// A sign of life, as each of the three routes has it.
+type HeartbeatForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The worker's registration.
+	RegistrationId string `protobuf:"bytes,1,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
+	// The process.
+	InstanceId string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// What it says of itself: starting, ready, degraded or offline.
+	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// The same, of `PATCH …/status`.
+	Phase string `protobuf:"bytes,4,opt,name=phase,proto3" json:"phase,omitempty"`
+	// The same, of `POST …/lifecycle/status`.
+	LifecycleStatus string `protobuf:"bytes,5,opt,name=lifecycle_status,json=lifecycleStatus,proto3" json:"lifecycle_status,omitempty"`
+	// How well it is, 0 to 100. Checked, and not kept.
+	HealthScore   float64 `protobuf:"fixed64,6,opt,name=health_score,json=healthScore,proto3" json:"health_score,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeartbeatForm) Reset() {
+	*x = HeartbeatForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeartbeatForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeartbeatForm) ProtoMessage() {}
+
+func (x *HeartbeatForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeartbeatForm.ProtoReflect.Descriptor instead.
+func (*HeartbeatForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *HeartbeatForm) GetRegistrationId() string {
+	if x != nil {
+		return x.RegistrationId
+	}
+	return ""
+}
+
+func (x *HeartbeatForm) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *HeartbeatForm) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *HeartbeatForm) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *HeartbeatForm) GetLifecycleStatus() string {
+	if x != nil {
+		return x.LifecycleStatus
+	}
+	return ""
+}
+
+func (x *HeartbeatForm) GetHealthScore() float64 {
+	if x != nil {
+		return x.HealthScore
+	}
+	return 0
+}
+
+// The answer to a sign of life.
+type AliveForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What Heartbeat answers.
+	Alive *HeartbeatResponse `protobuf:"bytes,1,opt,name=alive,proto3" json:"alive,omitempty"`
+	// Always true.
+	Success bool `protobuf:"varint,2,opt,name=success,proto3" json:"success,omitempty"`
+	// That it was heard, for people.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// When it was heard.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// The lease in seconds.
+	LeaseSeconds int32 `protobuf:"varint,5,opt,name=lease_seconds,json=leaseSeconds,proto3" json:"lease_seconds,omitempty"`
+	// When the next sign of life is due for a lease without a gap.
+	NextLeaseRenewal *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=next_lease_renewal,json=nextLeaseRenewal,proto3" json:"next_lease_renewal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *AliveForm) Reset() {
+	*x = AliveForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AliveForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AliveForm) ProtoMessage() {}
+
+func (x *AliveForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AliveForm.ProtoReflect.Descriptor instead.
+func (*AliveForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *AliveForm) GetAlive() *HeartbeatResponse {
+	if x != nil {
+		return x.Alive
+	}
+	return nil
+}
+
+func (x *AliveForm) GetSuccess() bool {
+	if x != nil {
+		return x.Success
+	}
+	return false
+}
+
+func (x *AliveForm) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *AliveForm) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *AliveForm) GetLeaseSeconds() int32 {
+	if x != nil {
+		return x.LeaseSeconds
+	}
+	return 0
+}
+
+func (x *AliveForm) GetNextLeaseRenewal() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextLeaseRenewal
+	}
+	return nil
+}
+
+// An agent that leaves.
+type LeavingForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The worker's registration.
+	RegistrationId string `protobuf:"bytes,1,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
+	// How long it may still report what it runs.
+	Drain *durationpb.Duration `protobuf:"bytes,2,opt,name=drain,proto3" json:"drain,omitempty"`
+	// The same in seconds.
+	TimeoutSeconds *float64 `protobuf:"fixed64,3,opt,name=timeout_seconds,json=timeoutSeconds,proto3,oneof" json:"timeout_seconds,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *LeavingForm) Reset() {
+	*x = LeavingForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeavingForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeavingForm) ProtoMessage() {}
+
+func (x *LeavingForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeavingForm.ProtoReflect.Descriptor instead.
+func (*LeavingForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *LeavingForm) GetRegistrationId() string {
+	if x != nil {
+		return x.RegistrationId
+	}
+	return ""
+}
+
+func (x *LeavingForm) GetDrain() *durationpb.Duration {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+func (x *LeavingForm) GetTimeoutSeconds() float64 {
+	if x != nil && x.TimeoutSeconds != nil {
+		return *x.TimeoutSeconds
+	}
+	return 0
+}
+
+// The answer to an agent that leaves.
+type LeftForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always 0.
+	LeaseSeconds int32 `protobuf:"varint,1,opt,name=lease_seconds,json=leaseSeconds,proto3" json:"lease_seconds,omitempty"`
+	// That it was heard, for people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// When it was heard.
+	NextLeaseRenewal *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=next_lease_renewal,json=nextLeaseRenewal,proto3" json:"next_lease_renewal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *LeftForm) Reset() {
+	*x = LeftForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeftForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeftForm) ProtoMessage() {}
+
+func (x *LeftForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeftForm.ProtoReflect.Descriptor instead.
+func (*LeftForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *LeftForm) GetLeaseSeconds() int32 {
+	if x != nil {
+		return x.LeaseSeconds
+	}
+	return 0
+}
+
+func (x *LeftForm) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *LeftForm) GetNextLeaseRenewal() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextLeaseRenewal
+	}
+	return nil
+}
+
+// A node as existing clients read it.
+type NodeForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Node *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// The same value as node_id.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The same value as node_id.
+	GroupId string `protobuf:"bytes,3,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// Always `default`.
+	TeamId string `protobuf:"bytes,4,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// Where its newest worker is called. Empty: its workers open Work.
+	BaseUrl string `protobuf:"bytes,5,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// Always `long_running`.
+	DeploymentType string `protobuf:"bytes,6,opt,name=deployment_type,json=deploymentType,proto3" json:"deployment_type,omitempty"`
+	// Its reasoners.
+	Reasoners []*FunctionEntry `protobuf:"bytes,7,rep,name=reasoners,proto3" json:"reasoners,omitempty"`
+	// Its skills.
+	Skills []*FunctionEntry `protobuf:"bytes,8,rep,name=skills,proto3" json:"skills,omitempty"`
+	// `active` or `inactive`.
+	HealthStatus string `protobuf:"bytes,9,opt,name=health_status,json=healthStatus,proto3" json:"health_status,omitempty"`
+	// What its newest worker says of itself.
+	LifecycleStatus string `protobuf:"bytes,10,opt,name=lifecycle_status,json=lifecycleStatus,proto3" json:"lifecycle_status,omitempty"`
+	// When a worker was last seen.
+	LastHeartbeat *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=last_heartbeat,json=lastHeartbeat,proto3" json:"last_heartbeat,omitempty"`
+	// When it last registered.
+	RegisteredAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=registered_at,json=registeredAt,proto3" json:"registered_at,omitempty"`
+	// Its newest worker.
+	InstanceId    string `protobuf:"bytes,13,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeForm) Reset() {
+	*x = NodeForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeForm) ProtoMessage() {}
+
+func (x *NodeForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeForm.ProtoReflect.Descriptor instead.
+func (*NodeForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *NodeForm) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *NodeForm) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NodeForm) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *NodeForm) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *NodeForm) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *NodeForm) GetDeploymentType() string {
+	if x != nil {
+		return x.DeploymentType
+	}
+	return ""
+}
+
+func (x *NodeForm) GetReasoners() []*FunctionEntry {
+	if x != nil {
+		return x.Reasoners
+	}
+	return nil
+}
+
+func (x *NodeForm) GetSkills() []*FunctionEntry {
+	if x != nil {
+		return x.Skills
+	}
+	return nil
+}
+
+func (x *NodeForm) GetHealthStatus() string {
+	if x != nil {
+		return x.HealthStatus
+	}
+	return ""
+}
+
+func (x *NodeForm) GetLifecycleStatus() string {
+	if x != nil {
+		return x.LifecycleStatus
+	}
+	return ""
+}
+
+func (x *NodeForm) GetLastHeartbeat() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastHeartbeat
+	}
+	return nil
+}
+
+func (x *NodeForm) GetRegisteredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RegisteredAt
+	}
+	return nil
+}
+
+func (x *NodeForm) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+// A page of nodes as existing clients read it.
+type NodesForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name.
+	Nodes []*NodeForm `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Where the next page starts. Empty: this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many nodes this page has.
+	Count         int32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodesForm) Reset() {
+	*x = NodesForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodesForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodesForm) ProtoMessage() {}
+
+func (x *NodesForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodesForm.ProtoReflect.Descriptor instead.
+func (*NodesForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *NodesForm) GetNodes() []*NodeForm {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *NodesForm) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *NodesForm) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// How an execution went, as existing agents report it.
+type ReportForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The execution.
+	ExecutionId string `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
+	// Which dispatch of it. 0: the current one.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// A status, or one of its other names.
+	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// What it returned: any JSON value.
+	Result []byte `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`
+	// Why it failed, for people.
+	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// Why it failed, for programs.
+	ErrorReason ErrorReason `protobuf:"varint,6,opt,name=error_reason,json=errorReason,proto3,enum=agentfield.v1.ErrorReason" json:"error_reason,omitempty"`
+	// More about the failure. What is larger than 32 KiB is not kept.
+	ErrorDetails []byte `protobuf:"bytes,7,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
+	// The HTTP status that the failure stands for.
+	ErrorStatusCode int32 `protobuf:"varint,8,opt,name=error_status_code,json=errorStatusCode,proto3" json:"error_status_code,omitempty"`
+	// What it used. What is larger than 32 KiB is not kept.
+	Usage         []byte `protobuf:"bytes,9,opt,name=usage,proto3" json:"usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportForm) Reset() {
+	*x = ReportForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportForm) ProtoMessage() {}
+
+func (x *ReportForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportForm.ProtoReflect.Descriptor instead.
+func (*ReportForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ReportForm) GetExecutionId() string {
+	if x != nil {
+		return x.ExecutionId
+	}
+	return ""
+}
+
+func (x *ReportForm) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ReportForm) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *ReportForm) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *ReportForm) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *ReportForm) GetErrorReason() ErrorReason {
+	if x != nil {
+		return x.ErrorReason
+	}
+	return ErrorReason_ERROR_REASON_UNSPECIFIED
+}
+
+func (x *ReportForm) GetErrorDetails() []byte {
+	if x != nil {
+		return x.ErrorDetails
+	}
+	return nil
+}
+
+func (x *ReportForm) GetErrorStatusCode() int32 {
+	if x != nil {
+		return x.ErrorStatusCode
+	}
+	return 0
+}
+
+func (x *ReportForm) GetUsage() []byte {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+// What an agent tells of a call of its own, as existing agents send it.
+type EventForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call.
+	ExecutionId string `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
+	// The agent's node.
+	NodeId string `protobuf:"bytes,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	// The same.
+	AgentNodeId string `protobuf:"bytes,3,opt,name=agent_node_id,json=agentNodeId,proto3" json:"agent_node_id,omitempty"`
+	// What was called.
+	Function string `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`
+	// The same.
+	ReasonerId string `protobuf:"bytes,5,opt,name=reasoner_id,json=reasonerId,proto3" json:"reasoner_id,omitempty"`
+	// The same.
+	ReasonerName string `protobuf:"bytes,6,opt,name=reasoner_name,json=reasonerName,proto3" json:"reasoner_name,omitempty"`
+	// The execution that made the call.
+	ParentExecutionId string `protobuf:"bytes,7,opt,name=parent_execution_id,json=parentExecutionId,proto3" json:"parent_execution_id,omitempty"`
+	// A status, or one of its other names. Empty: running.
+	Status string `protobuf:"bytes,8,opt,name=status,proto3" json:"status,omitempty"`
+	// The arguments.
+	Input []byte `protobuf:"bytes,9,opt,name=input,proto3" json:"input,omitempty"`
+	// The same.
+	InputData []byte `protobuf:"bytes,10,opt,name=input_data,json=inputData,proto3" json:"input_data,omitempty"`
+	// What it returned.
+	Result []byte `protobuf:"bytes,11,opt,name=result,proto3" json:"result,omitempty"`
+	// Why it failed, for people.
+	Error         string `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventForm) Reset() {
+	*x = EventForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventForm) ProtoMessage() {}
+
+func (x *EventForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventForm.ProtoReflect.Descriptor instead.
+func (*EventForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *EventForm) GetExecutionId() string {
+	if x != nil {
+		return x.ExecutionId
+	}
+	return ""
+}
+
+func (x *EventForm) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+func (x *EventForm) GetAgentNodeId() string {
+	if x != nil {
+		return x.AgentNodeId
+	}
+	return ""
+}
+
+func (x *EventForm) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *EventForm) GetReasonerId() string {
+	if x != nil {
+		return x.ReasonerId
+	}
+	return ""
+}
+
+func (x *EventForm) GetReasonerName() string {
+	if x != nil {
+		return x.ReasonerName
+	}
+	return ""
+}
+
+func (x *EventForm) GetParentExecutionId() string {
+	if x != nil {
+		return x.ParentExecutionId
+	}
+	return ""
+}
+
+func (x *EventForm) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *EventForm) GetInput() []byte {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *EventForm) GetInputData() []byte {
+	if x != nil {
+		return x.InputData
+	}
+	return nil
+}
+
+func (x *EventForm) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *EventForm) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// A note that was kept.
+type NotedForm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What AddNote answers.
+	Noted *AddNoteResponse `protobuf:"bytes,1,opt,name=noted,proto3" json:"noted,omitempty"`
+	// Always true.
+	Success bool `protobuf:"varint,2,opt,name=success,proto3" json:"success,omitempty"`
+	// That it worked, for people.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotedForm) Reset() {
+	*x = NotedForm{}
+	mi := &file_agentfield_v1_forms_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotedForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotedForm) ProtoMessage() {}
+
+func (x *NotedForm) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_forms_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotedForm.ProtoReflect.Descriptor instead.
+func (*NotedForm) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_forms_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *NotedForm) GetNoted() *AddNoteResponse {
+	if x != nil {
+		return x.Noted
+	}
+	return nil
+}
+
+func (x *NotedForm) GetSuccess() bool {
+	if x != nil {
+		return x.Success
+	}
+	return false
+}
+
+func (x *NotedForm) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_agentfield_v1_forms_proto protoreflect.FileDescriptor
 
 const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"\n" +
-	"\x19agentfield/v1/forms.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1dagentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a\x1bagentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n" +
+	"\x19agentfield/v1/forms.proto\x12\ragentfield.v1\x1a agentfield/v1/error_reason.proto\x1a\x1dagentfield/v1/execution.proto\x1a%agentfield/v1/execution_service.proto\x1a#agentfield/v1/journal_service.proto\x1a agentfield/v1/node_service.proto\x1a\x1bagentfield/v1/options.proto\x1a#agentfield/v1/session_service.proto\x1a$agentfield/v1/workflow_service.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n" +
 	"\fAcceptedForm\x12E\n" +
 	"\baccepted\x18\x01 \x01(\v2#.agentfield.v1.ExecuteAsyncResponseB\x04Ȼ\x18\x01R\baccepted\x12/\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x1b.agentfield.v1.FunctionKindR\x04type\x12;\n" +
@@ -1623,7 +3080,134 @@ const file_agentfield_v1_forms_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
 	"\fQueryFailure\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessageB\xa6\x01\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xdf\x03\n" +
+	"\x10RegistrationForm\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
+	"\bbase_url\x18\x02 \x01(\tR\abaseUrl\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x12\x1f\n" +
+	"\vinstance_id\x18\x04 \x01(\tR\n" +
+	"instanceId\x12)\n" +
+	"\x10lifecycle_status\x18\x05 \x01(\tR\x0flifecycleStatus\x12:\n" +
+	"\treasoners\x18\x06 \x03(\v2\x1c.agentfield.v1.FunctionEntryR\treasoners\x124\n" +
+	"\x06skills\x18\a \x03(\v2\x1c.agentfield.v1.FunctionEntryR\x06skills\x127\n" +
+	"\bsessions\x18\b \x03(\v2\x1b.agentfield.v1.SessionEntryR\bsessions\x127\n" +
+	"\bmetadata\x18\t \x01(\v2\x1b.agentfield.v1.NodeMetadataR\bmetadata\x12O\n" +
+	"\x12callback_discovery\x18\n" +
+	" \x01(\v2 .agentfield.v1.CallbackDiscoveryR\x11callbackDiscovery:\x05»\x18\x01*\"\xb0\x01\n" +
+	"\rFunctionEntry\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12'\n" +
+	"\finput_schema\x18\x03 \x01(\fB\x04\xa0\xbb\x18\x01R\vinputSchema\x12)\n" +
+	"\routput_schema\x18\x04 \x01(\fB\x04\xa0\xbb\x18\x01R\foutputSchema\x12\x12\n" +
+	"\x04tags\x18\x05 \x03(\tR\x04tags:\x05»\x18\x01*\"\xa8\x02\n" +
+	"\fSessionEntry\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bprovider\x18\x02 \x01(\tR\bprovider\x12\x1c\n" +
+	"\ttransport\x18\x03 \x01(\tR\ttransport\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\x12\x14\n" +
+	"\x05voice\x18\x05 \x01(\tR\x05voice\x12\x1e\n" +
+	"\n" +
+	"modalities\x18\x06 \x03(\tR\n" +
+	"modalities\x12\x14\n" +
+	"\x05tools\x18\a \x03(\tR\x05tools\x12\x12\n" +
+	"\x04tags\x18\b \x03(\tR\x04tags\x12 \n" +
+	"\bmetadata\x18\t \x01(\fB\x04\xa0\xbb\x18\x01R\bmetadata\x12+\n" +
+	"\x0eturn_detection\x18\n" +
+	" \x01(\fB\x04\xa0\xbb\x18\x01R\rturnDetection:\x05»\x18\x01*\"L\n" +
+	"\fNodeMetadata\x125\n" +
+	"\x06custom\x18\x01 \x01(\v2\x1d.agentfield.v1.CustomMetadataR\x06custom:\x05»\x18\x01*\"x\n" +
+	"\x0eCustomMetadata\x127\n" +
+	"\bsessions\x18\x01 \x03(\v2\x1b.agentfield.v1.SessionEntryR\bsessions\x12&\n" +
+	"\vdescription\x18\x02 \x01(\fB\x04\xa0\xbb\x18\x01R\vdescription:\x05»\x18\x01*\"\x99\x01\n" +
+	"\x11CallbackDiscovery\x12\x12\n" +
+	"\x04mode\x18\x01 \x01(\tR\x04mode\x12\x1c\n" +
+	"\tpreferred\x18\x02 \x01(\tR\tpreferred\x12/\n" +
+	"\x13callback_candidates\x18\x03 \x03(\tR\x12callbackCandidates\x12\x1a\n" +
+	"\bresolved\x18\x04 \x01(\tR\bresolved:\x05»\x18\x01*\"\xa5\x02\n" +
+	"\x0eRegisteredForm\x12I\n" +
+	"\n" +
+	"registered\x18\x01 \x01(\v2#.agentfield.v1.RegisterNodeResponseB\x04Ȼ\x18\x01R\n" +
+	"registered\x12\x18\n" +
+	"\asuccess\x18\x02 \x01(\bR\asuccess\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x17\n" +
+	"\anode_id\x18\x04 \x01(\tR\x06nodeId\x12*\n" +
+	"\x11resolved_base_url\x18\x05 \x01(\tR\x0fresolvedBaseUrl\x12O\n" +
+	"\x12callback_discovery\x18\x06 \x01(\v2 .agentfield.v1.CallbackDiscoveryR\x11callbackDiscovery\"\xdc\x01\n" +
+	"\rHeartbeatForm\x12'\n" +
+	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12\x1f\n" +
+	"\vinstance_id\x18\x02 \x01(\tR\n" +
+	"instanceId\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12\x14\n" +
+	"\x05phase\x18\x04 \x01(\tR\x05phase\x12)\n" +
+	"\x10lifecycle_status\x18\x05 \x01(\tR\x0flifecycleStatus\x12!\n" +
+	"\fhealth_score\x18\x06 \x01(\x01R\vhealthScore:\x05»\x18\x01*\"\xa6\x02\n" +
+	"\tAliveForm\x12<\n" +
+	"\x05alive\x18\x01 \x01(\v2 .agentfield.v1.HeartbeatResponseB\x04Ȼ\x18\x01R\x05alive\x12\x18\n" +
+	"\asuccess\x18\x02 \x01(\bR\asuccess\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x128\n" +
+	"\ttimestamp\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12#\n" +
+	"\rlease_seconds\x18\x05 \x01(\x05R\fleaseSeconds\x12H\n" +
+	"\x12next_lease_renewal\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x10nextLeaseRenewal\"\xb0\x01\n" +
+	"\vLeavingForm\x12'\n" +
+	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12/\n" +
+	"\x05drain\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05drain\x12,\n" +
+	"\x0ftimeout_seconds\x18\x03 \x01(\x01H\x00R\x0etimeoutSeconds\x88\x01\x01:\x05»\x18\x01*B\x12\n" +
+	"\x10_timeout_seconds\"\x93\x01\n" +
+	"\bLeftForm\x12#\n" +
+	"\rlease_seconds\x18\x01 \x01(\x05R\fleaseSeconds\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12H\n" +
+	"\x12next_lease_renewal\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x10nextLeaseRenewal\"\xae\x04\n" +
+	"\bNodeForm\x12-\n" +
+	"\x04node\x18\x01 \x01(\v2\x13.agentfield.v1.NodeB\x04Ȼ\x18\x01R\x04node\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x19\n" +
+	"\bgroup_id\x18\x03 \x01(\tR\agroupId\x12\x17\n" +
+	"\ateam_id\x18\x04 \x01(\tR\x06teamId\x12\x1f\n" +
+	"\bbase_url\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01R\abaseUrl\x12'\n" +
+	"\x0fdeployment_type\x18\x06 \x01(\tR\x0edeploymentType\x12:\n" +
+	"\treasoners\x18\a \x03(\v2\x1c.agentfield.v1.FunctionEntryR\treasoners\x124\n" +
+	"\x06skills\x18\b \x03(\v2\x1c.agentfield.v1.FunctionEntryR\x06skills\x12#\n" +
+	"\rhealth_status\x18\t \x01(\tR\fhealthStatus\x12)\n" +
+	"\x10lifecycle_status\x18\n" +
+	" \x01(\tR\x0flifecycleStatus\x12A\n" +
+	"\x0elast_heartbeat\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rlastHeartbeat\x12?\n" +
+	"\rregistered_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt\x12\x1f\n" +
+	"\vinstance_id\x18\r \x01(\tR\n" +
+	"instanceId\"x\n" +
+	"\tNodesForm\x12-\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x17.agentfield.v1.NodeFormR\x05nodes\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x05R\x05count\"\xce\x02\n" +
+	"\n" +
+	"ReportForm\x12!\n" +
+	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12\x1c\n" +
+	"\x06result\x18\x04 \x01(\fB\x04\xa0\xbb\x18\x01R\x06result\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12=\n" +
+	"\ferror_reason\x18\x06 \x01(\x0e2\x1a.agentfield.v1.ErrorReasonR\verrorReason\x12)\n" +
+	"\rerror_details\x18\a \x01(\fB\x04\xa0\xbb\x18\x01R\ferrorDetails\x12*\n" +
+	"\x11error_status_code\x18\b \x01(\x05R\x0ferrorStatusCode\x12\x1a\n" +
+	"\x05usage\x18\t \x01(\fB\x04\xa0\xbb\x18\x01R\x05usage:\x05»\x18\x01*\"\x91\x03\n" +
+	"\tEventForm\x12!\n" +
+	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12\"\n" +
+	"\ragent_node_id\x18\x03 \x01(\tR\vagentNodeId\x12\x1a\n" +
+	"\bfunction\x18\x04 \x01(\tR\bfunction\x12\x1f\n" +
+	"\vreasoner_id\x18\x05 \x01(\tR\n" +
+	"reasonerId\x12#\n" +
+	"\rreasoner_name\x18\x06 \x01(\tR\freasonerName\x12.\n" +
+	"\x13parent_execution_id\x18\a \x01(\tR\x11parentExecutionId\x12\x16\n" +
+	"\x06status\x18\b \x01(\tR\x06status\x12\x1a\n" +
+	"\x05input\x18\t \x01(\fB\x04\xa0\xbb\x18\x01R\x05input\x12#\n" +
+	"\n" +
+	"input_data\x18\n" +
+	" \x01(\fB\x04\xa0\xbb\x18\x01R\tinputData\x12\x1c\n" +
+	"\x06result\x18\v \x01(\fB\x04\xa0\xbb\x18\x01R\x06result\x12\x14\n" +
+	"\x05error\x18\f \x01(\tR\x05error:\x05»\x18\x01*\"{\n" +
+	"\tNotedForm\x12:\n" +
+	"\x05noted\x18\x01 \x01(\v2\x1e.agentfield.v1.AddNoteResponseB\x04Ȼ\x18\x01R\x05noted\x12\x18\n" +
+	"\asuccess\x18\x02 \x01(\bR\asuccess\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessageB\xa6\x01\n" +
 	"\x11com.agentfield.v1B\n" +
 	"FormsProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 
@@ -1639,7 +3223,7 @@ func file_agentfield_v1_forms_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_forms_proto_rawDescData
 }
 
-var file_agentfield_v1_forms_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_agentfield_v1_forms_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_agentfield_v1_forms_proto_goTypes = []any{
 	(*AcceptedForm)(nil),            // 0: agentfield.v1.AcceptedForm
 	(*ExecutionForm)(nil),           // 1: agentfield.v1.ExecutionForm
@@ -1657,67 +3241,110 @@ var file_agentfield_v1_forms_proto_goTypes = []any{
 	(*SessionRow)(nil),              // 13: agentfield.v1.SessionRow
 	(*QueryFailureForm)(nil),        // 14: agentfield.v1.QueryFailureForm
 	(*QueryFailure)(nil),            // 15: agentfield.v1.QueryFailure
-	nil,                             // 16: agentfield.v1.ExecutionsForm.ExecutionsEntry
-	nil,                             // 17: agentfield.v1.QueryFailureForm.DetailsEntry
-	(*ExecuteAsyncResponse)(nil),    // 18: agentfield.v1.ExecuteAsyncResponse
-	(FunctionKind)(0),               // 19: agentfield.v1.FunctionKind
-	(*timestamppb.Timestamp)(nil),   // 20: google.protobuf.Timestamp
-	(*Execution)(nil),               // 21: agentfield.v1.Execution
-	(*StartSessionResponse)(nil),    // 22: agentfield.v1.StartSessionResponse
-	(*CancelExecutionResponse)(nil), // 23: agentfield.v1.CancelExecutionResponse
-	(ExecutionStatus)(0),            // 24: agentfield.v1.ExecutionStatus
-	(*Workflow)(nil),                // 25: agentfield.v1.Workflow
-	(*SessionSummary)(nil),          // 26: agentfield.v1.SessionSummary
-	(ErrorReason)(0),                // 27: agentfield.v1.ErrorReason
+	(*RegistrationForm)(nil),        // 16: agentfield.v1.RegistrationForm
+	(*FunctionEntry)(nil),           // 17: agentfield.v1.FunctionEntry
+	(*SessionEntry)(nil),            // 18: agentfield.v1.SessionEntry
+	(*NodeMetadata)(nil),            // 19: agentfield.v1.NodeMetadata
+	(*CustomMetadata)(nil),          // 20: agentfield.v1.CustomMetadata
+	(*CallbackDiscovery)(nil),       // 21: agentfield.v1.CallbackDiscovery
+	(*RegisteredForm)(nil),          // 22: agentfield.v1.RegisteredForm
+	(*HeartbeatForm)(nil),           // 23: agentfield.v1.HeartbeatForm
+	(*AliveForm)(nil),               // 24: agentfield.v1.AliveForm
+	(*LeavingForm)(nil),             // 25: agentfield.v1.LeavingForm
+	(*LeftForm)(nil),                // 26: agentfield.v1.LeftForm
+	(*NodeForm)(nil),                // 27: agentfield.v1.NodeForm
+	(*NodesForm)(nil),               // 28: agentfield.v1.NodesForm
+	(*ReportForm)(nil),              // 29: agentfield.v1.ReportForm
+	(*EventForm)(nil),               // 30: agentfield.v1.EventForm
+	(*NotedForm)(nil),               // 31: agentfield.v1.NotedForm
+	nil,                             // 32: agentfield.v1.ExecutionsForm.ExecutionsEntry
+	nil,                             // 33: agentfield.v1.QueryFailureForm.DetailsEntry
+	(*ExecuteAsyncResponse)(nil),    // 34: agentfield.v1.ExecuteAsyncResponse
+	(FunctionKind)(0),               // 35: agentfield.v1.FunctionKind
+	(*timestamppb.Timestamp)(nil),   // 36: google.protobuf.Timestamp
+	(*Execution)(nil),               // 37: agentfield.v1.Execution
+	(*StartSessionResponse)(nil),    // 38: agentfield.v1.StartSessionResponse
+	(*CancelExecutionResponse)(nil), // 39: agentfield.v1.CancelExecutionResponse
+	(ExecutionStatus)(0),            // 40: agentfield.v1.ExecutionStatus
+	(*Workflow)(nil),                // 41: agentfield.v1.Workflow
+	(*SessionSummary)(nil),          // 42: agentfield.v1.SessionSummary
+	(ErrorReason)(0),                // 43: agentfield.v1.ErrorReason
+	(*RegisterNodeResponse)(nil),    // 44: agentfield.v1.RegisterNodeResponse
+	(*HeartbeatResponse)(nil),       // 45: agentfield.v1.HeartbeatResponse
+	(*durationpb.Duration)(nil),     // 46: google.protobuf.Duration
+	(*Node)(nil),                    // 47: agentfield.v1.Node
+	(*AddNoteResponse)(nil),         // 48: agentfield.v1.AddNoteResponse
 }
 var file_agentfield_v1_forms_proto_depIdxs = []int32{
-	18, // 0: agentfield.v1.AcceptedForm.accepted:type_name -> agentfield.v1.ExecuteAsyncResponse
-	19, // 1: agentfield.v1.AcceptedForm.type:type_name -> agentfield.v1.FunctionKind
-	20, // 2: agentfield.v1.AcceptedForm.enqueued_at:type_name -> google.protobuf.Timestamp
-	21, // 3: agentfield.v1.ExecutionForm.execution:type_name -> agentfield.v1.Execution
-	20, // 4: agentfield.v1.ExecutionForm.started_at:type_name -> google.protobuf.Timestamp
-	16, // 5: agentfield.v1.ExecutionsForm.executions:type_name -> agentfield.v1.ExecutionsForm.ExecutionsEntry
-	22, // 6: agentfield.v1.StartedForm.started:type_name -> agentfield.v1.StartSessionResponse
-	23, // 7: agentfield.v1.CancelForm.cancelled:type_name -> agentfield.v1.CancelExecutionResponse
-	24, // 8: agentfield.v1.CancelForm.previous_status:type_name -> agentfield.v1.ExecutionStatus
-	24, // 9: agentfield.v1.CancelForm.status:type_name -> agentfield.v1.ExecutionStatus
-	20, // 10: agentfield.v1.CancelForm.cancelled_at:type_name -> google.protobuf.Timestamp
-	24, // 11: agentfield.v1.DagForm.workflow_status:type_name -> agentfield.v1.ExecutionStatus
+	34, // 0: agentfield.v1.AcceptedForm.accepted:type_name -> agentfield.v1.ExecuteAsyncResponse
+	35, // 1: agentfield.v1.AcceptedForm.type:type_name -> agentfield.v1.FunctionKind
+	36, // 2: agentfield.v1.AcceptedForm.enqueued_at:type_name -> google.protobuf.Timestamp
+	37, // 3: agentfield.v1.ExecutionForm.execution:type_name -> agentfield.v1.Execution
+	36, // 4: agentfield.v1.ExecutionForm.started_at:type_name -> google.protobuf.Timestamp
+	32, // 5: agentfield.v1.ExecutionsForm.executions:type_name -> agentfield.v1.ExecutionsForm.ExecutionsEntry
+	38, // 6: agentfield.v1.StartedForm.started:type_name -> agentfield.v1.StartSessionResponse
+	39, // 7: agentfield.v1.CancelForm.cancelled:type_name -> agentfield.v1.CancelExecutionResponse
+	40, // 8: agentfield.v1.CancelForm.previous_status:type_name -> agentfield.v1.ExecutionStatus
+	40, // 9: agentfield.v1.CancelForm.status:type_name -> agentfield.v1.ExecutionStatus
+	36, // 10: agentfield.v1.CancelForm.cancelled_at:type_name -> google.protobuf.Timestamp
+	40, // 11: agentfield.v1.DagForm.workflow_status:type_name -> agentfield.v1.ExecutionStatus
 	6,  // 12: agentfield.v1.DagForm.dag:type_name -> agentfield.v1.DagNode
 	7,  // 13: agentfield.v1.DagForm.timeline:type_name -> agentfield.v1.DagEntry
-	25, // 14: agentfield.v1.DagForm.workflow:type_name -> agentfield.v1.Workflow
-	24, // 15: agentfield.v1.DagNode.status:type_name -> agentfield.v1.ExecutionStatus
-	20, // 16: agentfield.v1.DagNode.started_at:type_name -> google.protobuf.Timestamp
-	20, // 17: agentfield.v1.DagNode.completed_at:type_name -> google.protobuf.Timestamp
+	41, // 14: agentfield.v1.DagForm.workflow:type_name -> agentfield.v1.Workflow
+	40, // 15: agentfield.v1.DagNode.status:type_name -> agentfield.v1.ExecutionStatus
+	36, // 16: agentfield.v1.DagNode.started_at:type_name -> google.protobuf.Timestamp
+	36, // 17: agentfield.v1.DagNode.completed_at:type_name -> google.protobuf.Timestamp
 	6,  // 18: agentfield.v1.DagNode.children:type_name -> agentfield.v1.DagNode
-	21, // 19: agentfield.v1.DagEntry.execution:type_name -> agentfield.v1.Execution
-	24, // 20: agentfield.v1.DagEntry.status:type_name -> agentfield.v1.ExecutionStatus
-	20, // 21: agentfield.v1.DagEntry.started_at:type_name -> google.protobuf.Timestamp
-	20, // 22: agentfield.v1.DagEntry.completed_at:type_name -> google.protobuf.Timestamp
+	37, // 19: agentfield.v1.DagEntry.execution:type_name -> agentfield.v1.Execution
+	40, // 20: agentfield.v1.DagEntry.status:type_name -> agentfield.v1.ExecutionStatus
+	36, // 21: agentfield.v1.DagEntry.started_at:type_name -> google.protobuf.Timestamp
+	36, // 22: agentfield.v1.DagEntry.completed_at:type_name -> google.protobuf.Timestamp
 	9,  // 23: agentfield.v1.QueryForm.data:type_name -> agentfield.v1.QueryData
 	10, // 24: agentfield.v1.QueryData.results:type_name -> agentfield.v1.QueryRow
 	11, // 25: agentfield.v1.QueryRow.workflow:type_name -> agentfield.v1.WorkflowRow
 	12, // 26: agentfield.v1.QueryRow.execution:type_name -> agentfield.v1.ExecutionRow
 	13, // 27: agentfield.v1.QueryRow.session:type_name -> agentfield.v1.SessionRow
-	25, // 28: agentfield.v1.WorkflowRow.workflow:type_name -> agentfield.v1.Workflow
-	20, // 29: agentfield.v1.WorkflowRow.started_at:type_name -> google.protobuf.Timestamp
-	20, // 30: agentfield.v1.WorkflowRow.updated_at:type_name -> google.protobuf.Timestamp
-	21, // 31: agentfield.v1.ExecutionRow.execution:type_name -> agentfield.v1.Execution
-	20, // 32: agentfield.v1.ExecutionRow.started_at:type_name -> google.protobuf.Timestamp
-	20, // 33: agentfield.v1.ExecutionRow.updated_at:type_name -> google.protobuf.Timestamp
-	26, // 34: agentfield.v1.SessionRow.session:type_name -> agentfield.v1.SessionSummary
-	20, // 35: agentfield.v1.SessionRow.started_at:type_name -> google.protobuf.Timestamp
-	20, // 36: agentfield.v1.SessionRow.last_activity_at:type_name -> google.protobuf.Timestamp
-	20, // 37: agentfield.v1.SessionRow.updated_at:type_name -> google.protobuf.Timestamp
+	41, // 28: agentfield.v1.WorkflowRow.workflow:type_name -> agentfield.v1.Workflow
+	36, // 29: agentfield.v1.WorkflowRow.started_at:type_name -> google.protobuf.Timestamp
+	36, // 30: agentfield.v1.WorkflowRow.updated_at:type_name -> google.protobuf.Timestamp
+	37, // 31: agentfield.v1.ExecutionRow.execution:type_name -> agentfield.v1.Execution
+	36, // 32: agentfield.v1.ExecutionRow.started_at:type_name -> google.protobuf.Timestamp
+	36, // 33: agentfield.v1.ExecutionRow.updated_at:type_name -> google.protobuf.Timestamp
+	42, // 34: agentfield.v1.SessionRow.session:type_name -> agentfield.v1.SessionSummary
+	36, // 35: agentfield.v1.SessionRow.started_at:type_name -> google.protobuf.Timestamp
+	36, // 36: agentfield.v1.SessionRow.last_activity_at:type_name -> google.protobuf.Timestamp
+	36, // 37: agentfield.v1.SessionRow.updated_at:type_name -> google.protobuf.Timestamp
 	15, // 38: agentfield.v1.QueryFailureForm.error:type_name -> agentfield.v1.QueryFailure
-	27, // 39: agentfield.v1.QueryFailureForm.reason:type_name -> agentfield.v1.ErrorReason
-	17, // 40: agentfield.v1.QueryFailureForm.details:type_name -> agentfield.v1.QueryFailureForm.DetailsEntry
-	1,  // 41: agentfield.v1.ExecutionsForm.ExecutionsEntry.value:type_name -> agentfield.v1.ExecutionForm
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	43, // 39: agentfield.v1.QueryFailureForm.reason:type_name -> agentfield.v1.ErrorReason
+	33, // 40: agentfield.v1.QueryFailureForm.details:type_name -> agentfield.v1.QueryFailureForm.DetailsEntry
+	17, // 41: agentfield.v1.RegistrationForm.reasoners:type_name -> agentfield.v1.FunctionEntry
+	17, // 42: agentfield.v1.RegistrationForm.skills:type_name -> agentfield.v1.FunctionEntry
+	18, // 43: agentfield.v1.RegistrationForm.sessions:type_name -> agentfield.v1.SessionEntry
+	19, // 44: agentfield.v1.RegistrationForm.metadata:type_name -> agentfield.v1.NodeMetadata
+	21, // 45: agentfield.v1.RegistrationForm.callback_discovery:type_name -> agentfield.v1.CallbackDiscovery
+	20, // 46: agentfield.v1.NodeMetadata.custom:type_name -> agentfield.v1.CustomMetadata
+	18, // 47: agentfield.v1.CustomMetadata.sessions:type_name -> agentfield.v1.SessionEntry
+	44, // 48: agentfield.v1.RegisteredForm.registered:type_name -> agentfield.v1.RegisterNodeResponse
+	21, // 49: agentfield.v1.RegisteredForm.callback_discovery:type_name -> agentfield.v1.CallbackDiscovery
+	45, // 50: agentfield.v1.AliveForm.alive:type_name -> agentfield.v1.HeartbeatResponse
+	36, // 51: agentfield.v1.AliveForm.timestamp:type_name -> google.protobuf.Timestamp
+	36, // 52: agentfield.v1.AliveForm.next_lease_renewal:type_name -> google.protobuf.Timestamp
+	46, // 53: agentfield.v1.LeavingForm.drain:type_name -> google.protobuf.Duration
+	36, // 54: agentfield.v1.LeftForm.next_lease_renewal:type_name -> google.protobuf.Timestamp
+	47, // 55: agentfield.v1.NodeForm.node:type_name -> agentfield.v1.Node
+	17, // 56: agentfield.v1.NodeForm.reasoners:type_name -> agentfield.v1.FunctionEntry
+	17, // 57: agentfield.v1.NodeForm.skills:type_name -> agentfield.v1.FunctionEntry
+	36, // 58: agentfield.v1.NodeForm.last_heartbeat:type_name -> google.protobuf.Timestamp
+	36, // 59: agentfield.v1.NodeForm.registered_at:type_name -> google.protobuf.Timestamp
+	27, // 60: agentfield.v1.NodesForm.nodes:type_name -> agentfield.v1.NodeForm
+	43, // 61: agentfield.v1.ReportForm.error_reason:type_name -> agentfield.v1.ErrorReason
+	48, // 62: agentfield.v1.NotedForm.noted:type_name -> agentfield.v1.AddNoteResponse
+	1,  // 63: agentfield.v1.ExecutionsForm.ExecutionsEntry.value:type_name -> agentfield.v1.ExecutionForm
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_forms_proto_init() }
@@ -1728,6 +3355,8 @@ func file_agentfield_v1_forms_proto_init() {
 	file_agentfield_v1_error_reason_proto_init()
 	file_agentfield_v1_execution_proto_init()
 	file_agentfield_v1_execution_service_proto_init()
+	file_agentfield_v1_journal_service_proto_init()
+	file_agentfield_v1_node_service_proto_init()
 	file_agentfield_v1_options_proto_init()
 	file_agentfield_v1_session_service_proto_init()
 	file_agentfield_v1_workflow_service_proto_init()
@@ -1735,13 +3364,14 @@ func file_agentfield_v1_forms_proto_init() {
 	file_agentfield_v1_forms_proto_msgTypes[6].OneofWrappers = []any{}
 	file_agentfield_v1_forms_proto_msgTypes[7].OneofWrappers = []any{}
 	file_agentfield_v1_forms_proto_msgTypes[10].OneofWrappers = []any{}
+	file_agentfield_v1_forms_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_forms_proto_rawDesc), len(file_agentfield_v1_forms_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

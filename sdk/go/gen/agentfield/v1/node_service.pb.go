@@ -24,6 +24,120 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a worker says of itself.
+type WorkerStatus int32
+
+const (
+	// It said nothing.
+	WorkerStatus_WORKER_STATUS_UNSPECIFIED WorkerStatus = 0
+	// It is not ready yet. It gets work all the same.
+	WorkerStatus_WORKER_STATUS_STARTING WorkerStatus = 1
+	// It is ready.
+	WorkerStatus_WORKER_STATUS_READY WorkerStatus = 2
+	// It works with a part of its means.
+	WorkerStatus_WORKER_STATUS_DEGRADED WorkerStatus = 3
+	// It leaves: it gets no more work.
+	WorkerStatus_WORKER_STATUS_OFFLINE WorkerStatus = 4
+)
+
+// Enum value maps for WorkerStatus.
+var (
+	WorkerStatus_name = map[int32]string{
+		0: "WORKER_STATUS_UNSPECIFIED",
+		1: "WORKER_STATUS_STARTING",
+		2: "WORKER_STATUS_READY",
+		3: "WORKER_STATUS_DEGRADED",
+		4: "WORKER_STATUS_OFFLINE",
+	}
+	WorkerStatus_value = map[string]int32{
+		"WORKER_STATUS_UNSPECIFIED": 0,
+		"WORKER_STATUS_STARTING":    1,
+		"WORKER_STATUS_READY":       2,
+		"WORKER_STATUS_DEGRADED":    3,
+		"WORKER_STATUS_OFFLINE":     4,
+	}
+)
+
+func (x WorkerStatus) Enum() *WorkerStatus {
+	p := new(WorkerStatus)
+	*p = x
+	return p
+}
+
+func (x WorkerStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WorkerStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_agentfield_v1_node_service_proto_enumTypes[0].Descriptor()
+}
+
+func (WorkerStatus) Type() protoreflect.EnumType {
+	return &file_agentfield_v1_node_service_proto_enumTypes[0]
+}
+
+func (x WorkerStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WorkerStatus.Descriptor instead.
+func (WorkerStatus) EnumDescriptor() ([]byte, []int) {
+	return file_agentfield_v1_node_service_proto_rawDescGZIP(), []int{0}
+}
+
+// Whether a node takes work.
+type NodeHealth int32
+
+const (
+	// In a request: any.
+	NodeHealth_NODE_HEALTH_UNSPECIFIED NodeHealth = 0
+	// A worker is there and takes work.
+	NodeHealth_NODE_HEALTH_ACTIVE NodeHealth = 1
+	// No worker is there, or none takes work.
+	NodeHealth_NODE_HEALTH_INACTIVE NodeHealth = 2
+)
+
+// Enum value maps for NodeHealth.
+var (
+	NodeHealth_name = map[int32]string{
+		0: "NODE_HEALTH_UNSPECIFIED",
+		1: "NODE_HEALTH_ACTIVE",
+		2: "NODE_HEALTH_INACTIVE",
+	}
+	NodeHealth_value = map[string]int32{
+		"NODE_HEALTH_UNSPECIFIED": 0,
+		"NODE_HEALTH_ACTIVE":      1,
+		"NODE_HEALTH_INACTIVE":    2,
+	}
+)
+
+func (x NodeHealth) Enum() *NodeHealth {
+	p := new(NodeHealth)
+	*p = x
+	return p
+}
+
+func (x NodeHealth) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NodeHealth) Descriptor() protoreflect.EnumDescriptor {
+	return file_agentfield_v1_node_service_proto_enumTypes[1].Descriptor()
+}
+
+func (NodeHealth) Type() protoreflect.EnumType {
+	return &file_agentfield_v1_node_service_proto_enumTypes[1]
+}
+
+func (x NodeHealth) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NodeHealth.Descriptor instead.
+func (NodeHealth) EnumDescriptor() ([]byte, []int) {
+	return file_agentfield_v1_node_service_proto_rawDescGZIP(), []int{1}
+}
+
 // A reasoner or a skill that a node offers.
 type Function struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -143,7 +257,12 @@ type Worker struct {
 	// When it last connected or sent a heartbeat.
 	SeenAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
 	// How many session handlers it runs at once.
-	MaxSessions   int32 `protobuf:"varint,8,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
+	MaxSessions int32 `protobuf:"varint,8,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
+	// Where it is called. Empty: it opens Work. With an address, connected says
+	// whether it sends heartbeats.
+	BaseUrl string `protobuf:"bytes,9,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// What it last said of itself.
+	Status        WorkerStatus `protobuf:"varint,10,opt,name=status,proto3,enum=agentfield.v1.WorkerStatus" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +353,20 @@ func (x *Worker) GetMaxSessions() int32 {
 	return 0
 }
 
+func (x *Worker) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *Worker) GetStatus() WorkerStatus {
+	if x != nil {
+		return x.Status
+	}
+	return WorkerStatus_WORKER_STATUS_UNSPECIFIED
+}
+
 // An agent service.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -256,7 +389,9 @@ type Node struct {
 	// When it last registered.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// The sessions it declares, as its newest worker declared them.
-	Sessions      []*SessionDeclaration `protobuf:"bytes,10,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions []*SessionDeclaration `protobuf:"bytes,10,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// Whether it takes work now.
+	Health        NodeHealth `protobuf:"varint,11,opt,name=health,proto3,enum=agentfield.v1.NodeHealth" json:"health,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -361,6 +496,13 @@ func (x *Node) GetSessions() []*SessionDeclaration {
 	return nil
 }
 
+func (x *Node) GetHealth() NodeHealth {
+	if x != nil {
+		return x.Health
+	}
+	return NodeHealth_NODE_HEALTH_UNSPECIFIED
+}
+
 // What a worker declares.
 type RegisterNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -376,7 +518,18 @@ type RegisterNodeRequest struct {
 	// What it offers. At most 1000.
 	Functions []*Function `protobuf:"bytes,5,rep,name=functions,proto3" json:"functions,omitempty"`
 	// The sessions it declares. At most 1000.
-	Sessions      []*SessionDeclaration `protobuf:"bytes,6,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions []*SessionDeclaration `protobuf:"bytes,6,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// The address at which this worker is called over HTTP, for instance
+	// `http://10.0.0.7:8001`. Empty: it opens Work. With an address no session may
+	// have a handler.
+	BaseUrl string `protobuf:"bytes,7,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// Further addresses of it, at most 20: the first that is allowed counts where
+	// base_url is not.
+	OtherUrls []string `protobuf:"bytes,8,rep,name=other_urls,json=otherUrls,proto3" json:"other_urls,omitempty"`
+	// How many executions are sent to base_url at once, at most 10000. 0: 100.
+	MaxExecutions int32 `protobuf:"varint,9,opt,name=max_executions,json=maxExecutions,proto3" json:"max_executions,omitempty"`
+	// What it says of itself.
+	Status        WorkerStatus `protobuf:"varint,10,opt,name=status,proto3,enum=agentfield.v1.WorkerStatus" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -453,13 +606,43 @@ func (x *RegisterNodeRequest) GetSessions() []*SessionDeclaration {
 	return nil
 }
 
+func (x *RegisterNodeRequest) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *RegisterNodeRequest) GetOtherUrls() []string {
+	if x != nil {
+		return x.OtherUrls
+	}
+	return nil
+}
+
+func (x *RegisterNodeRequest) GetMaxExecutions() int32 {
+	if x != nil {
+		return x.MaxExecutions
+	}
+	return 0
+}
+
+func (x *RegisterNodeRequest) GetStatus() WorkerStatus {
+	if x != nil {
+		return x.Status
+	}
+	return WorkerStatus_WORKER_STATUS_UNSPECIFIED
+}
+
 // What the worker needs to go on.
 type RegisterNodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For AgentService.Work, Heartbeat and DeregisterNode.
 	RegistrationId string `protobuf:"bytes,1,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
 	// The node as it is now.
-	Node          *Node `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Node *Node `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Where the worker is called: its base_url, or one of the other addresses.
+	BaseUrl       string `protobuf:"bytes,3,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,15 +691,27 @@ func (x *RegisterNodeResponse) GetNode() *Node {
 	return nil
 }
 
+func (x *RegisterNodeResponse) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
 // Who is alive.
 type HeartbeatRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node.
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// The worker's registration.
+	// The worker's registration. May be empty for a worker with a base_url.
 	RegistrationId string `protobuf:"bytes,2,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Without a registration_id: the worker as it named itself. Without both it is
+	// the node's newest worker with a base_url.
+	InstanceId string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// What it says of itself. Unspecified: as before.
+	Status        WorkerStatus `protobuf:"varint,4,opt,name=status,proto3,enum=agentfield.v1.WorkerStatus" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HeartbeatRequest) Reset() {
@@ -563,11 +758,27 @@ func (x *HeartbeatRequest) GetRegistrationId() string {
 	return ""
 }
 
+func (x *HeartbeatRequest) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *HeartbeatRequest) GetStatus() WorkerStatus {
+	if x != nil {
+		return x.Status
+	}
+	return WorkerStatus_WORKER_STATUS_UNSPECIFIED
+}
+
 // How long the registration is kept.
 type HeartbeatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease, counted from now.
-	Lease         *durationpb.Duration `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	Lease *durationpb.Duration `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	// When the heartbeat was received.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -609,15 +820,25 @@ func (x *HeartbeatResponse) GetLease() *durationpb.Duration {
 	return nil
 }
 
+func (x *HeartbeatResponse) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
 // Who leaves.
 type DeregisterNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The node.
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// The worker's registration.
+	// The worker's registration. Empty: the node's workers with a base_url.
 	RegistrationId string `protobuf:"bytes,2,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// For a worker with a base_url: how long it may still report what it runs, at
+	// most an hour; then that is lost. Unset: 30 seconds.
+	Drain         *durationpb.Duration `protobuf:"bytes,3,opt,name=drain,proto3" json:"drain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeregisterNodeRequest) Reset() {
@@ -664,9 +885,18 @@ func (x *DeregisterNodeRequest) GetRegistrationId() string {
 	return ""
 }
 
+func (x *DeregisterNodeRequest) GetDrain() *durationpb.Duration {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
 // The worker is forgotten.
 type DeregisterNodeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the request was received.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -699,6 +929,13 @@ func (x *DeregisterNodeResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DeregisterNodeResponse.ProtoReflect.Descriptor instead.
 func (*DeregisterNodeResponse) Descriptor() ([]byte, []int) {
 	return file_agentfield_v1_node_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DeregisterNodeResponse) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
 }
 
 // Which node to return.
@@ -799,7 +1036,9 @@ type ListNodesRequest struct {
 	// At most this many, 1 to 1000. 0: 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the page before.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only nodes in this health.
+	HealthStatus  NodeHealth `protobuf:"varint,3,opt,name=health_status,json=healthStatus,proto3,enum=agentfield.v1.NodeHealth" json:"health_status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -846,6 +1085,13 @@ func (x *ListNodesRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListNodesRequest) GetHealthStatus() NodeHealth {
+	if x != nil {
+		return x.HealthStatus
+	}
+	return NodeHealth_NODE_HEALTH_UNSPECIFIED
 }
 
 // A page of nodes.
@@ -917,7 +1163,7 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\x04tags\x18\x06 \x03(\tR\x04tags\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\a \x01(\bR\n" +
-	"idempotent\"\xba\x02\n" +
+	"idempotent\"\x8a\x03\n" +
 	"\x06Worker\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12'\n" +
@@ -927,7 +1173,10 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\x0emax_executions\x18\x05 \x01(\x05R\rmaxExecutions\x12-\n" +
 	"\x12running_executions\x18\x06 \x01(\x05R\x11runningExecutions\x123\n" +
 	"\aseen_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\x12!\n" +
-	"\fmax_sessions\x18\b \x01(\x05R\vmaxSessions\"\xb5\x03\n" +
+	"\fmax_sessions\x18\b \x01(\x05R\vmaxSessions\x12\x19\n" +
+	"\bbase_url\x18\t \x01(\tR\abaseUrl\x123\n" +
+	"\x06status\x18\n" +
+	" \x01(\x0e2\x1b.agentfield.v1.WorkerStatusR\x06status\"\xe8\x03\n" +
 	"\x04Node\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
@@ -942,7 +1191,8 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\n" +
 	"updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n" +
 	"\bsessions\x18\n" +
-	" \x03(\v2!.agentfield.v1.SessionDeclarationR\bsessions\"\x81\x02\n" +
+	" \x03(\v2!.agentfield.v1.SessionDeclarationR\bsessions\x121\n" +
+	"\x06health\x18\v \x01(\x0e2\x19.agentfield.v1.NodeHealthR\x06health\"\x97\x03\n" +
 	"\x13RegisterNodeRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
@@ -950,40 +1200,77 @@ const file_agentfield_v1_node_service_proto_rawDesc = "" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12 \n" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x125\n" +
 	"\tfunctions\x18\x05 \x03(\v2\x17.agentfield.v1.FunctionR\tfunctions\x12=\n" +
-	"\bsessions\x18\x06 \x03(\v2!.agentfield.v1.SessionDeclarationR\bsessions\"h\n" +
+	"\bsessions\x18\x06 \x03(\v2!.agentfield.v1.SessionDeclarationR\bsessions\x12\x19\n" +
+	"\bbase_url\x18\a \x01(\tR\abaseUrl\x12\x1d\n" +
+	"\n" +
+	"other_urls\x18\b \x03(\tR\totherUrls\x12%\n" +
+	"\x0emax_executions\x18\t \x01(\x05R\rmaxExecutions\x123\n" +
+	"\x06status\x18\n" +
+	" \x01(\x0e2\x1b.agentfield.v1.WorkerStatusR\x06status\"\x83\x01\n" +
 	"\x14RegisterNodeResponse\x12'\n" +
 	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12'\n" +
-	"\x04node\x18\x02 \x01(\v2\x13.agentfield.v1.NodeR\x04node\"T\n" +
+	"\x04node\x18\x02 \x01(\v2\x13.agentfield.v1.NodeR\x04node\x12\x19\n" +
+	"\bbase_url\x18\x03 \x01(\tR\abaseUrl\"\xaa\x01\n" +
 	"\x10HeartbeatRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12'\n" +
-	"\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\"D\n" +
+	"\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\x12\x1f\n" +
+	"\vinstance_id\x18\x03 \x01(\tR\n" +
+	"instanceId\x123\n" +
+	"\x06status\x18\x04 \x01(\x0e2\x1b.agentfield.v1.WorkerStatusR\x06status\"\x81\x01\n" +
 	"\x11HeartbeatResponse\x12/\n" +
-	"\x05lease\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05lease\"Y\n" +
+	"\x05lease\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12;\n" +
+	"\vreceived_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\"\x8a\x01\n" +
 	"\x15DeregisterNodeRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12'\n" +
-	"\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\"\x18\n" +
-	"\x16DeregisterNodeResponse\")\n" +
+	"\x0fregistration_id\x18\x02 \x01(\tR\x0eregistrationId\x12/\n" +
+	"\x05drain\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05drain\"U\n" +
+	"\x16DeregisterNodeResponse\x12;\n" +
+	"\vreceived_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\")\n" +
 	"\x0eGetNodeRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\":\n" +
 	"\x0fGetNodeResponse\x12'\n" +
-	"\x04node\x18\x01 \x01(\v2\x13.agentfield.v1.NodeR\x04node\"N\n" +
+	"\x04node\x18\x01 \x01(\v2\x13.agentfield.v1.NodeR\x04node\"\xa7\x01\n" +
 	"\x10ListNodesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"f\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12>\n" +
+	"\rhealth_status\x18\x03 \x01(\x0e2\x19.agentfield.v1.NodeHealthR\fhealthStatus:\x17»\x18\bshow_all»\x18\ateam_id\"f\n" +
 	"\x11ListNodesResponse\x12)\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x13.agentfield.v1.NodeR\x05nodes\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa1\x05\n" +
-	"\vNodeService\x12\x88\x01\n" +
-	"\fRegisterNode\x12\".agentfield.v1.RegisterNodeRequest\x1a#.agentfield.v1.RegisterNodeResponse\"/\xaa\xbb\x18\x03\b\xc9\x01\xb2\xbb\x18\x03\n" +
-	"\x01\x02\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/api/v1/nodes/register\x12\x83\x01\n" +
-	"\tHeartbeat\x12\x1f.agentfield.v1.HeartbeatRequest\x1a .agentfield.v1.HeartbeatResponse\"3\xb2\xbb\x18\x03\n" +
-	"\x01\x02\x82\xd3\xe4\x93\x02&:\x01*\"!/api/v1/nodes/{node_id}/heartbeat\x12\x98\x01\n" +
-	"\x0eDeregisterNode\x12$.agentfield.v1.DeregisterNodeRequest\x1a%.agentfield.v1.DeregisterNodeResponse\"9\xaa\xbb\x18\x03\b\xca\x01\xb2\xbb\x18\x03\n" +
-	"\x01\x02\x82\xd3\xe4\x93\x02%:\x01*\" /api/v1/nodes/{node_id}/shutdown\x12w\n" +
-	"\aGetNode\x12\x1d.agentfield.v1.GetNodeRequest\x1a\x1e.agentfield.v1.GetNodeResponse\"-\xb2\xbb\x18\x04\n" +
-	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x1fb\x04node\x12\x17/api/v1/nodes/{node_id}\x12m\n" +
-	"\tListNodes\x12\x1f.agentfield.v1.ListNodesRequest\x1a .agentfield.v1.ListNodesResponse\"\x1d\xb2\xbb\x18\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\x99\x01\n" +
+	"\fWorkerStatus\x12\x1d\n" +
+	"\x19WORKER_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16WORKER_STATUS_STARTING\x10\x01\x12\x17\n" +
+	"\x13WORKER_STATUS_READY\x10\x02\x12\x1a\n" +
+	"\x16WORKER_STATUS_DEGRADED\x10\x03\x12\x19\n" +
+	"\x15WORKER_STATUS_OFFLINE\x10\x04*[\n" +
+	"\n" +
+	"NodeHealth\x12\x1b\n" +
+	"\x17NODE_HEALTH_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12NODE_HEALTH_ACTIVE\x10\x01\x12\x18\n" +
+	"\x14NODE_HEALTH_INACTIVE\x10\x022\x93\a\n" +
+	"\vNodeService\x12\xc6\x01\n" +
+	"\fRegisterNode\x12\".agentfield.v1.RegisterNodeRequest\x1a#.agentfield.v1.RegisterNodeResponse\"m\xaa\xbb\x18-\b\xc9\x01:\x16\n" +
+	"\x10RegistrationForm\x12\x02idB\x10\n" +
+	"\x0eRegisteredForm\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x82\xd3\xe4\x93\x02/:\x01*Z\x12:\x01*\"\r/api/v1/nodes\"\x16/api/v1/nodes/register\x12\xfa\x01\n" +
+	"\tHeartbeat\x12\x1f.agentfield.v1.HeartbeatRequest\x1a .agentfield.v1.HeartbeatResponse\"\xa9\x01\xaa\xbb\x18\x1e:\x0f\n" +
+	"\rHeartbeatFormB\v\n" +
+	"\tAliveForm\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x82\xd3\xe4\x93\x02z:\x01*Z#:\x01*2\x1e/api/v1/nodes/{node_id}/statusZ-:\x01*\"(/api/v1/nodes/{node_id}/lifecycle/status\"!/api/v1/nodes/{node_id}/heartbeat\x12\xb3\x01\n" +
+	"\x0eDeregisterNode\x12$.agentfield.v1.DeregisterNodeRequest\x1a%.agentfield.v1.DeregisterNodeResponse\"T\xaa\xbb\x18\x1e\b\xca\x01:\r\n" +
+	"\vLeavingFormB\n" +
+	"\n" +
+	"\bLeftForm\xb2\xbb\x18\x03\n" +
+	"\x01\x02\x82\xd3\xe4\x93\x02%:\x01*\" /api/v1/nodes/{node_id}/shutdown\x12\x87\x01\n" +
+	"\aGetNode\x12\x1d.agentfield.v1.GetNodeRequest\x1a\x1e.agentfield.v1.GetNodeResponse\"=\xaa\xbb\x18\fB\n" +
+	"\n" +
+	"\bNodeForm\xb2\xbb\x18\x04\n" +
+	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x1fb\x04node\x12\x17/api/v1/nodes/{node_id}\x12~\n" +
+	"\tListNodes\x12\x1f.agentfield.v1.ListNodesRequest\x1a .agentfield.v1.ListNodesResponse\".\xaa\xbb\x18\rB\v\n" +
+	"\tNodesForm\xb2\xbb\x18\x04\n" +
 	"\x02\x02\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/nodesB\xac\x01\n" +
 	"\x11com.agentfield.v1B\x10NodeServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 
@@ -999,55 +1286,66 @@ func file_agentfield_v1_node_service_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_node_service_proto_rawDescData
 }
 
+var file_agentfield_v1_node_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_agentfield_v1_node_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_agentfield_v1_node_service_proto_goTypes = []any{
-	(*Function)(nil),               // 0: agentfield.v1.Function
-	(*Worker)(nil),                 // 1: agentfield.v1.Worker
-	(*Node)(nil),                   // 2: agentfield.v1.Node
-	(*RegisterNodeRequest)(nil),    // 3: agentfield.v1.RegisterNodeRequest
-	(*RegisterNodeResponse)(nil),   // 4: agentfield.v1.RegisterNodeResponse
-	(*HeartbeatRequest)(nil),       // 5: agentfield.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil),      // 6: agentfield.v1.HeartbeatResponse
-	(*DeregisterNodeRequest)(nil),  // 7: agentfield.v1.DeregisterNodeRequest
-	(*DeregisterNodeResponse)(nil), // 8: agentfield.v1.DeregisterNodeResponse
-	(*GetNodeRequest)(nil),         // 9: agentfield.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),        // 10: agentfield.v1.GetNodeResponse
-	(*ListNodesRequest)(nil),       // 11: agentfield.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),      // 12: agentfield.v1.ListNodesResponse
-	(FunctionKind)(0),              // 13: agentfield.v1.FunctionKind
-	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
-	(*SessionDeclaration)(nil),     // 15: agentfield.v1.SessionDeclaration
-	(*durationpb.Duration)(nil),    // 16: google.protobuf.Duration
+	(WorkerStatus)(0),              // 0: agentfield.v1.WorkerStatus
+	(NodeHealth)(0),                // 1: agentfield.v1.NodeHealth
+	(*Function)(nil),               // 2: agentfield.v1.Function
+	(*Worker)(nil),                 // 3: agentfield.v1.Worker
+	(*Node)(nil),                   // 4: agentfield.v1.Node
+	(*RegisterNodeRequest)(nil),    // 5: agentfield.v1.RegisterNodeRequest
+	(*RegisterNodeResponse)(nil),   // 6: agentfield.v1.RegisterNodeResponse
+	(*HeartbeatRequest)(nil),       // 7: agentfield.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil),      // 8: agentfield.v1.HeartbeatResponse
+	(*DeregisterNodeRequest)(nil),  // 9: agentfield.v1.DeregisterNodeRequest
+	(*DeregisterNodeResponse)(nil), // 10: agentfield.v1.DeregisterNodeResponse
+	(*GetNodeRequest)(nil),         // 11: agentfield.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),        // 12: agentfield.v1.GetNodeResponse
+	(*ListNodesRequest)(nil),       // 13: agentfield.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),      // 14: agentfield.v1.ListNodesResponse
+	(FunctionKind)(0),              // 15: agentfield.v1.FunctionKind
+	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
+	(*SessionDeclaration)(nil),     // 17: agentfield.v1.SessionDeclaration
+	(*durationpb.Duration)(nil),    // 18: google.protobuf.Duration
 }
 var file_agentfield_v1_node_service_proto_depIdxs = []int32{
-	13, // 0: agentfield.v1.Function.kind:type_name -> agentfield.v1.FunctionKind
-	14, // 1: agentfield.v1.Worker.seen_at:type_name -> google.protobuf.Timestamp
-	0,  // 2: agentfield.v1.Node.functions:type_name -> agentfield.v1.Function
-	1,  // 3: agentfield.v1.Node.workers:type_name -> agentfield.v1.Worker
-	14, // 4: agentfield.v1.Node.created_at:type_name -> google.protobuf.Timestamp
-	14, // 5: agentfield.v1.Node.updated_at:type_name -> google.protobuf.Timestamp
-	15, // 6: agentfield.v1.Node.sessions:type_name -> agentfield.v1.SessionDeclaration
-	0,  // 7: agentfield.v1.RegisterNodeRequest.functions:type_name -> agentfield.v1.Function
-	15, // 8: agentfield.v1.RegisterNodeRequest.sessions:type_name -> agentfield.v1.SessionDeclaration
-	2,  // 9: agentfield.v1.RegisterNodeResponse.node:type_name -> agentfield.v1.Node
-	16, // 10: agentfield.v1.HeartbeatResponse.lease:type_name -> google.protobuf.Duration
-	2,  // 11: agentfield.v1.GetNodeResponse.node:type_name -> agentfield.v1.Node
-	2,  // 12: agentfield.v1.ListNodesResponse.nodes:type_name -> agentfield.v1.Node
-	3,  // 13: agentfield.v1.NodeService.RegisterNode:input_type -> agentfield.v1.RegisterNodeRequest
-	5,  // 14: agentfield.v1.NodeService.Heartbeat:input_type -> agentfield.v1.HeartbeatRequest
-	7,  // 15: agentfield.v1.NodeService.DeregisterNode:input_type -> agentfield.v1.DeregisterNodeRequest
-	9,  // 16: agentfield.v1.NodeService.GetNode:input_type -> agentfield.v1.GetNodeRequest
-	11, // 17: agentfield.v1.NodeService.ListNodes:input_type -> agentfield.v1.ListNodesRequest
-	4,  // 18: agentfield.v1.NodeService.RegisterNode:output_type -> agentfield.v1.RegisterNodeResponse
-	6,  // 19: agentfield.v1.NodeService.Heartbeat:output_type -> agentfield.v1.HeartbeatResponse
-	8,  // 20: agentfield.v1.NodeService.DeregisterNode:output_type -> agentfield.v1.DeregisterNodeResponse
-	10, // 21: agentfield.v1.NodeService.GetNode:output_type -> agentfield.v1.GetNodeResponse
-	12, // 22: agentfield.v1.NodeService.ListNodes:output_type -> agentfield.v1.ListNodesResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	15, // 0: agentfield.v1.Function.kind:type_name -> agentfield.v1.FunctionKind
+	16, // 1: agentfield.v1.Worker.seen_at:type_name -> google.protobuf.Timestamp
+	0,  // 2: agentfield.v1.Worker.status:type_name -> agentfield.v1.WorkerStatus
+	2,  // 3: agentfield.v1.Node.functions:type_name -> agentfield.v1.Function
+	3,  // 4: agentfield.v1.Node.workers:type_name -> agentfield.v1.Worker
+	16, // 5: agentfield.v1.Node.created_at:type_name -> google.protobuf.Timestamp
+	16, // 6: agentfield.v1.Node.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 7: agentfield.v1.Node.sessions:type_name -> agentfield.v1.SessionDeclaration
+	1,  // 8: agentfield.v1.Node.health:type_name -> agentfield.v1.NodeHealth
+	2,  // 9: agentfield.v1.RegisterNodeRequest.functions:type_name -> agentfield.v1.Function
+	17, // 10: agentfield.v1.RegisterNodeRequest.sessions:type_name -> agentfield.v1.SessionDeclaration
+	0,  // 11: agentfield.v1.RegisterNodeRequest.status:type_name -> agentfield.v1.WorkerStatus
+	4,  // 12: agentfield.v1.RegisterNodeResponse.node:type_name -> agentfield.v1.Node
+	0,  // 13: agentfield.v1.HeartbeatRequest.status:type_name -> agentfield.v1.WorkerStatus
+	18, // 14: agentfield.v1.HeartbeatResponse.lease:type_name -> google.protobuf.Duration
+	16, // 15: agentfield.v1.HeartbeatResponse.received_at:type_name -> google.protobuf.Timestamp
+	18, // 16: agentfield.v1.DeregisterNodeRequest.drain:type_name -> google.protobuf.Duration
+	16, // 17: agentfield.v1.DeregisterNodeResponse.received_at:type_name -> google.protobuf.Timestamp
+	4,  // 18: agentfield.v1.GetNodeResponse.node:type_name -> agentfield.v1.Node
+	1,  // 19: agentfield.v1.ListNodesRequest.health_status:type_name -> agentfield.v1.NodeHealth
+	4,  // 20: agentfield.v1.ListNodesResponse.nodes:type_name -> agentfield.v1.Node
+	5,  // 21: agentfield.v1.NodeService.RegisterNode:input_type -> agentfield.v1.RegisterNodeRequest
+	7,  // 22: agentfield.v1.NodeService.Heartbeat:input_type -> agentfield.v1.HeartbeatRequest
+	9,  // 23: agentfield.v1.NodeService.DeregisterNode:input_type -> agentfield.v1.DeregisterNodeRequest
+	11, // 24: agentfield.v1.NodeService.GetNode:input_type -> agentfield.v1.GetNodeRequest
+	13, // 25: agentfield.v1.NodeService.ListNodes:input_type -> agentfield.v1.ListNodesRequest
+	6,  // 26: agentfield.v1.NodeService.RegisterNode:output_type -> agentfield.v1.RegisterNodeResponse
+	8,  // 27: agentfield.v1.NodeService.Heartbeat:output_type -> agentfield.v1.HeartbeatResponse
+	10, // 28: agentfield.v1.NodeService.DeregisterNode:output_type -> agentfield.v1.DeregisterNodeResponse
+	12, // 29: agentfield.v1.NodeService.GetNode:output_type -> agentfield.v1.GetNodeResponse
+	14, // 30: agentfield.v1.NodeService.ListNodes:output_type -> agentfield.v1.ListNodesResponse
+	26, // [26:31] is the sub-list for method output_type
+	21, // [21:26] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_node_service_proto_init() }
@@ -1063,13 +1361,14 @@ func file_agentfield_v1_node_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_node_service_proto_rawDesc), len(file_agentfield_v1_node_service_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      2,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_agentfield_v1_node_service_proto_goTypes,
 		DependencyIndexes: file_agentfield_v1_node_service_proto_depIdxs,
+		EnumInfos:         file_agentfield_v1_node_service_proto_enumTypes,
 		MessageInfos:      file_agentfield_v1_node_service_proto_msgTypes,
 	}.Build()
 	File_agentfield_v1_node_service_proto = out.File

@@ -523,7 +523,7 @@ var (
 // Extension fields to descriptorpb.MessageOptions.
 var (
 	// Members that the JSON of such a message may have besides its fields, and
-	// that are read over: existing clients send them.
+	// that are read over: existing clients send them. `*`: any.
 	//
 	// repeated string ignored = 50104;
 	E_Ignored = &file_agentfield_v1_options_proto_extTypes[3]

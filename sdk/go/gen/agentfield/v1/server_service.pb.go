@@ -206,8 +206,11 @@ type Limits struct {
 	// How many requests per second one caller may make for long; of a server
 	// without keys, one address. What agents report is not counted.
 	RequestsPerSecond int32 `protobuf:"varint,8,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How long an agent that is called over HTTP may be silent before it counts as
+	// gone.
+	HeartbeatTimeout *durationpb.Duration `protobuf:"bytes,9,opt,name=heartbeat_timeout,json=heartbeatTimeout,proto3" json:"heartbeat_timeout,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -296,6 +299,13 @@ func (x *Limits) GetRequestsPerSecond() int32 {
 	return 0
 }
 
+func (x *Limits) GetHeartbeatTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatTimeout
+	}
+	return nil
+}
+
 // One cell of the provider and transport matrix.
 type ServedPair struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -370,7 +380,7 @@ const file_agentfield_v1_server_service_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x124\n" +
 	"\tauth_mode\x18\x02 \x01(\x0e2\x17.agentfield.v1.AuthModeR\bauthMode\x12-\n" +
 	"\x06limits\x18\x03 \x01(\v2\x15.agentfield.v1.LimitsR\x06limits\x12/\n" +
-	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\xbe\x03\n" +
+	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\x86\x04\n" +
 	"\x06Limits\x12*\n" +
 	"\x11max_payload_bytes\x18\x01 \x01(\x03R\x0fmaxPayloadBytes\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\x05R\bmaxDepth\x12B\n" +
@@ -380,7 +390,8 @@ const file_agentfield_v1_server_service_proto_rawDesc = "" +
 	"agentGrace\x125\n" +
 	"\x17max_sessions_per_caller\x18\x06 \x01(\x05R\x14maxSessionsPerCaller\x125\n" +
 	"\x17max_sessions_per_target\x18\a \x01(\x05R\x14maxSessionsPerTarget\x12.\n" +
-	"\x13requests_per_second\x18\b \x01(\x05R\x11requestsPerSecond\"\x91\x01\n" +
+	"\x13requests_per_second\x18\b \x01(\x05R\x11requestsPerSecond\x12F\n" +
+	"\x11heartbeat_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationR\x10heartbeatTimeout\"\x91\x01\n" +
 	"\n" +
 	"ServedPair\x123\n" +
 	"\bprovider\x18\x01 \x01(\x0e2\x17.agentfield.v1.ProviderR\bprovider\x126\n" +
@@ -419,21 +430,22 @@ var file_agentfield_v1_server_service_proto_goTypes = []any{
 	(Transport)(0),                // 7: agentfield.v1.Transport
 }
 var file_agentfield_v1_server_service_proto_depIdxs = []int32{
-	0, // 0: agentfield.v1.GetServerInfoResponse.auth_mode:type_name -> agentfield.v1.AuthMode
-	3, // 1: agentfield.v1.GetServerInfoResponse.limits:type_name -> agentfield.v1.Limits
-	4, // 2: agentfield.v1.GetServerInfoResponse.pairs:type_name -> agentfield.v1.ServedPair
-	5, // 3: agentfield.v1.Limits.execute_timeout:type_name -> google.protobuf.Duration
-	5, // 4: agentfield.v1.Limits.execute_async_timeout:type_name -> google.protobuf.Duration
-	5, // 5: agentfield.v1.Limits.agent_grace:type_name -> google.protobuf.Duration
-	6, // 6: agentfield.v1.ServedPair.provider:type_name -> agentfield.v1.Provider
-	7, // 7: agentfield.v1.ServedPair.transport:type_name -> agentfield.v1.Transport
-	1, // 8: agentfield.v1.ServerService.GetServerInfo:input_type -> agentfield.v1.GetServerInfoRequest
-	2, // 9: agentfield.v1.ServerService.GetServerInfo:output_type -> agentfield.v1.GetServerInfoResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	0,  // 0: agentfield.v1.GetServerInfoResponse.auth_mode:type_name -> agentfield.v1.AuthMode
+	3,  // 1: agentfield.v1.GetServerInfoResponse.limits:type_name -> agentfield.v1.Limits
+	4,  // 2: agentfield.v1.GetServerInfoResponse.pairs:type_name -> agentfield.v1.ServedPair
+	5,  // 3: agentfield.v1.Limits.execute_timeout:type_name -> google.protobuf.Duration
+	5,  // 4: agentfield.v1.Limits.execute_async_timeout:type_name -> google.protobuf.Duration
+	5,  // 5: agentfield.v1.Limits.agent_grace:type_name -> google.protobuf.Duration
+	5,  // 6: agentfield.v1.Limits.heartbeat_timeout:type_name -> google.protobuf.Duration
+	6,  // 7: agentfield.v1.ServedPair.provider:type_name -> agentfield.v1.Provider
+	7,  // 8: agentfield.v1.ServedPair.transport:type_name -> agentfield.v1.Transport
+	1,  // 9: agentfield.v1.ServerService.GetServerInfo:input_type -> agentfield.v1.GetServerInfoRequest
+	2,  // 10: agentfield.v1.ServerService.GetServerInfo:output_type -> agentfield.v1.GetServerInfoResponse
+	10, // [10:11] is the sub-list for method output_type
+	9,  // [9:10] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_server_service_proto_init() }

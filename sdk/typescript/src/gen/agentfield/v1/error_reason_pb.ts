@@ -334,7 +334,8 @@ export enum ErrorReason {
   TRANSPORT_NOT_SERVED = 35,
 
   /**
-   * The session declares a handler, and no worker is connected that runs it.
+   * No worker is there: the session declares a handler and none is connected that
+   * runs it, or the node's workers are called over HTTP and none can be reached.
    *
    * @generated from enum value: ERROR_REASON_NODE_UNAVAILABLE = 36;
    */

@@ -10,20 +10,24 @@ import type { Execution, ExecutionStatus, FunctionKind } from "./execution_pb.js
 import { file_agentfield_v1_execution } from "./execution_pb.js";
 import type { CancelExecutionResponse, ExecuteAsyncResponse } from "./execution_service_pb.js";
 import { file_agentfield_v1_execution_service } from "./execution_service_pb.js";
+import type { AddNoteResponse } from "./journal_service_pb.js";
+import { file_agentfield_v1_journal_service } from "./journal_service_pb.js";
+import type { HeartbeatResponse, Node, RegisterNodeResponse } from "./node_service_pb.js";
+import { file_agentfield_v1_node_service } from "./node_service_pb.js";
 import { file_agentfield_v1_options } from "./options_pb.js";
 import type { StartSessionResponse } from "./session_service_pb.js";
 import { file_agentfield_v1_session_service } from "./session_service_pb.js";
 import type { SessionSummary, Workflow } from "./workflow_service_pb.js";
 import { file_agentfield_v1_workflow_service } from "./workflow_service_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file agentfield/v1/forms.proto.
  */
 export const file_agentfield_v1_forms: GenFile = /*@__PURE__*/
-  fileDesc("ChlhZ2VudGZpZWxkL3YxL2Zvcm1zLnByb3RvEg1hZ2VudGZpZWxkLnYxIsMBCgxBY2NlcHRlZEZvcm0SOwoIYWNjZXB0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLkV4ZWN1dGVBc3luY1Jlc3BvbnNlQgTIuxgBEikKBHR5cGUYAiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIvCgtlbnF1ZXVlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSd2ViaG9va19yZWdpc3RlcmVkGAQgASgIIvoBCg1FeGVjdXRpb25Gb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIVCg1zdGF0dXNfcmVhc29uGAQgASgJEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KEndlYmhvb2tfcmVnaXN0ZXJlZBgGIAEoCEgBiAEBQgwKCl9leGVjdXRpb25CFQoTX3dlYmhvb2tfcmVnaXN0ZXJlZCKkAQoORXhlY3V0aW9uc0Zvcm0SQQoKZXhlY3V0aW9ucxgBIAMoCzItLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uc0Zvcm0uRXhlY3V0aW9uc0VudHJ5Gk8KD0V4ZWN1dGlvbnNFbnRyeRILCgNrZXkYASABKAkSKwoFdmFsdWUYAiABKAsyHC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkZvcm06AjgBIm4KC1N0YXJ0ZWRGb3JtEjoKB3N0YXJ0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlc3BvbnNlQgTIuxgBEhEKCW9mZmVyX3VybBgCIAEoCRIQCgh0b29sX3VybBgDIAEoCSKOAgoKQ2FuY2VsRm9ybRI/CgljYW5jZWxsZWQYASABKAsyJi5hZ2VudGZpZWxkLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlQgTIuxgBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRI3Cg9wcmV2aW91c19zdGF0dXMYAyABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgZzdGF0dXMYBCABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIOCgZyZWFzb24YBSABKAkSMAoMY2FuY2VsbGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoHRGFnRm9ybRIYChByb290X3dvcmtmbG93X2lkGAEgASgJEjcKD3dvcmtmbG93X3N0YXR1cxgCIAEoDjIeLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uU3RhdHVzEhUKDXdvcmtmbG93X25hbWUYAyABKAkSEgoKc2Vzc2lvbl9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRITCgt0b3RhbF9ub2RlcxgGIAEoBRIRCgltYXhfZGVwdGgYByABKAUSDAoEbW9kZRgIIAEoCRIjCgNkYWcYCSABKAsyFi5hZ2VudGZpZWxkLnYxLkRhZ05vZGUSKQoIdGltZWxpbmUYCiADKAsyFy5hZ2VudGZpZWxkLnYxLkRhZ0VudHJ5EikKCHdvcmtmbG93GAsgASgLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YDCABKAki+wIKB0RhZ05vZGUSEwoLd29ya2Zsb3dfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWFnZW50X25vZGVfaWQYAyABKAkSEwoLcmVhc29uZXJfaWQYBCABKAkSLgoGc3RhdHVzGAUgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgIIAEoA0gAiAEBEhsKE3BhcmVudF9leGVjdXRpb25faWQYCSABKAkSFgoOd29ya2Zsb3dfZGVwdGgYCiABKAUSKAoIY2hpbGRyZW4YCyADKAsyFi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVCDgoMX2R1cmF0aW9uX21zIoMDCghEYWdFbnRyeRI2CglleGVjdXRpb24YASABKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkIEyLsYAUgAiAEBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIbChNwYXJlbnRfZXhlY3V0aW9uX2lkGAMgASgJEhUKDWFnZW50X25vZGVfaWQYBCABKAkSEwoLcmVhc29uZXJfaWQYBSABKAkSLgoGc3RhdHVzGAYgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgJIAEoA0gBiAEBEhYKDndvcmtmbG93X2RlcHRoGAogASgFQgwKCl9leGVjdXRpb25CDgoMX2R1cmF0aW9uX21zIj8KCVF1ZXJ5Rm9ybRIKCgJvaxgBIAEoCBImCgRkYXRhGAIgASgLMhguYWdlbnRmaWVsZC52MS5RdWVyeURhdGEidQoJUXVlcnlEYXRhEhAKCHJlc291cmNlGAEgASgJEigKB3Jlc3VsdHMYAiADKAsyFy5hZ2VudGZpZWxkLnYxLlF1ZXJ5Um93Eg0KBXRvdGFsGAMgASgFEg0KBWxpbWl0GAQgASgFEg4KBm9mZnNldBgFIAEoBSLcAQoIUXVlcnlSb3cSNwoId29ya2Zsb3cYASABKAsyGi5hZ2VudGZpZWxkLnYxLldvcmtmbG93Um93QgTIuxgBSACIAQESOQoJZXhlY3V0aW9uGAIgASgLMhsuYWdlbnRmaWVsZC52MS5FeGVjdXRpb25Sb3dCBMi7GAFIAYgBARI1CgdzZXNzaW9uGAMgASgLMhkuYWdlbnRmaWVsZC52MS5TZXNzaW9uUm93QgTIuxgBSAKIAQFCCwoJX3dvcmtmbG93QgwKCl9leGVjdXRpb25CCgoIX3Nlc3Npb24i0wIKC1dvcmtmbG93Um93Ei8KCHdvcmtmbG93GAEgASgLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvd0IEyLsYARIVCg13b3JrZmxvd19uYW1lGAIgASgJEhUKDXdvcmtmbG93X3RhZ3MYAyADKAkSGAoQcm9vdF93b3JrZmxvd19pZBgEIAEoCRIWCg53b3JrZmxvd19kZXB0aBgFIAEoBRIdChVzdWNjZXNzZnVsX2V4ZWN1dGlvbnMYBiABKAUSGQoRZmFpbGVkX2V4ZWN1dGlvbnMYByABKAUSGQoRdG90YWxfZHVyYXRpb25fbXMYCCABKAMSLgoKc3RhcnRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikAIKDEV4ZWN1dGlvblJvdxIxCglleGVjdXRpb24YASABKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkIEyLsYARIVCg1hZ2VudF9ub2RlX2lkGAIgASgJEhMKC3JlYXNvbmVyX2lkGAMgASgJEhMKBWlucHV0GAQgASgMQgSguxgBEhUKDXN0YXR1c19yZWFzb24YBSABKAkSFQoNZXJyb3JfbWVzc2FnZRgGIAEoCRIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKHAgoKU2Vzc2lvblJvdxI0CgdzZXNzaW9uGAEgASgLMh0uYWdlbnRmaWVsZC52MS5TZXNzaW9uU3VtbWFyeUIEyLsYARIUCgxzZXNzaW9uX25hbWUYAiABKAkSFwoPcm9vdF9zZXNzaW9uX2lkGAMgASgJEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZpdHlfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvYBChBRdWVyeUZhaWx1cmVGb3JtEgoKAm9rGAEgASgIEioKBWVycm9yGAIgASgLMhsuYWdlbnRmaWVsZC52MS5RdWVyeUZhaWx1cmUSDwoHbWVzc2FnZRgDIAEoCRIqCgZyZWFzb24YBCABKA4yGi5hZ2VudGZpZWxkLnYxLkVycm9yUmVhc29uEj0KB2RldGFpbHMYBSADKAsyLC5hZ2VudGZpZWxkLnYxLlF1ZXJ5RmFpbHVyZUZvcm0uRGV0YWlsc0VudHJ5Gi4KDERldGFpbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi0KDFF1ZXJ5RmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAlCpgEKEWNvbS5hZ2VudGZpZWxkLnYxQgpGb3Jtc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_error_reason, file_agentfield_v1_execution, file_agentfield_v1_execution_service, file_agentfield_v1_options, file_agentfield_v1_session_service, file_agentfield_v1_workflow_service, file_google_protobuf_timestamp]);
+  fileDesc("ChlhZ2VudGZpZWxkL3YxL2Zvcm1zLnByb3RvEg1hZ2VudGZpZWxkLnYxIsMBCgxBY2NlcHRlZEZvcm0SOwoIYWNjZXB0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLkV4ZWN1dGVBc3luY1Jlc3BvbnNlQgTIuxgBEikKBHR5cGUYAiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIvCgtlbnF1ZXVlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSd2ViaG9va19yZWdpc3RlcmVkGAQgASgIIvoBCg1FeGVjdXRpb25Gb3JtEjYKCWV4ZWN1dGlvbhgBIAEoCzIYLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uQgTIuxgBSACIAQESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIVCg1zdGF0dXNfcmVhc29uGAQgASgJEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KEndlYmhvb2tfcmVnaXN0ZXJlZBgGIAEoCEgBiAEBQgwKCl9leGVjdXRpb25CFQoTX3dlYmhvb2tfcmVnaXN0ZXJlZCKkAQoORXhlY3V0aW9uc0Zvcm0SQQoKZXhlY3V0aW9ucxgBIAMoCzItLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uc0Zvcm0uRXhlY3V0aW9uc0VudHJ5Gk8KD0V4ZWN1dGlvbnNFbnRyeRILCgNrZXkYASABKAkSKwoFdmFsdWUYAiABKAsyHC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkZvcm06AjgBIm4KC1N0YXJ0ZWRGb3JtEjoKB3N0YXJ0ZWQYASABKAsyIy5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlc3BvbnNlQgTIuxgBEhEKCW9mZmVyX3VybBgCIAEoCRIQCgh0b29sX3VybBgDIAEoCSKOAgoKQ2FuY2VsRm9ybRI/CgljYW5jZWxsZWQYASABKAsyJi5hZ2VudGZpZWxkLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlQgTIuxgBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRI3Cg9wcmV2aW91c19zdGF0dXMYAyABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIuCgZzdGF0dXMYBCABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIOCgZyZWFzb24YBSABKAkSMAoMY2FuY2VsbGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoHRGFnRm9ybRIYChByb290X3dvcmtmbG93X2lkGAEgASgJEjcKD3dvcmtmbG93X3N0YXR1cxgCIAEoDjIeLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uU3RhdHVzEhUKDXdvcmtmbG93X25hbWUYAyABKAkSEgoKc2Vzc2lvbl9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRITCgt0b3RhbF9ub2RlcxgGIAEoBRIRCgltYXhfZGVwdGgYByABKAUSDAoEbW9kZRgIIAEoCRIjCgNkYWcYCSABKAsyFi5hZ2VudGZpZWxkLnYxLkRhZ05vZGUSKQoIdGltZWxpbmUYCiADKAsyFy5hZ2VudGZpZWxkLnYxLkRhZ0VudHJ5EikKCHdvcmtmbG93GAsgASgLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YDCABKAki+wIKB0RhZ05vZGUSEwoLd29ya2Zsb3dfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWFnZW50X25vZGVfaWQYAyABKAkSEwoLcmVhc29uZXJfaWQYBCABKAkSLgoGc3RhdHVzGAUgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgIIAEoA0gAiAEBEhsKE3BhcmVudF9leGVjdXRpb25faWQYCSABKAkSFgoOd29ya2Zsb3dfZGVwdGgYCiABKAUSKAoIY2hpbGRyZW4YCyADKAsyFi5hZ2VudGZpZWxkLnYxLkRhZ05vZGVCDgoMX2R1cmF0aW9uX21zIoMDCghEYWdFbnRyeRI2CglleGVjdXRpb24YASABKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkIEyLsYAUgAiAEBEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIbChNwYXJlbnRfZXhlY3V0aW9uX2lkGAMgASgJEhUKDWFnZW50X25vZGVfaWQYBCABKAkSEwoLcmVhc29uZXJfaWQYBSABKAkSLgoGc3RhdHVzGAYgASgOMh4uYWdlbnRmaWVsZC52MS5FeGVjdXRpb25TdGF0dXMSLgoKc3RhcnRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29tcGxldGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYCgtkdXJhdGlvbl9tcxgJIAEoA0gBiAEBEhYKDndvcmtmbG93X2RlcHRoGAogASgFQgwKCl9leGVjdXRpb25CDgoMX2R1cmF0aW9uX21zIj8KCVF1ZXJ5Rm9ybRIKCgJvaxgBIAEoCBImCgRkYXRhGAIgASgLMhguYWdlbnRmaWVsZC52MS5RdWVyeURhdGEidQoJUXVlcnlEYXRhEhAKCHJlc291cmNlGAEgASgJEigKB3Jlc3VsdHMYAiADKAsyFy5hZ2VudGZpZWxkLnYxLlF1ZXJ5Um93Eg0KBXRvdGFsGAMgASgFEg0KBWxpbWl0GAQgASgFEg4KBm9mZnNldBgFIAEoBSLcAQoIUXVlcnlSb3cSNwoId29ya2Zsb3cYASABKAsyGi5hZ2VudGZpZWxkLnYxLldvcmtmbG93Um93QgTIuxgBSACIAQESOQoJZXhlY3V0aW9uGAIgASgLMhsuYWdlbnRmaWVsZC52MS5FeGVjdXRpb25Sb3dCBMi7GAFIAYgBARI1CgdzZXNzaW9uGAMgASgLMhkuYWdlbnRmaWVsZC52MS5TZXNzaW9uUm93QgTIuxgBSAKIAQFCCwoJX3dvcmtmbG93QgwKCl9leGVjdXRpb25CCgoIX3Nlc3Npb24i0wIKC1dvcmtmbG93Um93Ei8KCHdvcmtmbG93GAEgASgLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvd0IEyLsYARIVCg13b3JrZmxvd19uYW1lGAIgASgJEhUKDXdvcmtmbG93X3RhZ3MYAyADKAkSGAoQcm9vdF93b3JrZmxvd19pZBgEIAEoCRIWCg53b3JrZmxvd19kZXB0aBgFIAEoBRIdChVzdWNjZXNzZnVsX2V4ZWN1dGlvbnMYBiABKAUSGQoRZmFpbGVkX2V4ZWN1dGlvbnMYByABKAUSGQoRdG90YWxfZHVyYXRpb25fbXMYCCABKAMSLgoKc3RhcnRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikAIKDEV4ZWN1dGlvblJvdxIxCglleGVjdXRpb24YASABKAsyGC5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvbkIEyLsYARIVCg1hZ2VudF9ub2RlX2lkGAIgASgJEhMKC3JlYXNvbmVyX2lkGAMgASgJEhMKBWlucHV0GAQgASgMQgSguxgBEhUKDXN0YXR1c19yZWFzb24YBSABKAkSFQoNZXJyb3JfbWVzc2FnZRgGIAEoCRIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKHAgoKU2Vzc2lvblJvdxI0CgdzZXNzaW9uGAEgASgLMh0uYWdlbnRmaWVsZC52MS5TZXNzaW9uU3VtbWFyeUIEyLsYARIUCgxzZXNzaW9uX25hbWUYAiABKAkSFwoPcm9vdF9zZXNzaW9uX2lkGAMgASgJEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZpdHlfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvYBChBRdWVyeUZhaWx1cmVGb3JtEgoKAm9rGAEgASgIEioKBWVycm9yGAIgASgLMhsuYWdlbnRmaWVsZC52MS5RdWVyeUZhaWx1cmUSDwoHbWVzc2FnZRgDIAEoCRIqCgZyZWFzb24YBCABKA4yGi5hZ2VudGZpZWxkLnYxLkVycm9yUmVhc29uEj0KB2RldGFpbHMYBSADKAsyLC5hZ2VudGZpZWxkLnYxLlF1ZXJ5RmFpbHVyZUZvcm0uRGV0YWlsc0VudHJ5Gi4KDERldGFpbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi0KDFF1ZXJ5RmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAki8gIKEFJlZ2lzdHJhdGlvbkZvcm0SCgoCaWQYASABKAkSEAoIYmFzZV91cmwYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRITCgtpbnN0YW5jZV9pZBgEIAEoCRIYChBsaWZlY3ljbGVfc3RhdHVzGAUgASgJEi8KCXJlYXNvbmVycxgGIAMoCzIcLmFnZW50ZmllbGQudjEuRnVuY3Rpb25FbnRyeRIsCgZza2lsbHMYByADKAsyHC5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uRW50cnkSLQoIc2Vzc2lvbnMYCCADKAsyGy5hZ2VudGZpZWxkLnYxLlNlc3Npb25FbnRyeRItCghtZXRhZGF0YRgJIAEoCzIbLmFnZW50ZmllbGQudjEuTm9kZU1ldGFkYXRhEjwKEmNhbGxiYWNrX2Rpc2NvdmVyeRgKIAEoCzIgLmFnZW50ZmllbGQudjEuQ2FsbGJhY2tEaXNjb3Zlcnk6BcK7GAEqIn4KDUZ1bmN0aW9uRW50cnkSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSGgoMaW5wdXRfc2NoZW1hGAMgASgMQgSguxgBEhsKDW91dHB1dF9zY2hlbWEYBCABKAxCBKC7GAESDAoEdGFncxgFIAMoCToFwrsYASoizQEKDFNlc3Npb25FbnRyeRIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhEKCXRyYW5zcG9ydBgDIAEoCRINCgVtb2RlbBgEIAEoCRINCgV2b2ljZRgFIAEoCRISCgptb2RhbGl0aWVzGAYgAygJEg0KBXRvb2xzGAcgAygJEgwKBHRhZ3MYCCADKAkSFgoIbWV0YWRhdGEYCSABKAxCBKC7GAESHAoOdHVybl9kZXRlY3Rpb24YCiABKAxCBKC7GAE6BcK7GAEqIkQKDE5vZGVNZXRhZGF0YRItCgZjdXN0b20YASABKAsyHS5hZ2VudGZpZWxkLnYxLkN1c3RvbU1ldGFkYXRhOgXCuxgBKiJhCg5DdXN0b21NZXRhZGF0YRItCghzZXNzaW9ucxgBIAMoCzIbLmFnZW50ZmllbGQudjEuU2Vzc2lvbkVudHJ5EhkKC2Rlc2NyaXB0aW9uGAIgASgMQgSguxgBOgXCuxgBKiJqChFDYWxsYmFja0Rpc2NvdmVyeRIMCgRtb2RlGAEgASgJEhEKCXByZWZlcnJlZBgCIAEoCRIbChNjYWxsYmFja19jYW5kaWRhdGVzGAMgAygJEhAKCHJlc29sdmVkGAQgASgJOgXCuxgBKiLbAQoOUmVnaXN0ZXJlZEZvcm0SPQoKcmVnaXN0ZXJlZBgBIAEoCzIjLmFnZW50ZmllbGQudjEuUmVnaXN0ZXJOb2RlUmVzcG9uc2VCBMi7GAESDwoHc3VjY2VzcxgCIAEoCBIPCgdtZXNzYWdlGAMgASgJEg8KB25vZGVfaWQYBCABKAkSGQoRcmVzb2x2ZWRfYmFzZV91cmwYBSABKAkSPAoSY2FsbGJhY2tfZGlzY292ZXJ5GAYgASgLMiAuYWdlbnRmaWVsZC52MS5DYWxsYmFja0Rpc2NvdmVyeSKTAQoNSGVhcnRiZWF0Rm9ybRIXCg9yZWdpc3RyYXRpb25faWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg0KBXBoYXNlGAQgASgJEhgKEGxpZmVjeWNsZV9zdGF0dXMYBSABKAkSFAoMaGVhbHRoX3Njb3JlGAYgASgBOgXCuxgBKiLiAQoJQWxpdmVGb3JtEjUKBWFsaXZlGAEgASgLMiAuYWdlbnRmaWVsZC52MS5IZWFydGJlYXRSZXNwb25zZUIEyLsYARIPCgdzdWNjZXNzGAIgASgIEg8KB21lc3NhZ2UYAyABKAkSLQoJdGltZXN0YW1wGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sZWFzZV9zZWNvbmRzGAUgASgFEjYKEm5leHRfbGVhc2VfcmVuZXdhbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiQEKC0xlYXZpbmdGb3JtEhcKD3JlZ2lzdHJhdGlvbl9pZBgBIAEoCRIoCgVkcmFpbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIcCg90aW1lb3V0X3NlY29uZHMYAyABKAFIAIgBAToFwrsYASpCEgoQX3RpbWVvdXRfc2Vjb25kcyJqCghMZWZ0Rm9ybRIVCg1sZWFzZV9zZWNvbmRzGAEgASgFEg8KB21lc3NhZ2UYAiABKAkSNgoSbmV4dF9sZWFzZV9yZW5ld2FsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKfAwoITm9kZUZvcm0SJwoEbm9kZRgBIAEoCzITLmFnZW50ZmllbGQudjEuTm9kZUIEyLsYARIKCgJpZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIPCgd0ZWFtX2lkGAQgASgJEhYKCGJhc2VfdXJsGAUgASgJQgS4uxgBEhcKD2RlcGxveW1lbnRfdHlwZRgGIAEoCRIvCglyZWFzb25lcnMYByADKAsyHC5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uRW50cnkSLAoGc2tpbGxzGAggAygLMhwuYWdlbnRmaWVsZC52MS5GdW5jdGlvbkVudHJ5EhUKDWhlYWx0aF9zdGF0dXMYCSABKAkSGAoQbGlmZWN5Y2xlX3N0YXR1cxgKIAEoCRIyCg5sYXN0X2hlYXJ0YmVhdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNcmVnaXN0ZXJlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLaW5zdGFuY2VfaWQYDSABKAkiWwoJTm9kZXNGb3JtEiYKBW5vZGVzGAEgAygLMhcuYWdlbnRmaWVsZC52MS5Ob2RlRm9ybRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSDQoFY291bnQYAyABKAUi7gEKClJlcG9ydEZvcm0SFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGc3RhdHVzGAMgASgJEhQKBnJlc3VsdBgEIAEoDEIEoLsYARINCgVlcnJvchgFIAEoCRIwCgxlcnJvcl9yZWFzb24YBiABKA4yGi5hZ2VudGZpZWxkLnYxLkVycm9yUmVhc29uEhsKDWVycm9yX2RldGFpbHMYByABKAxCBKC7GAESGQoRZXJyb3Jfc3RhdHVzX2NvZGUYCCABKAUSEwoFdXNhZ2UYCSABKAxCBKC7GAE6BcK7GAEqIo8CCglFdmVudEZvcm0SFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB25vZGVfaWQYAiABKAkSFQoNYWdlbnRfbm9kZV9pZBgDIAEoCRIQCghmdW5jdGlvbhgEIAEoCRITCgtyZWFzb25lcl9pZBgFIAEoCRIVCg1yZWFzb25lcl9uYW1lGAYgASgJEhsKE3BhcmVudF9leGVjdXRpb25faWQYByABKAkSDgoGc3RhdHVzGAggASgJEhMKBWlucHV0GAkgASgMQgSguxgBEhgKCmlucHV0X2RhdGEYCiABKAxCBKC7GAESFAoGcmVzdWx0GAsgASgMQgSguxgBEg0KBWVycm9yGAwgASgJOgXCuxgBKiJiCglOb3RlZEZvcm0SMwoFbm90ZWQYASABKAsyHi5hZ2VudGZpZWxkLnYxLkFkZE5vdGVSZXNwb25zZUIEyLsYARIPCgdzdWNjZXNzGAIgASgIEg8KB21lc3NhZ2UYAyABKAlCpgEKEWNvbS5hZ2VudGZpZWxkLnYxQgpGb3Jtc1Byb3RvUAFaMGFnZW50ZmllbGQuZGV2L2dvL2dlbi9hZ2VudGZpZWxkL3YxO2FnZW50ZmllbGR2MaICA0FYWKoCDUFnZW50ZmllbGQuVjHKAg1BZ2VudGZpZWxkXFYx4gIZQWdlbnRmaWVsZFxWMVxHUEJNZXRhZGF0YeoCDkFnZW50ZmllbGQ6OlYxYgZwcm90bzM", [file_agentfield_v1_error_reason, file_agentfield_v1_execution, file_agentfield_v1_execution_service, file_agentfield_v1_journal_service, file_agentfield_v1_node_service, file_agentfield_v1_options, file_agentfield_v1_session_service, file_agentfield_v1_workflow_service, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * An execution that was accepted. Webhooks are not served: one that is asked for
@@ -911,4 +915,900 @@ export type QueryFailure = Message<"agentfield.v1.QueryFailure"> & {
  */
 export const QueryFailureSchema: GenMessage<QueryFailure> = /*@__PURE__*/
   messageDesc(file_agentfield_v1_forms, 15);
+
+/**
+ * A registration as existing agents send it. They are called at their base_url.
+ *
+ * @generated from message agentfield.v1.RegistrationForm
+ */
+export type RegistrationForm = Message<"agentfield.v1.RegistrationForm"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Where it is called.
+   *
+   * @generated from field: string base_url = 2;
+   */
+  baseUrl: string;
+
+  /**
+   * Its own version.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * The process. Empty: it is the only one there ever is.
+   *
+   * @generated from field: string instance_id = 4;
+   */
+  instanceId: string;
+
+  /**
+   * What it says of itself.
+   *
+   * @generated from field: string lifecycle_status = 5;
+   */
+  lifecycleStatus: string;
+
+  /**
+   * The reasoners it offers.
+   *
+   * @generated from field: repeated agentfield.v1.FunctionEntry reasoners = 6;
+   */
+  reasoners: FunctionEntry[];
+
+  /**
+   * The skills it offers.
+   *
+   * @generated from field: repeated agentfield.v1.FunctionEntry skills = 7;
+   */
+  skills: FunctionEntry[];
+
+  /**
+   * The sessions it declares. Empty: those of the metadata.
+   *
+   * @generated from field: repeated agentfield.v1.SessionEntry sessions = 8;
+   */
+  sessions: SessionEntry[];
+
+  /**
+   * More about it.
+   *
+   * @generated from field: agentfield.v1.NodeMetadata metadata = 9;
+   */
+  metadata?: NodeMetadata | undefined;
+
+  /**
+   * Other addresses of it.
+   *
+   * @generated from field: agentfield.v1.CallbackDiscovery callback_discovery = 10;
+   */
+  callbackDiscovery?: CallbackDiscovery | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.RegistrationForm.
+ * Use `create(RegistrationFormSchema)` to create a new message.
+ */
+export const RegistrationFormSchema: GenMessage<RegistrationForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 16);
+
+/**
+ * A reasoner or skill as existing agents declare it.
+ *
+ * @generated from message agentfield.v1.FunctionEntry
+ */
+export type FunctionEntry = Message<"agentfield.v1.FunctionEntry"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What it does.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * The JSON Schema of its input.
+   *
+   * @generated from field: bytes input_schema = 3;
+   */
+  inputSchema: Uint8Array;
+
+  /**
+   * The JSON Schema of its result.
+   *
+   * @generated from field: bytes output_schema = 4;
+   */
+  outputSchema: Uint8Array;
+
+  /**
+   * Free labels.
+   *
+   * @generated from field: repeated string tags = 5;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message agentfield.v1.FunctionEntry.
+ * Use `create(FunctionEntrySchema)` to create a new message.
+ */
+export const FunctionEntrySchema: GenMessage<FunctionEntry> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 17);
+
+/**
+ * A session as existing agents declare it. It has no handler.
+ *
+ * @generated from message agentfield.v1.SessionEntry
+ */
+export type SessionEntry = Message<"agentfield.v1.SessionEntry"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The provider.
+   *
+   * @generated from field: string provider = 2;
+   */
+  provider: string;
+
+  /**
+   * The transport.
+   *
+   * @generated from field: string transport = 3;
+   */
+  transport: string;
+
+  /**
+   * The provider's model.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * The voice.
+   *
+   * @generated from field: string voice = 5;
+   */
+  voice: string;
+
+  /**
+   * What the model may do: audio, text.
+   *
+   * @generated from field: repeated string modalities = 6;
+   */
+  modalities: string[];
+
+  /**
+   * What the model may call.
+   *
+   * @generated from field: repeated string tools = 7;
+   */
+  tools: string[];
+
+  /**
+   * Free labels.
+   *
+   * @generated from field: repeated string tags = 8;
+   */
+  tags: string[];
+
+  /**
+   * A JSON object of the agent's own.
+   *
+   * @generated from field: bytes metadata = 9;
+   */
+  metadata: Uint8Array;
+
+  /**
+   * How the end of a turn is found: a TurnDetection, or null.
+   *
+   * @generated from field: bytes turn_detection = 10;
+   */
+  turnDetection: Uint8Array;
+};
+
+/**
+ * Describes the message agentfield.v1.SessionEntry.
+ * Use `create(SessionEntrySchema)` to create a new message.
+ */
+export const SessionEntrySchema: GenMessage<SessionEntry> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 18);
+
+/**
+ * More about a node.
+ *
+ * @generated from message agentfield.v1.NodeMetadata
+ */
+export type NodeMetadata = Message<"agentfield.v1.NodeMetadata"> & {
+  /**
+   * What the agent's author says of it.
+   *
+   * @generated from field: agentfield.v1.CustomMetadata custom = 1;
+   */
+  custom?: CustomMetadata | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.NodeMetadata.
+ * Use `create(NodeMetadataSchema)` to create a new message.
+ */
+export const NodeMetadataSchema: GenMessage<NodeMetadata> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 19);
+
+/**
+ * What an agent's author says of it.
+ *
+ * @generated from message agentfield.v1.CustomMetadata
+ */
+export type CustomMetadata = Message<"agentfield.v1.CustomMetadata"> & {
+  /**
+   * The sessions it declares.
+   *
+   * @generated from field: repeated agentfield.v1.SessionEntry sessions = 1;
+   */
+  sessions: SessionEntry[];
+
+  /**
+   * What it is.
+   *
+   * @generated from field: bytes description = 2;
+   */
+  description: Uint8Array;
+};
+
+/**
+ * Describes the message agentfield.v1.CustomMetadata.
+ * Use `create(CustomMetadataSchema)` to create a new message.
+ */
+export const CustomMetadataSchema: GenMessage<CustomMetadata> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 20);
+
+/**
+ * Where an agent may be called.
+ *
+ * @generated from message agentfield.v1.CallbackDiscovery
+ */
+export type CallbackDiscovery = Message<"agentfield.v1.CallbackDiscovery"> & {
+  /**
+   * How the addresses were found.
+   *
+   * @generated from field: string mode = 1;
+   */
+  mode: string;
+
+  /**
+   * The one the agent prefers.
+   *
+   * @generated from field: string preferred = 2;
+   */
+  preferred: string;
+
+  /**
+   * Those the agent knows of.
+   *
+   * @generated from field: repeated string callback_candidates = 3;
+   */
+  callbackCandidates: string[];
+
+  /**
+   * The one that counts.
+   *
+   * @generated from field: string resolved = 4;
+   */
+  resolved: string;
+};
+
+/**
+ * Describes the message agentfield.v1.CallbackDiscovery.
+ * Use `create(CallbackDiscoverySchema)` to create a new message.
+ */
+export const CallbackDiscoverySchema: GenMessage<CallbackDiscovery> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 21);
+
+/**
+ * An agent that has registered.
+ *
+ * @generated from message agentfield.v1.RegisteredForm
+ */
+export type RegisteredForm = Message<"agentfield.v1.RegisteredForm"> & {
+  /**
+   * What RegisterNode answers.
+   *
+   * @generated from field: agentfield.v1.RegisterNodeResponse registered = 1;
+   */
+  registered?: RegisterNodeResponse | undefined;
+
+  /**
+   * Always true.
+   *
+   * @generated from field: bool success = 2;
+   */
+  success: boolean;
+
+  /**
+   * That it worked, for people.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 4;
+   */
+  nodeId: string;
+
+  /**
+   * Where it is called.
+   *
+   * @generated from field: string resolved_base_url = 5;
+   */
+  resolvedBaseUrl: string;
+
+  /**
+   * Where it may be called.
+   *
+   * @generated from field: agentfield.v1.CallbackDiscovery callback_discovery = 6;
+   */
+  callbackDiscovery?: CallbackDiscovery | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.RegisteredForm.
+ * Use `create(RegisteredFormSchema)` to create a new message.
+ */
+export const RegisteredFormSchema: GenMessage<RegisteredForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 22);
+
+/**
+ * A sign of life, as each of the three routes has it.
+ *
+ * @generated from message agentfield.v1.HeartbeatForm
+ */
+export type HeartbeatForm = Message<"agentfield.v1.HeartbeatForm"> & {
+  /**
+   * The worker's registration.
+   *
+   * @generated from field: string registration_id = 1;
+   */
+  registrationId: string;
+
+  /**
+   * The process.
+   *
+   * @generated from field: string instance_id = 2;
+   */
+  instanceId: string;
+
+  /**
+   * What it says of itself: starting, ready, degraded or offline.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * The same, of `PATCH …/status`.
+   *
+   * @generated from field: string phase = 4;
+   */
+  phase: string;
+
+  /**
+   * The same, of `POST …/lifecycle/status`.
+   *
+   * @generated from field: string lifecycle_status = 5;
+   */
+  lifecycleStatus: string;
+
+  /**
+   * How well it is, 0 to 100. Checked, and not kept.
+   *
+   * @generated from field: double health_score = 6;
+   */
+  healthScore: number;
+};
+
+/**
+ * Describes the message agentfield.v1.HeartbeatForm.
+ * Use `create(HeartbeatFormSchema)` to create a new message.
+ */
+export const HeartbeatFormSchema: GenMessage<HeartbeatForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 23);
+
+/**
+ * The answer to a sign of life.
+ *
+ * @generated from message agentfield.v1.AliveForm
+ */
+export type AliveForm = Message<"agentfield.v1.AliveForm"> & {
+  /**
+   * What Heartbeat answers.
+   *
+   * @generated from field: agentfield.v1.HeartbeatResponse alive = 1;
+   */
+  alive?: HeartbeatResponse | undefined;
+
+  /**
+   * Always true.
+   *
+   * @generated from field: bool success = 2;
+   */
+  success: boolean;
+
+  /**
+   * That it was heard, for people.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * When it was heard.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 4;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * The lease in seconds.
+   *
+   * @generated from field: int32 lease_seconds = 5;
+   */
+  leaseSeconds: number;
+
+  /**
+   * When the next sign of life is due for a lease without a gap.
+   *
+   * @generated from field: google.protobuf.Timestamp next_lease_renewal = 6;
+   */
+  nextLeaseRenewal?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.AliveForm.
+ * Use `create(AliveFormSchema)` to create a new message.
+ */
+export const AliveFormSchema: GenMessage<AliveForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 24);
+
+/**
+ * An agent that leaves.
+ *
+ * @generated from message agentfield.v1.LeavingForm
+ */
+export type LeavingForm = Message<"agentfield.v1.LeavingForm"> & {
+  /**
+   * The worker's registration.
+   *
+   * @generated from field: string registration_id = 1;
+   */
+  registrationId: string;
+
+  /**
+   * How long it may still report what it runs.
+   *
+   * @generated from field: google.protobuf.Duration drain = 2;
+   */
+  drain?: Duration | undefined;
+
+  /**
+   * The same in seconds.
+   *
+   * @generated from field: optional double timeout_seconds = 3;
+   */
+  timeoutSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.LeavingForm.
+ * Use `create(LeavingFormSchema)` to create a new message.
+ */
+export const LeavingFormSchema: GenMessage<LeavingForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 25);
+
+/**
+ * The answer to an agent that leaves.
+ *
+ * @generated from message agentfield.v1.LeftForm
+ */
+export type LeftForm = Message<"agentfield.v1.LeftForm"> & {
+  /**
+   * Always 0.
+   *
+   * @generated from field: int32 lease_seconds = 1;
+   */
+  leaseSeconds: number;
+
+  /**
+   * That it was heard, for people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * When it was heard.
+   *
+   * @generated from field: google.protobuf.Timestamp next_lease_renewal = 3;
+   */
+  nextLeaseRenewal?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.LeftForm.
+ * Use `create(LeftFormSchema)` to create a new message.
+ */
+export const LeftFormSchema: GenMessage<LeftForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 26);
+
+/**
+ * A node as existing clients read it.
+ *
+ * @generated from message agentfield.v1.NodeForm
+ */
+export type NodeForm = Message<"agentfield.v1.NodeForm"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: agentfield.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+
+  /**
+   * The same value as node_id.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * The same value as node_id.
+   *
+   * @generated from field: string group_id = 3;
+   */
+  groupId: string;
+
+  /**
+   * Always `default`.
+   *
+   * @generated from field: string team_id = 4;
+   */
+  teamId: string;
+
+  /**
+   * Where its newest worker is called. Empty: its workers open Work.
+   *
+   * @generated from field: string base_url = 5;
+   */
+  baseUrl: string;
+
+  /**
+   * Always `long_running`.
+   *
+   * @generated from field: string deployment_type = 6;
+   */
+  deploymentType: string;
+
+  /**
+   * Its reasoners.
+   *
+   * @generated from field: repeated agentfield.v1.FunctionEntry reasoners = 7;
+   */
+  reasoners: FunctionEntry[];
+
+  /**
+   * Its skills.
+   *
+   * @generated from field: repeated agentfield.v1.FunctionEntry skills = 8;
+   */
+  skills: FunctionEntry[];
+
+  /**
+   * `active` or `inactive`.
+   *
+   * @generated from field: string health_status = 9;
+   */
+  healthStatus: string;
+
+  /**
+   * What its newest worker says of itself.
+   *
+   * @generated from field: string lifecycle_status = 10;
+   */
+  lifecycleStatus: string;
+
+  /**
+   * When a worker was last seen.
+   *
+   * @generated from field: google.protobuf.Timestamp last_heartbeat = 11;
+   */
+  lastHeartbeat?: Timestamp | undefined;
+
+  /**
+   * When it last registered.
+   *
+   * @generated from field: google.protobuf.Timestamp registered_at = 12;
+   */
+  registeredAt?: Timestamp | undefined;
+
+  /**
+   * Its newest worker.
+   *
+   * @generated from field: string instance_id = 13;
+   */
+  instanceId: string;
+};
+
+/**
+ * Describes the message agentfield.v1.NodeForm.
+ * Use `create(NodeFormSchema)` to create a new message.
+ */
+export const NodeFormSchema: GenMessage<NodeForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 27);
+
+/**
+ * A page of nodes as existing clients read it.
+ *
+ * @generated from message agentfield.v1.NodesForm
+ */
+export type NodesForm = Message<"agentfield.v1.NodesForm"> & {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated agentfield.v1.NodeForm nodes = 1;
+   */
+  nodes: NodeForm[];
+
+  /**
+   * Where the next page starts. Empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many nodes this page has.
+   *
+   * @generated from field: int32 count = 3;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message agentfield.v1.NodesForm.
+ * Use `create(NodesFormSchema)` to create a new message.
+ */
+export const NodesFormSchema: GenMessage<NodesForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 28);
+
+/**
+ * How an execution went, as existing agents report it.
+ *
+ * @generated from message agentfield.v1.ReportForm
+ */
+export type ReportForm = Message<"agentfield.v1.ReportForm"> & {
+  /**
+   * The execution.
+   *
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * Which dispatch of it. 0: the current one.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * A status, or one of its other names.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * What it returned: any JSON value.
+   *
+   * @generated from field: bytes result = 4;
+   */
+  result: Uint8Array;
+
+  /**
+   * Why it failed, for people.
+   *
+   * @generated from field: string error = 5;
+   */
+  error: string;
+
+  /**
+   * Why it failed, for programs.
+   *
+   * @generated from field: agentfield.v1.ErrorReason error_reason = 6;
+   */
+  errorReason: ErrorReason;
+
+  /**
+   * More about the failure. What is larger than 32 KiB is not kept.
+   *
+   * @generated from field: bytes error_details = 7;
+   */
+  errorDetails: Uint8Array;
+
+  /**
+   * The HTTP status that the failure stands for.
+   *
+   * @generated from field: int32 error_status_code = 8;
+   */
+  errorStatusCode: number;
+
+  /**
+   * What it used. What is larger than 32 KiB is not kept.
+   *
+   * @generated from field: bytes usage = 9;
+   */
+  usage: Uint8Array;
+};
+
+/**
+ * Describes the message agentfield.v1.ReportForm.
+ * Use `create(ReportFormSchema)` to create a new message.
+ */
+export const ReportFormSchema: GenMessage<ReportForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 29);
+
+/**
+ * What an agent tells of a call of its own, as existing agents send it.
+ *
+ * @generated from message agentfield.v1.EventForm
+ */
+export type EventForm = Message<"agentfield.v1.EventForm"> & {
+  /**
+   * The call.
+   *
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * The agent's node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * The same.
+   *
+   * @generated from field: string agent_node_id = 3;
+   */
+  agentNodeId: string;
+
+  /**
+   * What was called.
+   *
+   * @generated from field: string function = 4;
+   */
+  function: string;
+
+  /**
+   * The same.
+   *
+   * @generated from field: string reasoner_id = 5;
+   */
+  reasonerId: string;
+
+  /**
+   * The same.
+   *
+   * @generated from field: string reasoner_name = 6;
+   */
+  reasonerName: string;
+
+  /**
+   * The execution that made the call.
+   *
+   * @generated from field: string parent_execution_id = 7;
+   */
+  parentExecutionId: string;
+
+  /**
+   * A status, or one of its other names. Empty: running.
+   *
+   * @generated from field: string status = 8;
+   */
+  status: string;
+
+  /**
+   * The arguments.
+   *
+   * @generated from field: bytes input = 9;
+   */
+  input: Uint8Array;
+
+  /**
+   * The same.
+   *
+   * @generated from field: bytes input_data = 10;
+   */
+  inputData: Uint8Array;
+
+  /**
+   * What it returned.
+   *
+   * @generated from field: bytes result = 11;
+   */
+  result: Uint8Array;
+
+  /**
+   * Why it failed, for people.
+   *
+   * @generated from field: string error = 12;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message agentfield.v1.EventForm.
+ * Use `create(EventFormSchema)` to create a new message.
+ */
+export const EventFormSchema: GenMessage<EventForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 30);
+
+/**
+ * A note that was kept.
+ *
+ * @generated from message agentfield.v1.NotedForm
+ */
+export type NotedForm = Message<"agentfield.v1.NotedForm"> & {
+  /**
+   * What AddNote answers.
+   *
+   * @generated from field: agentfield.v1.AddNoteResponse noted = 1;
+   */
+  noted?: AddNoteResponse | undefined;
+
+  /**
+   * Always true.
+   *
+   * @generated from field: bool success = 2;
+   */
+  success: boolean;
+
+  /**
+   * That it worked, for people.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message agentfield.v1.NotedForm.
+ * Use `create(NotedFormSchema)` to create a new message.
+ */
+export const NotedFormSchema: GenMessage<NotedForm> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_forms, 31);
 

@@ -2,8 +2,8 @@
 // @generated from file agentfield/v1/node_service.proto (package agentfield.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FunctionKind } from "./execution_pb.js";
 import { file_agentfield_v1_execution } from "./execution_pb.js";
 import { file_agentfield_v1_options } from "./options_pb.js";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/node_service.proto.
  */
 export const file_agentfield_v1_node_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBhZ2VudGZpZWxkL3YxL25vZGVfc2VydmljZS5wcm90bxINYWdlbnRmaWVsZC52MSKzAQoIRnVuY3Rpb24SDAoEbmFtZRgBIAEoCRIpCgRraW5kGAIgASgOMhsuYWdlbnRmaWVsZC52MS5GdW5jdGlvbktpbmQSEwoLZGVzY3JpcHRpb24YAyABKAkSGgoMaW5wdXRfc2NoZW1hGAQgASgMQgSguxgBEhsKDW91dHB1dF9zY2hlbWEYBSABKAxCBKC7GAESDAoEdGFncxgGIAMoCRISCgppZGVtcG90ZW50GAcgASgIItIBCgZXb3JrZXISEwoLaW5zdGFuY2VfaWQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIQCghkcmFpbmluZxgEIAEoCBIWCg5tYXhfZXhlY3V0aW9ucxgFIAEoBRIaChJydW5uaW5nX2V4ZWN1dGlvbnMYBiABKAUSKwoHc2Vlbl9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbWF4X3Nlc3Npb25zGAggASgFIs0CCgROb2RlEg8KB25vZGVfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIqCglmdW5jdGlvbnMYBCADKAsyFy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uEiYKB3dvcmtlcnMYBSADKAsyFS5hZ2VudGZpZWxkLnYxLldvcmtlchIRCgljb25uZWN0ZWQYBiABKAgSEgoKY3JlYXRlZF9ieRgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCghzZXNzaW9ucxgKIAMoCzIhLmFnZW50ZmllbGQudjEuU2Vzc2lvbkRlY2xhcmF0aW9uIsIBChNSZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIqCglmdW5jdGlvbnMYBSADKAsyFy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uEjMKCHNlc3Npb25zGAYgAygLMiEuYWdlbnRmaWVsZC52MS5TZXNzaW9uRGVjbGFyYXRpb24iUgoUUmVnaXN0ZXJOb2RlUmVzcG9uc2USFwoPcmVnaXN0cmF0aW9uX2lkGAEgASgJEiEKBG5vZGUYAiABKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUiPAoQSGVhcnRiZWF0UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhcKD3JlZ2lzdHJhdGlvbl9pZBgCIAEoCSI9ChFIZWFydGJlYXRSZXNwb25zZRIoCgVsZWFzZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJBChVEZXJlZ2lzdGVyTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIXCg9yZWdpc3RyYXRpb25faWQYAiABKAkiGAoWRGVyZWdpc3Rlck5vZGVSZXNwb25zZSIhCg5HZXROb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIjQKD0dldE5vZGVSZXNwb25zZRIhCgRub2RlGAEgASgLMhMuYWdlbnRmaWVsZC52MS5Ob2RlIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoRTGlzdE5vZGVzUmVzcG9uc2USIgoFbm9kZXMYASADKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMqEFCgtOb2RlU2VydmljZRKIAQoMUmVnaXN0ZXJOb2RlEiIuYWdlbnRmaWVsZC52MS5SZWdpc3Rlck5vZGVSZXF1ZXN0GiMuYWdlbnRmaWVsZC52MS5SZWdpc3Rlck5vZGVSZXNwb25zZSIvqrsYAwjJAbK7GAMKAQKC0+STAhs6ASoiFi9hcGkvdjEvbm9kZXMvcmVnaXN0ZXISgwEKCUhlYXJ0YmVhdBIfLmFnZW50ZmllbGQudjEuSGVhcnRiZWF0UmVxdWVzdBogLmFnZW50ZmllbGQudjEuSGVhcnRiZWF0UmVzcG9uc2UiM7K7GAMKAQKC0+STAiY6ASoiIS9hcGkvdjEvbm9kZXMve25vZGVfaWR9L2hlYXJ0YmVhdBKYAQoORGVyZWdpc3Rlck5vZGUSJC5hZ2VudGZpZWxkLnYxLkRlcmVnaXN0ZXJOb2RlUmVxdWVzdBolLmFnZW50ZmllbGQudjEuRGVyZWdpc3Rlck5vZGVSZXNwb25zZSI5qrsYAwjKAbK7GAMKAQKC0+STAiU6ASoiIC9hcGkvdjEvbm9kZXMve25vZGVfaWR9L3NodXRkb3duEncKB0dldE5vZGUSHS5hZ2VudGZpZWxkLnYxLkdldE5vZGVSZXF1ZXN0Gh4uYWdlbnRmaWVsZC52MS5HZXROb2RlUmVzcG9uc2UiLbK7GAQKAgIDgtPkkwIfYgRub2RlEhcvYXBpL3YxL25vZGVzL3tub2RlX2lkfRJtCglMaXN0Tm9kZXMSHy5hZ2VudGZpZWxkLnYxLkxpc3ROb2Rlc1JlcXVlc3QaIC5hZ2VudGZpZWxkLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIh2yuxgECgICA4LT5JMCDxINL2FwaS92MS9ub2Rlc0KsAQoRY29tLmFnZW50ZmllbGQudjFCEE5vZGVTZXJ2aWNlUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_agentfield_v1_execution, file_agentfield_v1_options, file_agentfield_v1_session, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBhZ2VudGZpZWxkL3YxL25vZGVfc2VydmljZS5wcm90bxINYWdlbnRmaWVsZC52MSKzAQoIRnVuY3Rpb24SDAoEbmFtZRgBIAEoCRIpCgRraW5kGAIgASgOMhsuYWdlbnRmaWVsZC52MS5GdW5jdGlvbktpbmQSEwoLZGVzY3JpcHRpb24YAyABKAkSGgoMaW5wdXRfc2NoZW1hGAQgASgMQgSguxgBEhsKDW91dHB1dF9zY2hlbWEYBSABKAxCBKC7GAESDAoEdGFncxgGIAMoCRISCgppZGVtcG90ZW50GAcgASgIIpECCgZXb3JrZXISEwoLaW5zdGFuY2VfaWQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEhEKCWNvbm5lY3RlZBgDIAEoCBIQCghkcmFpbmluZxgEIAEoCBIWCg5tYXhfZXhlY3V0aW9ucxgFIAEoBRIaChJydW5uaW5nX2V4ZWN1dGlvbnMYBiABKAUSKwoHc2Vlbl9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbWF4X3Nlc3Npb25zGAggASgFEhAKCGJhc2VfdXJsGAkgASgJEisKBnN0YXR1cxgKIAEoDjIbLmFnZW50ZmllbGQudjEuV29ya2VyU3RhdHVzIvgCCgROb2RlEg8KB25vZGVfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIqCglmdW5jdGlvbnMYBCADKAsyFy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uEiYKB3dvcmtlcnMYBSADKAsyFS5hZ2VudGZpZWxkLnYxLldvcmtlchIRCgljb25uZWN0ZWQYBiABKAgSEgoKY3JlYXRlZF9ieRgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCghzZXNzaW9ucxgKIAMoCzIhLmFnZW50ZmllbGQudjEuU2Vzc2lvbkRlY2xhcmF0aW9uEikKBmhlYWx0aBgLIAEoDjIZLmFnZW50ZmllbGQudjEuTm9kZUhlYWx0aCKtAgoTUmVnaXN0ZXJOb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhMKC2luc3RhbmNlX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSKgoJZnVuY3Rpb25zGAUgAygLMhcuYWdlbnRmaWVsZC52MS5GdW5jdGlvbhIzCghzZXNzaW9ucxgGIAMoCzIhLmFnZW50ZmllbGQudjEuU2Vzc2lvbkRlY2xhcmF0aW9uEhAKCGJhc2VfdXJsGAcgASgJEhIKCm90aGVyX3VybHMYCCADKAkSFgoObWF4X2V4ZWN1dGlvbnMYCSABKAUSKwoGc3RhdHVzGAogASgOMhsuYWdlbnRmaWVsZC52MS5Xb3JrZXJTdGF0dXMiZAoUUmVnaXN0ZXJOb2RlUmVzcG9uc2USFwoPcmVnaXN0cmF0aW9uX2lkGAEgASgJEiEKBG5vZGUYAiABKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUSEAoIYmFzZV91cmwYAyABKAkifgoQSGVhcnRiZWF0UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhcKD3JlZ2lzdHJhdGlvbl9pZBgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIrCgZzdGF0dXMYBCABKA4yGy5hZ2VudGZpZWxkLnYxLldvcmtlclN0YXR1cyJuChFIZWFydGJlYXRSZXNwb25zZRIoCgVsZWFzZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgtyZWNlaXZlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiawoVRGVyZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEigKBWRyYWluGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkkKFkRlcmVnaXN0ZXJOb2RlUmVzcG9uc2USLwoLcmVjZWl2ZWRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiEKDkdldE5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiNAoPR2V0Tm9kZVJlc3BvbnNlEiEKBG5vZGUYASABKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUihAEKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSMAoNaGVhbHRoX3N0YXR1cxgDIAEoDjIZLmFnZW50ZmllbGQudjEuTm9kZUhlYWx0aDoXwrsYCHNob3dfYWxswrsYB3RlYW1faWQiUAoRTGlzdE5vZGVzUmVzcG9uc2USIgoFbm9kZXMYASADKAsyEy5hZ2VudGZpZWxkLnYxLk5vZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKpkBCgxXb3JrZXJTdGF0dXMSHQoZV09SS0VSX1NUQVRVU19VTlNQRUNJRklFRBAAEhoKFldPUktFUl9TVEFUVVNfU1RBUlRJTkcQARIXChNXT1JLRVJfU1RBVFVTX1JFQURZEAISGgoWV09SS0VSX1NUQVRVU19ERUdSQURFRBADEhkKFVdPUktFUl9TVEFUVVNfT0ZGTElORRAEKlsKCk5vZGVIZWFsdGgSGwoXTk9ERV9IRUFMVEhfVU5TUEVDSUZJRUQQABIWChJOT0RFX0hFQUxUSF9BQ1RJVkUQARIYChROT0RFX0hFQUxUSF9JTkFDVElWRRACMpMHCgtOb2RlU2VydmljZRLGAQoMUmVnaXN0ZXJOb2RlEiIuYWdlbnRmaWVsZC52MS5SZWdpc3Rlck5vZGVSZXF1ZXN0GiMuYWdlbnRmaWVsZC52MS5SZWdpc3Rlck5vZGVSZXNwb25zZSJtqrsYLQjJAToWChBSZWdpc3RyYXRpb25Gb3JtEgJpZEIQCg5SZWdpc3RlcmVkRm9ybbK7GAMKAQKC0+STAi86ASpaEjoBKiINL2FwaS92MS9ub2RlcyIWL2FwaS92MS9ub2Rlcy9yZWdpc3RlchL6AQoJSGVhcnRiZWF0Eh8uYWdlbnRmaWVsZC52MS5IZWFydGJlYXRSZXF1ZXN0GiAuYWdlbnRmaWVsZC52MS5IZWFydGJlYXRSZXNwb25zZSKpAaq7GB46DwoNSGVhcnRiZWF0Rm9ybUILCglBbGl2ZUZvcm2yuxgDCgECgtPkkwJ6OgEqWiM6ASoyHi9hcGkvdjEvbm9kZXMve25vZGVfaWR9L3N0YXR1c1otOgEqIigvYXBpL3YxL25vZGVzL3tub2RlX2lkfS9saWZlY3ljbGUvc3RhdHVzIiEvYXBpL3YxL25vZGVzL3tub2RlX2lkfS9oZWFydGJlYXQSswEKDkRlcmVnaXN0ZXJOb2RlEiQuYWdlbnRmaWVsZC52MS5EZXJlZ2lzdGVyTm9kZVJlcXVlc3QaJS5hZ2VudGZpZWxkLnYxLkRlcmVnaXN0ZXJOb2RlUmVzcG9uc2UiVKq7GB4IygE6DQoLTGVhdmluZ0Zvcm1CCgoITGVmdEZvcm2yuxgDCgECgtPkkwIlOgEqIiAvYXBpL3YxL25vZGVzL3tub2RlX2lkfS9zaHV0ZG93bhKHAQoHR2V0Tm9kZRIdLmFnZW50ZmllbGQudjEuR2V0Tm9kZVJlcXVlc3QaHi5hZ2VudGZpZWxkLnYxLkdldE5vZGVSZXNwb25zZSI9qrsYDEIKCghOb2RlRm9ybbK7GAQKAgIDgtPkkwIfYgRub2RlEhcvYXBpL3YxL25vZGVzL3tub2RlX2lkfRJ+CglMaXN0Tm9kZXMSHy5hZ2VudGZpZWxkLnYxLkxpc3ROb2Rlc1JlcXVlc3QaIC5hZ2VudGZpZWxkLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIi6quxgNQgsKCU5vZGVzRm9ybbK7GAQKAgIDgtPkkwIPEg0vYXBpL3YxL25vZGVzQqwBChFjb20uYWdlbnRmaWVsZC52MUIQTm9kZVNlcnZpY2VQcm90b1ABWjBhZ2VudGZpZWxkLmRldi9nby9nZW4vYWdlbnRmaWVsZC92MTthZ2VudGZpZWxkdjGiAgNBWFiqAg1BZ2VudGZpZWxkLlYxygINQWdlbnRmaWVsZFxWMeICGUFnZW50ZmllbGRcVjFcR1BCTWV0YWRhdGHqAg5BZ2VudGZpZWxkOjpWMWIGcHJvdG8z", [file_agentfield_v1_execution, file_agentfield_v1_options, file_agentfield_v1_session, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A reasoner or a skill that a node offers.
@@ -145,6 +145,21 @@ export type Worker = Message<"agentfield.v1.Worker"> & {
    * @generated from field: int32 max_sessions = 8;
    */
   maxSessions: number;
+
+  /**
+   * Where it is called. Empty: it opens Work. With an address, connected says
+   * whether it sends heartbeats.
+   *
+   * @generated from field: string base_url = 9;
+   */
+  baseUrl: string;
+
+  /**
+   * What it last said of itself.
+   *
+   * @generated from field: agentfield.v1.WorkerStatus status = 10;
+   */
+  status: WorkerStatus;
 };
 
 /**
@@ -229,6 +244,13 @@ export type Node = Message<"agentfield.v1.Node"> & {
    * @generated from field: repeated agentfield.v1.SessionDeclaration sessions = 10;
    */
   sessions: SessionDeclaration[];
+
+  /**
+   * Whether it takes work now.
+   *
+   * @generated from field: agentfield.v1.NodeHealth health = 11;
+   */
+  health: NodeHealth;
 };
 
 /**
@@ -286,6 +308,37 @@ export type RegisterNodeRequest = Message<"agentfield.v1.RegisterNodeRequest"> &
    * @generated from field: repeated agentfield.v1.SessionDeclaration sessions = 6;
    */
   sessions: SessionDeclaration[];
+
+  /**
+   * The address at which this worker is called over HTTP, for instance
+   * `http://10.0.0.7:8001`. Empty: it opens Work. With an address no session may
+   * have a handler.
+   *
+   * @generated from field: string base_url = 7;
+   */
+  baseUrl: string;
+
+  /**
+   * Further addresses of it, at most 20: the first that is allowed counts where
+   * base_url is not.
+   *
+   * @generated from field: repeated string other_urls = 8;
+   */
+  otherUrls: string[];
+
+  /**
+   * How many executions are sent to base_url at once, at most 10000. 0: 100.
+   *
+   * @generated from field: int32 max_executions = 9;
+   */
+  maxExecutions: number;
+
+  /**
+   * What it says of itself.
+   *
+   * @generated from field: agentfield.v1.WorkerStatus status = 10;
+   */
+  status: WorkerStatus;
 };
 
 /**
@@ -314,6 +367,13 @@ export type RegisterNodeResponse = Message<"agentfield.v1.RegisterNodeResponse">
    * @generated from field: agentfield.v1.Node node = 2;
    */
   node?: Node | undefined;
+
+  /**
+   * Where the worker is called: its base_url, or one of the other addresses.
+   *
+   * @generated from field: string base_url = 3;
+   */
+  baseUrl: string;
 };
 
 /**
@@ -337,11 +397,26 @@ export type HeartbeatRequest = Message<"agentfield.v1.HeartbeatRequest"> & {
   nodeId: string;
 
   /**
-   * The worker's registration.
+   * The worker's registration. May be empty for a worker with a base_url.
    *
    * @generated from field: string registration_id = 2;
    */
   registrationId: string;
+
+  /**
+   * Without a registration_id: the worker as it named itself. Without both it is
+   * the node's newest worker with a base_url.
+   *
+   * @generated from field: string instance_id = 3;
+   */
+  instanceId: string;
+
+  /**
+   * What it says of itself. Unspecified: as before.
+   *
+   * @generated from field: agentfield.v1.WorkerStatus status = 4;
+   */
+  status: WorkerStatus;
 };
 
 /**
@@ -363,6 +438,13 @@ export type HeartbeatResponse = Message<"agentfield.v1.HeartbeatResponse"> & {
    * @generated from field: google.protobuf.Duration lease = 1;
    */
   lease?: Duration | undefined;
+
+  /**
+   * When the heartbeat was received.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 2;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -386,11 +468,19 @@ export type DeregisterNodeRequest = Message<"agentfield.v1.DeregisterNodeRequest
   nodeId: string;
 
   /**
-   * The worker's registration.
+   * The worker's registration. Empty: the node's workers with a base_url.
    *
    * @generated from field: string registration_id = 2;
    */
   registrationId: string;
+
+  /**
+   * For a worker with a base_url: how long it may still report what it runs, at
+   * most an hour; then that is lost. Unset: 30 seconds.
+   *
+   * @generated from field: google.protobuf.Duration drain = 3;
+   */
+  drain?: Duration | undefined;
 };
 
 /**
@@ -406,6 +496,12 @@ export const DeregisterNodeRequestSchema: GenMessage<DeregisterNodeRequest> = /*
  * @generated from message agentfield.v1.DeregisterNodeResponse
  */
 export type DeregisterNodeResponse = Message<"agentfield.v1.DeregisterNodeResponse"> & {
+  /**
+   * When the request was received.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 1;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -476,6 +572,13 @@ export type ListNodesRequest = Message<"agentfield.v1.ListNodesRequest"> & {
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only nodes in this health.
+   *
+   * @generated from field: agentfield.v1.NodeHealth health_status = 3;
+   */
+  healthStatus: NodeHealth;
 };
 
 /**
@@ -514,10 +617,94 @@ export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE_
   messageDesc(file_agentfield_v1_node_service, 12);
 
 /**
+ * What a worker says of itself.
+ *
+ * @generated from enum agentfield.v1.WorkerStatus
+ */
+export enum WorkerStatus {
+  /**
+   * It said nothing.
+   *
+   * @generated from enum value: WORKER_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is not ready yet. It gets work all the same.
+   *
+   * @generated from enum value: WORKER_STATUS_STARTING = 1;
+   */
+  STARTING = 1,
+
+  /**
+   * It is ready.
+   *
+   * @generated from enum value: WORKER_STATUS_READY = 2;
+   */
+  READY = 2,
+
+  /**
+   * It works with a part of its means.
+   *
+   * @generated from enum value: WORKER_STATUS_DEGRADED = 3;
+   */
+  DEGRADED = 3,
+
+  /**
+   * It leaves: it gets no more work.
+   *
+   * @generated from enum value: WORKER_STATUS_OFFLINE = 4;
+   */
+  OFFLINE = 4,
+}
+
+/**
+ * Describes the enum agentfield.v1.WorkerStatus.
+ */
+export const WorkerStatusSchema: GenEnum<WorkerStatus> = /*@__PURE__*/
+  enumDesc(file_agentfield_v1_node_service, 0);
+
+/**
+ * Whether a node takes work.
+ *
+ * @generated from enum agentfield.v1.NodeHealth
+ */
+export enum NodeHealth {
+  /**
+   * In a request: any.
+   *
+   * @generated from enum value: NODE_HEALTH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A worker is there and takes work.
+   *
+   * @generated from enum value: NODE_HEALTH_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * No worker is there, or none takes work.
+   *
+   * @generated from enum value: NODE_HEALTH_INACTIVE = 2;
+   */
+  INACTIVE = 2,
+}
+
+/**
+ * Describes the enum agentfield.v1.NodeHealth.
+ */
+export const NodeHealthSchema: GenEnum<NodeHealth> = /*@__PURE__*/
+  enumDesc(file_agentfield_v1_node_service, 1);
+
+/**
  * Nodes are the agent services that offer reasoners, skills and sessions.
  *
  * Each process of a node is a worker. It registers what it declares, then
- * opens AgentService.Work with the registration it was given.
+ * opens AgentService.Work with the registration it was given. A worker that is
+ * an HTTP server registers its address instead: its executions are sent there,
+ * and it tells by heartbeats that it is alive.
  *
  * @generated from service agentfield.v1.NodeService
  */
@@ -529,9 +716,18 @@ export const NodeService: GenService<{
    * the registration. The node itself shows the newest declaration of any of
    * its workers; an execution goes only to a worker that declares its function.
    *
+   * With a base_url the worker is called there: `POST {base_url}/reasoners/{name}`
+   * or `/skills/{name}` with the input as the body. It answers with the result, or
+   * with 202 and reports later with ReportExecution. Addresses are http or https
+   * without credentials, query or fragment, in networks that the server allows;
+   * they are looked up again, and checked again, for every connection. Another
+   * process of the node at the same address is taken for gone: what it ran is lost
+   * after the server's agent_grace.
+   *
    * Fails with INVALID_ARGUMENT (a name, a schema, a duplicate, a session's
-   * option), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key may not serve this node, or another key
-   * registered it), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   * option, an address), UNSUPPORTED_SESSION_TRANSPORT, PERMISSION_DENIED (the key
+   * may not serve this node, or another key registered it), PAYLOAD_TOO_LARGE,
+   * STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.NodeService.RegisterNode
    */
@@ -543,10 +739,12 @@ export const NodeService: GenService<{
   /**
    * Heartbeat tells that a worker is alive, and asks whether its registration
    * is still known. A registration is forgotten when its worker has neither
-   * been connected nor sent a heartbeat for the lease.
+   * been connected nor sent a heartbeat for the lease. A worker that is called at
+   * its base_url must send them more often than the server's heartbeat_timeout:
+   * without them it gets no work, and what it runs is lost after agent_grace.
    *
-   * Fails with REGISTRATION_NOT_FOUND (register again), PERMISSION_DENIED (the
-   * key did not register the node), STORE_UNAVAILABLE.
+   * Fails with REGISTRATION_NOT_FOUND (register again), INVALID_ARGUMENT,
+   * PERMISSION_DENIED (the key did not register the node), STORE_UNAVAILABLE.
    *
    * @generated from rpc agentfield.v1.NodeService.Heartbeat
    */
@@ -558,6 +756,9 @@ export const NodeService: GenService<{
   /**
    * DeregisterNode forgets one worker's registration. What it still runs is
    * treated as lost. Deregistering an unknown worker succeeds.
+   *
+   * A worker that is called at its base_url gets no more work, may report what it
+   * runs for as long as drain says, and counts as offline from then on.
    *
    * Fails with PERMISSION_DENIED (the key did not register the node),
    * STORE_UNAVAILABLE.

@@ -305,7 +305,7 @@ export const flat: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
 
 /**
  * Members that the JSON of such a message may have besides its fields, and
- * that are read over: existing clients send them.
+ * that are read over: existing clients send them. `*`: any.
  *
  * @generated from extension: repeated string ignored = 50104;
  */
