@@ -30,9 +30,11 @@ class _SessionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionS
     SESSION_STATE_UNSPECIFIED: _SessionState.ValueType  # 0
     """Never sent."""
     SESSION_STATE_PENDING: _SessionState.ValueType  # 1
-    """Started; no offer has been taken yet."""
+    """Started; no offer has been taken yet, or the one that was came to nothing."""
     SESSION_STATE_CONNECTING: _SessionState.ValueType  # 2
-    """An offer was taken, and the link to the provider is being set up."""
+    """An offer was taken, and the link to the provider is being set up, for the
+    first time or again: it broke, or the server was restarted.
+    """
     SESSION_STATE_LIVE: _SessionState.ValueType  # 3
     """The link is attached and the provider has confirmed the configuration.
     Whether media flows is not visible here.
@@ -46,9 +48,11 @@ class SessionState(_SessionState, metaclass=_SessionStateEnumTypeWrapper):
 SESSION_STATE_UNSPECIFIED: SessionState.ValueType  # 0
 """Never sent."""
 SESSION_STATE_PENDING: SessionState.ValueType  # 1
-"""Started; no offer has been taken yet."""
+"""Started; no offer has been taken yet, or the one that was came to nothing."""
 SESSION_STATE_CONNECTING: SessionState.ValueType  # 2
-"""An offer was taken, and the link to the provider is being set up."""
+"""An offer was taken, and the link to the provider is being set up, for the
+first time or again: it broke, or the server was restarted.
+"""
 SESSION_STATE_LIVE: SessionState.ValueType  # 3
 """The link is attached and the provider has confirmed the configuration.
 Whether media flows is not visible here.
@@ -84,15 +88,13 @@ class _SessionEndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sess
     SESSION_END_REASON_PROVIDER_CLOSED: _SessionEndReason.ValueType  # 9
     """The provider ended the call."""
     SESSION_END_REASON_PROVIDER_ERROR: _SessionEndReason.ValueType  # 10
-    """The provider failed, or the link to it broke."""
+    """The provider failed, or its call could not be attached to again in time."""
     SESSION_END_REASON_HANDLER_FAILED: _SessionEndReason.ValueType  # 11
     """The handler raised."""
     SESSION_END_REASON_AGENT_LOST: _SessionEndReason.ValueType  # 12
     """The handler's worker was lost, and no other worker could take over."""
     SESSION_END_REASON_INTERNAL_ERROR: _SessionEndReason.ValueType  # 13
-    """Something went wrong inside the control plane, or it was restarted while
-    the session was connected.
-    """
+    """Something went wrong inside the control plane."""
 
 class SessionEndReason(_SessionEndReason, metaclass=_SessionEndReasonEnumTypeWrapper):
     """Why a session ended. Exactly one applies."""
@@ -118,15 +120,13 @@ SESSION_END_REASON_MAX_DURATION: SessionEndReason.ValueType  # 8
 SESSION_END_REASON_PROVIDER_CLOSED: SessionEndReason.ValueType  # 9
 """The provider ended the call."""
 SESSION_END_REASON_PROVIDER_ERROR: SessionEndReason.ValueType  # 10
-"""The provider failed, or the link to it broke."""
+"""The provider failed, or its call could not be attached to again in time."""
 SESSION_END_REASON_HANDLER_FAILED: SessionEndReason.ValueType  # 11
 """The handler raised."""
 SESSION_END_REASON_AGENT_LOST: SessionEndReason.ValueType  # 12
 """The handler's worker was lost, and no other worker could take over."""
 SESSION_END_REASON_INTERNAL_ERROR: SessionEndReason.ValueType  # 13
-"""Something went wrong inside the control plane, or it was restarted while
-the session was connected.
-"""
+"""Something went wrong inside the control plane."""
 Global___SessionEndReason: _TypeAlias = SessionEndReason  # noqa: Y015
 
 class _TurnDetectionType:

@@ -29,9 +29,10 @@ type SessionState int32
 const (
 	// Never sent.
 	SessionState_SESSION_STATE_UNSPECIFIED SessionState = 0
-	// Started; no offer has been taken yet.
+	// Started; no offer has been taken yet, or the one that was came to nothing.
 	SessionState_SESSION_STATE_PENDING SessionState = 1
-	// An offer was taken, and the link to the provider is being set up.
+	// An offer was taken, and the link to the provider is being set up, for the
+	// first time or again: it broke, or the server was restarted.
 	SessionState_SESSION_STATE_CONNECTING SessionState = 2
 	// The link is attached and the provider has confirmed the configuration.
 	// Whether media flows is not visible here.
@@ -109,14 +110,13 @@ const (
 	SessionEndReason_SESSION_END_REASON_MAX_DURATION SessionEndReason = 8
 	// The provider ended the call.
 	SessionEndReason_SESSION_END_REASON_PROVIDER_CLOSED SessionEndReason = 9
-	// The provider failed, or the link to it broke.
+	// The provider failed, or its call could not be attached to again in time.
 	SessionEndReason_SESSION_END_REASON_PROVIDER_ERROR SessionEndReason = 10
 	// The handler raised.
 	SessionEndReason_SESSION_END_REASON_HANDLER_FAILED SessionEndReason = 11
 	// The handler's worker was lost, and no other worker could take over.
 	SessionEndReason_SESSION_END_REASON_AGENT_LOST SessionEndReason = 12
-	// Something went wrong inside the control plane, or it was restarted while
-	// the session was connected.
+	// Something went wrong inside the control plane.
 	SessionEndReason_SESSION_END_REASON_INTERNAL_ERROR SessionEndReason = 13
 )
 

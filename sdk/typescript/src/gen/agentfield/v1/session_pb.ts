@@ -764,14 +764,15 @@ export enum SessionState {
   UNSPECIFIED = 0,
 
   /**
-   * Started; no offer has been taken yet.
+   * Started; no offer has been taken yet, or the one that was came to nothing.
    *
    * @generated from enum value: SESSION_STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * An offer was taken, and the link to the provider is being set up.
+   * An offer was taken, and the link to the provider is being set up, for the
+   * first time or again: it broke, or the server was restarted.
    *
    * @generated from enum value: SESSION_STATE_CONNECTING = 2;
    */
@@ -876,7 +877,7 @@ export enum SessionEndReason {
   PROVIDER_CLOSED = 9,
 
   /**
-   * The provider failed, or the link to it broke.
+   * The provider failed, or its call could not be attached to again in time.
    *
    * @generated from enum value: SESSION_END_REASON_PROVIDER_ERROR = 10;
    */
@@ -897,8 +898,7 @@ export enum SessionEndReason {
   AGENT_LOST = 12,
 
   /**
-   * Something went wrong inside the control plane, or it was restarted while
-   * the session was connected.
+   * Something went wrong inside the control plane.
    *
    * @generated from enum value: SESSION_END_REASON_INTERNAL_ERROR = 13;
    */
