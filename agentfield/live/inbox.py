@@ -28,6 +28,10 @@ class Alarms:
     def cancel(self, name: str) -> None:
         self._due.pop(name, None)
 
+    def set_once(self, name: str, at: float, step: Step) -> None:
+        """Set an alarm, unless it is set."""
+        self._due.setdefault(name, (at, step))
+
     def move(self, name: str, at: float) -> None:
         """Move an alarm that is set; one that is not stays so."""
         if name in self._due:

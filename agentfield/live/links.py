@@ -75,9 +75,8 @@ class Links:
         session = self._session
         detail = "its provider call could not be attached to again in time"
         session.alarms.cancel("idle")
-        session.alarms.set(
-            "link", now + RELINK_SECONDS, session.end_because(EndReason.PROVIDER_ERROR, detail)
-        )
+        given_up = session.end_because(EndReason.PROVIDER_ERROR, detail)
+        session.alarms.set_once("link", now + RELINK_SECONDS, given_up)
         session.value = relinking(session.value)
         call.taken_at = None
         facts = {"provider_call_id": call.value.provider_call_id}

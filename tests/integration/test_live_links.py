@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,9 @@ from support.live import Desk, Line, desk
 from agentfield.live import links
 from agentfield.live.registry import Registry
 from agentfield.providers import profiles
+from agentfield.providers.openai_link import Link
+from agentfield.providers.openai_realtime import OpenAIRealtime
+from agentfield.sessions.provider import Command, CreateSpeech, LinkClosed, ProviderEvent
 from agentfield.simulator import Entry
 from agentfield.simulator.conformance import violations
 from agentfield.testing import Call, Fault, Order, Reply, Script, Simulator
@@ -346,6 +350,51 @@ async def test_a_call_that_stays_without_a_link_for_too_long_is_given_up(
         at.provider.drop_sidebands(await line.external_id())
         assert await line.ended() == "provider_error"
         await at.hung_up(await line.external_id())
+
+
+async def test_links_that_break_before_they_are_of_use_do_not_keep_a_call_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken:
+        async def events(self) -> AsyncIterator[ProviderEvent]:
+            yield LinkClosed(by_provider=False, detail="broken")
+
+        async def send(self, command: Command) -> None:
+            """Tell nobody."""
+
+    @asynccontextmanager
+    async def attach(*_: Any, **__: Any) -> AsyncIterator[Broken]:
+        yield Broken()
+
+    monkeypatch.setattr(links, "RELINK_SECONDS", 0.7)
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        monkeypatch.setattr(OpenAIRealtime, "attach", attach)
+        at.provider.drop_sidebands(await line.external_id())
+        assert await line.ended() == "provider_error"
+        await at.hung_up(await line.external_id())
+        assert (await line.types()).count("provider.lost") > 1
+
+
+async def test_a_provider_that_takes_nothing_loses_its_link_and_gets_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = Link.send
+
+    async def send(self: Link, command: Command) -> None:
+        if isinstance(command, CreateSpeech) and command.say == "Stuck.":
+            await asyncio.Event().wait()
+        await taken(self, command)
+
+    monkeypatch.setattr(links, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(Link, "send", send)
+    async with desk() as at:
+        line, handler = await at.led()
+        spoken = await handler.say("Stuck.")
+        assert spoken.outcome == UNKNOWN
+        await line.until("provider.lost")
+        assert (await handler.say("Free.")).heard_text == "Free."
+        await line.end()
 
 
 async def test_a_session_without_a_link_can_be_ended() -> None:
