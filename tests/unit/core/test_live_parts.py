@@ -9,6 +9,7 @@ import pytest
 
 from agentfield.live.commands import Commands
 from agentfield.live.errands import Errands
+from agentfield.live.inbox import Alarms
 from agentfield.live.outliving import Outliving
 from agentfield.live.whole import Whole
 from agentfield.v1 import errors
@@ -101,3 +102,13 @@ async def test_a_command_whose_step_was_not_posted_is_posted_by_its_repeat() -> 
     assert posted == 2
     commands.resolve("id", "said")
     assert await again == "said"
+
+
+def test_an_alarm_that_is_set_stays_where_it_is_when_it_is_set_once_more() -> None:
+    alarms = Alarms()
+    alarms.set_once("link", 1.0, lambda _: [])
+    alarms.set_once("link", 9.0, lambda _: [])
+    assert alarms.next == 1.0
+    assert len(alarms.take(1.0)) == 1
+    alarms.set_once("link", 9.0, lambda _: [])
+    assert alarms.next == 9.0

@@ -17,6 +17,10 @@ from agentfield.sessions.provider import (
     Configure,
     CreateSpeech,
     DeleteItem,
+    Failed,
+    ItemMissing,
+    Probe,
+    RetrieveItem,
     SendToolOutput,
 )
 from agentfield.simulator import Script
@@ -51,6 +55,8 @@ def said(frame: dict[str, Any]) -> str:
         CancelSpeech(response_id=None),
         SendToolOutput(item_id="item_1", call_id="call_1", output="{}"),
         DeleteItem(item_id="item_1"),
+        Probe(item_id="item_1", text="."),
+        RetrieveItem(item_id="item_1"),
     ],
 )
 def test_every_frame_is_one_that_the_official_client_could_send(command: Command) -> None:
@@ -221,3 +227,16 @@ def test_an_offer_has_the_recorded_shape_to_the_byte() -> None:
 
     assert offer_body(sent_sdp, sent_session, boundary) == body
     assert new_session(CONFIGURATION).keys() >= sent_session.keys()
+
+
+@pytest.mark.parametrize("look", [Probe(item_id="i", text="."), RetrieveItem(item_id="i")])
+def test_an_error_about_an_item_that_is_looked_for_says_once_that_it_is_missing(
+    look: Probe | RetrieveItem,
+) -> None:
+    codec = Codec(CONFIGURATION)
+    (frame,) = codec.encode(look)
+    error = {"type": "error", "error": {"code": "no", "event_id": frame["event_id"]}}
+    assert codec.decode(error) == [ItemMissing(item_id="i")]
+    # The same id in an error about something else that is done with the item.
+    codec.encode(SendToolOutput(item_id="i", call_id="call_1", output="{}"))
+    assert codec.decode(error) == [Failed(code="no", message="", command_id="i")]

@@ -85,6 +85,9 @@ class Stage:
     def replay(self, type_: str, **data: Any) -> None:
         self.conversation.replay(Event(type=type_, data=data), self.now)
 
+    def resume(self) -> None:
+        self._take(self.conversation.resume([], self.now))
+
     def after_restart(self, *, leader: Leader | None = None, later: float = 1.0) -> Stage:
         """Return what goes on with the log, and the tool calls that are stored, of this one."""
         after = Stage(leader or self.leader, live=False, **self.declared)

@@ -739,3 +739,24 @@ def test_usage_is_counted_on_after_a_restart() -> None:
     after = stage.after_restart()
     after.done("resp-2", usage={"total": 2})
     assert after.conversation.usage == {"total": 7}
+
+
+# --- logs of older servers ---
+
+
+def test_of_what_an_older_log_does_not_tell_nothing_is_made_up() -> None:
+    stage = Stage(Leader.PROVIDER, live=False)
+    stage.replay("session.connecting", provider_call_id="call_1", generation=1)
+    stage.replay("agent.asked", command_id="cmd_9", kind="say", text="Hi.", attempt=1)
+    stage.replay("agent.started", response_id="resp-9", command_id="cmd_9")
+    call = {"call_id": "call-9", "name": "look", "target": "shop.look", "arguments": "{}"}
+    stage.replay("tool.called", **call, source="model")
+    stage.replay("tool.called", **{**call, "call_id": None}, source="client")
+    stage.replay("configuration.changed", instructions="", tool_targets={})
+    stage.resume()
+    assert not stage.all(e.Resolve)
+    stage.relink()
+    stage.wait(60)
+    assert stage.one("provider.gap")
+    assert not stage.asks()
+    assert not stage.all(e.RunTool)
