@@ -183,7 +183,9 @@ def policy_of(words: Iterable[str]) -> AddressPolicy:
 def _split(url: str) -> tuple[SplitResult, int]:
     """Return the parts of a URL at which an agent can be called. Raises InvalidArgument."""
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise _invalid(url[:200], f"is not a URL of at most {MAX_URL} ASCII characters")
+        raise _invalid("…", f"is not a URL of at most {MAX_URL} ASCII characters")
+    if "@" in url or "\\" in url:
+        raise _invalid("…", "must not carry credentials, nor a backslash")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -191,8 +193,6 @@ def _split(url: str) -> tuple[SplitResult, int]:
         raise _invalid(url, "is not a URL") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise _invalid(url, "must begin with http:// or https:// and a host")
-    if "@" in parts.netloc or "\\" in url:
-        raise _invalid(parts.hostname, "must not carry credentials")
     if "?" in url or "#" in url:
         raise _invalid(url, "must not have a query or a fragment")
     if port == 0:

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from support.processes import Existing, World
 
-from agentfield import AgentFieldError, Client
+from agentfield import Client
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.e2e
@@ -321,14 +321,3 @@ async def test_only_the_key_that_registered_it_reports_for_it(world: World, tmp_
             while (found := await theirs.get(path.removesuffix("/status")))["status"] == "running":
                 await asyncio.sleep(0.02)
     assert (found["status"], found["result"]) == ("succeeded", {"name": "x"})
-
-
-async def test_an_agent_that_never_comes_back_is_told_of_at_last(
-    world: World, client: Client
-) -> None:
-    agent = await support(world)
-    await agent.process.kill()
-
-    with pytest.raises(AgentFieldError, match="could not be reached") as caught:
-        await client.call("support.count", word="four")
-    assert caught.value.reason == "NODE_UNAVAILABLE"

@@ -128,7 +128,7 @@ async def asks_for_nothing() -> dict:
         return {"refused": str(error)}
 
 
-@app.session("voice", provider="openai", transport="webrtc", tools=["helper"])
+@app.session("voice", provider="openai", transport="webrtc", tools=["resolve"])
 async def voice(session: object) -> None:
     """Handlers of the existing SDK are never run."""
     raise AssertionError("unreachable")
