@@ -10,7 +10,7 @@ from agentfield.config import Limits
 from agentfield.executions import observing
 from agentfield.executions.model import Execution, Failure, Report, Status, reported
 from agentfield.executions.ports import Added, Filter, Hints, Nodes, Page, Store, scope_of
-from agentfield.executions.reports import check_report
+from agentfield.executions.reports import checked_report
 from agentfield.executions.submission import Submission
 from agentfield.identity import Caller
 from agentfield.v1 import errors
@@ -149,7 +149,7 @@ class Engine:
 
     async def report(self, execution_id: str, report: Report, caller: Caller) -> Execution:
         """Store what a worker says of an execution; return it without payloads."""
-        check_report(report, self.limits)
+        report = checked_report(report, self.limits)
 
         def apply(execution: Execution, owner: str, now: int) -> Execution:
             if not caller.may_act_for(execution.node_id, owner):

@@ -13,7 +13,7 @@ from agentfield.contract.jsonslice import MalformedJson, check_json, items
 from agentfield.executions.engine import Engine, Topic
 from agentfield.executions.model import Execution, Kind, Report, Status, reported
 from agentfield.executions.ports import Hints
-from agentfield.executions.reports import check_report
+from agentfield.executions.reports import checked_report
 from agentfield.executions.submission import ID, checked_input, usable_parent
 from agentfield.identity import Caller
 from agentfield.v1 import errors
@@ -182,8 +182,8 @@ class Journal:
                     f"The {name} must be 1 to 128 characters of A-Z a-z 0-9 _ . : @ / + = and -.",
                     metadata={"field": name},
                 )
-        check_report(record.report, self._limits)
-        return replace(record, input=checked_input(record.input, self._limits))
+        report = checked_report(record.report, self._limits)
+        return replace(record, report=report, input=checked_input(record.input, self._limits))
 
 
 def begun(record: Record, parent: Execution, kind: Kind, caller: Caller, *, now: int) -> Execution:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["check_report"]
+__all__ = ["checked_report"]
 
 from agentfield.config import Limits
 from agentfield.contract.jsonslice import MalformedJson, check_json
-from agentfield.executions.model import Report
+from agentfield.executions.model import Failure, Report, Status
 from agentfield.v1 import errors
 
 MAX_DETAILS = 32 * 1024
@@ -19,14 +19,20 @@ _REPORTABLE = {
 }
 
 
-def check_report(report: Report, limits: Limits) -> None:
-    """Raise InvalidArgument or PayloadTooLarge for a report that cannot be kept."""
+def checked_report(report: Report, limits: Limits) -> Report:
+    """Return a report that can be kept.
+
+    What is too large for a worker that names no attempt, and would not report again, is a failure.
+    Raises InvalidArgument or PayloadTooLarge.
+    """
     size = len(report.result or b"")
     if size > limits.max_payload_bytes:
+        message = f"The result has {size} bytes; this server accepts {limits.max_payload_bytes}."
+        if not report.attempt:
+            too_large = Failure(reason=errors.PayloadTooLarge.reason, message=message)
+            return Report(attempt=0, status=Status.FAILED, failure=too_large)
         raise errors.PayloadTooLarge(
-            f"The result has {size} bytes; this server accepts "
-            f"{limits.max_payload_bytes}. Nothing was stored.",
-            metadata={"limit": str(limits.max_payload_bytes)},
+            f"{message} Nothing was stored.", metadata={"limit": str(limits.max_payload_bytes)}
         )
     failure = report.failure
     if report.result is not None:
@@ -43,6 +49,7 @@ def check_report(report: Report, limits: Limits) -> None:
             f"not {failure.reason}.",
             metadata={"field": "error_reason"},
         )
+    return report
 
 
 def _check_details(name: str, value: bytes) -> None:

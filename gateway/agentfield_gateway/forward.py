@@ -17,6 +17,7 @@ from agentfield_gateway.config import GatewayConfig
 from agentfield_gateway.events import send_events
 from agentfield_gateway.incoming import form_query, message_of, metadata_of
 from agentfield_gateway.legacy import Asked
+from agentfield_gateway.legacy.reports import too_large
 from agentfield_gateway.outgoing import FAILURE_FORM, answer
 from agentfield_gateway.routes import Route, Rpc
 from agentfield_gateway.transport import Metadata, Transport
@@ -24,6 +25,8 @@ from agentfield_gateway.transport import Metadata, Transport
 _MOST_PAGES = 10
 Endpoint = Callable[[web.Request, Mapping[str, str]], Awaitable[web.StreamResponse]]
 """Answers a request; it is given the values of the names in its route's template."""
+
+_REPORT = "/agentfield.v1.ExecutionService/ReportExecution"
 
 
 class Forward:
@@ -46,14 +49,14 @@ class Forward:
             if rpc.failure_form:
                 request[FAILURE_FORM] = rpc.failure_form
             query = request.rel_url.raw_query_string
+            metadata = [*metadata_of(request.headers), (PEER_KEY, request.remote or "")]
             message = message_of(
                 rpc,
                 parameters=parameters,
                 query=query,
-                body=await self._body(request) if rpc.body else b"",
+                body=await self._body(request, rpc, parameters, metadata) if rpc.body else b"",
                 headers=request.headers,
             )
-            metadata = [*metadata_of(request.headers), (PEER_KEY, request.remote or "")]
             if rpc.event_stream:
                 messages = self._transport.stream(rpc.method, message, metadata=metadata)
                 return await send_events(
@@ -89,7 +92,19 @@ class Forward:
             whole.next_page_token = page.next_page_token
         return cast("Message", whole)
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def _body(
+        self, request: web.Request, rpc: Rpc, parameters: Mapping[str, str], metadata: Metadata
+    ) -> bytes:
+        try:
+            return await self._read(request)
+        except errors.PayloadTooLarge:
+            if rpc.method == _REPORT:
+                limit = self._config.max_body_bytes
+                report = too_large(parameters["execution_id"], limit)
+                await self._transport.unary(rpc.method, report, metadata=metadata)
+            raise
+
+    async def _read(self, request: web.Request) -> bytes:
         limit = self._config.max_body_bytes
         too_large = errors.PayloadTooLarge(
             f"The body is larger than {limit} bytes.", metadata={"limit": str(limit)}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from support.plane import CANCELLED, FAILED, RUNNING, SUCCEEDED, Plane, config_for, running_plane
 from support.storage import Storage
 
@@ -154,6 +154,35 @@ async def test_a_failure_may_have_a_result_and_a_status(plane: Plane, agent: Age
 
     done = await plane.get(execution_id)
     assert (done.status, done.result, done.error_status_code) == (FAILED, b"[1]", 418)
+
+
+async def test_a_report_that_is_too_large_is_a_failure(plane: Plane, agent: Agent) -> None:
+    agent.answers(202)
+    await register(plane, agent.url)
+    execution_id = await plane.submit("n.think")
+    await plane.until(execution_id, RUNNING)
+
+    await report(plane, execution_id, status=SUCCEEDED, result=b"1" * (MOST + 1))
+
+    done = await plane.get(execution_id)
+    assert (reason_of(done), done.status) == ("PAYLOAD_TOO_LARGE", FAILED)
+
+
+async def test_a_report_that_is_too_large_for_rest_is_a_failure(
+    storage: Storage, agent: Agent
+) -> None:
+    agent.answers(202)
+    config = replace(config_for(storage, max_payload_bytes=MOST), http_bind="127.0.0.1:0")
+    async with running_plane(config) as plane, ClientSession() as http:
+        await register(plane, agent.url)
+        execution_id = await plane.submit("n.think")
+        await plane.until(execution_id, RUNNING)
+        url = f"http://{plane.http_address}/api/v1/executions/{execution_id}/status"
+
+        async with http.post(url, json={"status": "ok", "result": "1" * 2 * MOST}) as answer:
+            assert answer.status == 413
+
+        assert reason_of(await plane.get(execution_id)) == "PAYLOAD_TOO_LARGE"
 
 
 @pytest.mark.parametrize(

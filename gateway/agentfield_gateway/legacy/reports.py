@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["event", "noted", "report"]
+__all__ = ["event", "noted", "report", "too_large"]
 
-from agentfield.v1 import execution_service_pb2, forms_pb2, journal_service_pb2
+from agentfield.v1 import (
+    error_reason_pb2,
+    execution_pb2,
+    execution_service_pb2,
+    forms_pb2,
+    journal_service_pb2,
+)
 from agentfield_gateway.legacy.asked import Asked
 from agentfield_gateway.legacy.words import reported_status
 
@@ -26,6 +32,16 @@ def report(form: forms_pb2.ReportForm) -> execution_service_pb2.ReportExecutionR
         error_details=_object(form.error_details),
         error_status_code=code if 400 <= code <= 599 else 0,
         usage=_object(form.usage),
+    )
+
+
+def too_large(execution_id: str, limit: int) -> execution_service_pb2.ReportExecutionRequest:
+    """Return what a report says whose body cannot be read: existing agents do not report again."""
+    return execution_service_pb2.ReportExecutionRequest(
+        execution_id=execution_id,
+        status=execution_pb2.EXECUTION_STATUS_FAILED,
+        error=f"The agent's report is larger than {limit} bytes.",
+        error_reason=error_reason_pb2.ERROR_REASON_PAYLOAD_TOO_LARGE,
     )
 
 
