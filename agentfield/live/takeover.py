@@ -39,10 +39,13 @@ class TakeOver:
 
     async def look(self) -> None:
         """Take all there are, a few at a time, and go on with them."""
-        store, replica_id = self._lease.store, self._lease.replica_id
-        while taken := await until_stored(partial(store.take, replica_id, limit=AT_ONCE)):
+        while self._lease.is_held and (taken := await until_stored(self._take)):
             for session in taken:
                 await self._go_on(session)
+
+    async def _take(self) -> list[Session]:
+        # The lease may have become another one while the store was waited for.
+        return await self._lease.store.take(self._lease.replica_id, limit=AT_ONCE)
 
     async def _go_on(self, session: Session) -> None:
         # It may run here for an owner that this process was before.

@@ -73,7 +73,7 @@ class Replicas(Protocol):
 
         They are those whose owner is gone, or has been given them by another replica and is this
         one, and that have not ended, or whose root execution or provider calls have not. Each gets
-        the next ``owner_epoch``.
+        the next ``owner_epoch``. A replica without a lease gets none.
         """
 
     async def cancelled(self, replica_id: str) -> list[str]:

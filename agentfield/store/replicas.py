@@ -97,6 +97,9 @@ class SqlReplicas:
             return connection.execute(TO_TAKE + held, (*free, *free, *free, limit)).fetchall()
 
         def run(connection: Connection) -> list[Session]:
+            # What it took without a lease would be free again, to be taken without end.
+            if not holds_lease(connection, replica_id, self._db.now()):
+                return []
             taken = [
                 session_id
                 for session_id, epoch in find(connection, connection.skip_locked)
@@ -154,6 +157,12 @@ class SqlReplicas:
             )
 
         await self._db.write(run)
+
+
+def holds_lease(connection: Connection, replica_id: str, now: int) -> bool:
+    """Return whether a replica has a lease."""
+    sql = "SELECT 1 FROM replicas WHERE replica_id = ? AND lease_until > ?"
+    return connection.execute(sql, (replica_id, now)).fetchone() is not None
 
 
 def able(connection: Connection, node_id: str, name: str, now: int) -> list[str]:

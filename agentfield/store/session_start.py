@@ -11,7 +11,7 @@ from agentfield.sessions.model import Session
 from agentfield.sessions.ports import Begun, Found, Start
 from agentfield.sessions.snapshot import declaration_from_json
 from agentfield.store.database import Connection
-from agentfield.store.replicas import able
+from agentfield.store.replicas import able, holds_lease
 from agentfield.store.requests import earlier_answer, remember_answer
 from agentfield.store.rows import insert
 from agentfield.store.session_rows import (
@@ -87,8 +87,7 @@ def _found(connection: Connection, start: Start, now: int) -> Found:
 
 
 def _check_lease(connection: Connection, replica_id: str, now: int) -> None:
-    lease = "SELECT 1 FROM replicas WHERE replica_id = ? AND lease_until > ?"
-    if connection.execute(lease, (replica_id, now)).fetchone() is None:
+    if not holds_lease(connection, replica_id, now):
         # Others may be taking over what it has: nobody would take this.
         raise errors.StoreUnavailable(
             "This server has lost its lease and takes another; nothing was stored, try again.",

@@ -218,6 +218,33 @@ async def test_a_replica_that_is_cut_off_lets_go_and_writes_nothing(storage: Sto
 
 
 @pytest.mark.usefixtures("quick")
+async def test_sessions_are_taken_up_once_when_the_database_was_away_for_all(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So long that they are looked for while the lease is held and the database is away.
+    monkeypatch.setattr(leases, "HOLD_SECONDS", 1.7)
+    async with site(storage) as at:
+        line = await at.a.start("plain")
+        await line.connect()
+        _, epoch = await at.owner(line)
+        at.first.database.is_cut = at.second.database.is_cut = True
+
+        async def given_up() -> bool:
+            sql = "SELECT replica_id FROM replicas WHERE lease_until > ?"
+            return await at.rows(sql, at.database.now()) == []
+
+        await until(given_up)
+        at.first.database.is_cut = at.second.database.is_cut = False
+        over = at.over(at.b, line)
+        for _ in range(2):
+            await over.until("session.live")
+        await over.say("Hello?")
+        await over.until("turn.transcribed", text="Hello?")
+        assert await at.owner(line) == ((await at.owner(line))[0], epoch + 1)
+        await over.end()
+
+
+@pytest.mark.usefixtures("quick")
 async def test_what_an_owner_was_asked_before_it_was_cut_off_is_done_by_the_next(
     storage: Storage,
 ) -> None:

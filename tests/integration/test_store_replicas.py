@@ -101,6 +101,14 @@ async def test_old_leases_are_forgotten_and_what_followed_under_them(stage: Stag
 # --- sessions ---
 
 
+async def test_who_has_no_lease_takes_nothing(stage: Stage) -> None:
+    await start(stage)
+    await replicas(stage).leave("repl_1")
+    stage.pass_(10)
+    assert await taken(stage, "repl_2") == []
+    assert await taken(stage, "repl_9") == []
+
+
 async def test_sessions_are_taken_from_an_owner_that_is_gone_and_from_no_other(
     stage: Stage,
 ) -> None:
