@@ -19,9 +19,11 @@ from agentfield.dispatch.client import AgentClient, Broken, NotSent, TooLarge
 from agentfield.executions.calls import Call, CallStore, report_of
 from agentfield.executions.engine import Engine, Topic, announce
 from agentfield.executions.model import Execution, Failure, Report, Status
+from agentfield.executions.observing import inside
 from agentfield.executions.ports import Hints
 from agentfield.executions.work import MAX_CLAIM
 from agentfield.identity import ANYONE
+from agentfield.telemetry import SENT
 from agentfield.v1 import errors
 
 RESTART_SECONDS = 15.0
@@ -217,6 +219,7 @@ class HttpCalls:
         active = self._active.get(call.execution.execution_id)
         if active is not None:
             active.sent = True
+        SENT.inc()
         self._hints.publish(Topic.EXECUTION, call.execution.execution_id)
 
     async def _report(self, call: Call, report: Report) -> None:
@@ -268,7 +271,7 @@ def _headers(execution: Execution) -> dict[str, str]:
         "X-Parent-Execution-ID": execution.parent_execution_id or "",
         "X-Session-ID": execution.session_id or "",
         "X-Actor-ID": execution.actor_id,
-        "traceparent": execution.traceparent,
+        "traceparent": inside(execution),
     }
     return {name: value for name, value in found.items() if value}
 

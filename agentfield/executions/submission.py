@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields
 from agentfield.config import Limits
 from agentfield.contract.jsonslice import MalformedJson, check_json
 from agentfield.executions.model import Execution, Kind, Status
+from agentfield.executions.observing import inside
 from agentfield.identity import Caller
 from agentfield.v1 import errors
 
@@ -187,7 +188,7 @@ def begin(
         created_by=caller.name,
         run_owner=parent.run_owner if parent else fresh_owner,
         actor_id=claims.actor_id or (parent.actor_id if parent else ""),
-        traceparent=claims.traceparent,
+        traceparent=claims.traceparent or (inside(parent) if parent else ""),
         created_at=now,
         expires_at=now + round(submission.timeout * MICROSECONDS),
         input=submission.input,

@@ -109,12 +109,11 @@ class Trace(Around):
     @asynccontextmanager
     async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
         fact = methods().get(method)
-        above = metadata_of(context).get("traceparent", "") if tracing.is_on() else ""
-        if (
-            fact is None
-            or fact.streams
-            or not (above or (tracing.is_on() and method in BEGINS_WORK))
-        ):
+        metadata = metadata_of(context) if tracing.is_on() else {}
+        above = metadata.get("traceparent", "")
+        # What is called within an execution is in that one's trace, also if it is not said.
+        begins = method in BEGINS_WORK and "x-parent-execution-id" not in metadata
+        if not tracing.is_on() or fact is None or fact.streams or not (above or begins):
             yield
             return
         service, _, name = method[1:].partition("/")

@@ -26,8 +26,12 @@ def traced(route: Route[Rpc], endpoint: Endpoint) -> Endpoint:
     rpc, name = route.leads_to, f"{route.verb} {route.template}"
 
     async def respond(request: web.Request, parameters: Mapping[str, str]) -> web.StreamResponse:
-        above = header(request.headers, "traceparent") if tracing.is_on() else ""
-        if not (above or (tracing.is_on() and rpc.method in BEGINS_WORK)):
+        if not tracing.is_on():
+            return await endpoint(request, parameters)
+        above = header(request.headers, "traceparent")
+        # What is called within an execution is in that one's trace, also if it is not said.
+        begins = rpc.method in BEGINS_WORK and "x-parent-execution-id" not in request.headers
+        if not (above or begins):
             return await endpoint(request, parameters)
         facts = {"http.request.method": request.method, "http.route": route.template}
         with tracing.span(name, facts, parent=above, kind=SpanKind.SERVER) as span:

@@ -242,3 +242,15 @@ async def test_a_collector_that_is_away_costs_nobody_a_call_nor_an_end(
         assert await client.call("library.shelf", words="a book") == "On the shelf is a book"
     assert await agent.terminate() == 0
     assert await server.terminate() == 0
+
+
+async def test_an_agent_that_knows_nothing_of_traces_stays_in_that_of_its_call(
+    world: World, collector: Collector
+) -> None:
+    await world.server()
+    await world.existing("support")
+    async with Client(world.grpc) as client:
+        await client.call("support.resolve", topic="a hat")
+    story = {(EXECUTE, ""), (EXECUTION, EXECUTE), (EXECUTION, EXECUTION)}
+    await collector.until(lambda spans: collector.edges() >= story and len(spans) >= 3)
+    assert len({span.trace_id for span in collector.spans}) == 1
