@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANYONE", "Caller", "Key", "Keyring"]
+__all__ = ["ANYONE", "NOBODY", "Caller", "Key", "Keyring"]
 
 import hashlib
 import hmac
@@ -65,6 +65,8 @@ class Caller:
 
 ANYONE = Caller(name="", roles=frozenset({"admin"}))
 """Every caller of a server without keys."""
+NOBODY = Caller(name="", roles=frozenset())
+"""Every caller until it is known who that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanKind
 
 from agentfield.contract.facts import BEGINS_WORK, methods
 from agentfield.contract.status import DETAILS_KEY, status_of
-from agentfield.identity import ANYONE, Caller, Keyring
+from agentfield.identity import ANYONE, NOBODY, Caller, Keyring
 from agentfield.process import tracing
 from agentfield.process.groups import sole_error
 from agentfield.process.logs import about
@@ -167,6 +167,8 @@ class Authenticate(Around):
 
     @asynccontextmanager
     async def around(self, context: CallContext, method: str) -> AsyncIterator[None]:
+        # Calls within this process may share a context: nothing of the one before counts here.
+        current_call.set(Call(caller=NOBODY))
         if method.startswith(_OPEN):
             current_call.set(Call(caller=ANYONE))
         else:

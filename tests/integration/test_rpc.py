@@ -65,6 +65,26 @@ async def test_a_bug_is_an_internal_error_that_tells_nothing(
             pass
 
 
+async def test_a_call_with_a_wrong_key_is_not_logged_as_the_one_before_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    method = "/agentfield.v1.ExecutionService/GetExecution"
+    service = Service(descriptor=methods()[method].descriptor.containing_service, servicer=Broken())
+    ring = keyring(Caller(name="owner", roles=frozenset({"admin"})))
+    transport = LocalTransport([service], interceptors(ring, nobody))
+    # As on one connection to the gateway: both in one context.
+    for key, failure in (("owner", errors.Internal), ("wrong", errors.Unauthenticated)):
+        metadata = (("x-api-key", key),)
+        with pytest.raises(failure):
+            await transport.unary(method, pb.GetExecutionRequest(), metadata=metadata)
+    finished = [vars(r) for r in caplog.records if r.getMessage() == "rpc finished"]
+    assert [(r["reason"], r["key"]) for r in finished] == [
+        ("INTERNAL", "owner"),
+        ("UNAUTHENTICATED", ""),
+    ]
+
+
 async def test_neither_keys_nor_words_are_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
