@@ -23,7 +23,7 @@ COUNT = Script(
         Reply(when="seven hats", says="There are seven."),
     ]
 )
-SOME = "Nobody is in a hurry here, so that there is time to go down and to come up again. " * 2
+SOME = "Nobody is in a hurry here, so that there is time to go down and to come up again. " * 3
 
 
 @pytest.fixture(name="world")
@@ -187,7 +187,7 @@ async def test_what_is_being_said_while_the_server_is_killed_is_said_once(
         await world.server(grace=20.0)
         await is_live_again(world, call)
         await call.hears_voice()
-        heard = await call.until("agent.heard")
+        heard = await call.until("agent.heard", seconds=60)
         assert heard.data["full_text"] == f"You said: {SOME}".strip()
         assert heard.data["outcome"] == "completed"
         noted = await world.until_noted(outcome="completed")
