@@ -12,6 +12,7 @@ __all__ = [
     "EXECUTION_SECONDS",
     "FIRST_AUDIO_SECONDS",
     "GAP_SECONDS",
+    "HTTP_WORKERS",
     "INTERRUPTIONS",
     "LIVE_SESSIONS",
     "LOST_LEASES",
@@ -77,6 +78,7 @@ QUEUE_SECONDS = _histogram(
 QUEUED = _gauge("queued_executions", "Executions in the store that wait for a worker.")
 SENT = _counter("sent_executions_total", "Executions that this server sent to workers.")
 WORKERS = _gauge("workers", "Workers connected to this server.")
+HTTP_WORKERS = _gauge("http_workers", "Workers called over HTTP that give signs of life.")
 
 COMMIT_SECONDS = _histogram("store_commit_seconds", "How long transactions took.", _SHORT)
 COMMIT_WRITES = _histogram("store_commit_writes", "Writes in one transaction.", _POWERS)

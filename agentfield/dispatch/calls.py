@@ -23,7 +23,7 @@ from agentfield.executions.observing import inside
 from agentfield.executions.ports import Hints
 from agentfield.executions.work import MAX_CLAIM
 from agentfield.identity import ANYONE
-from agentfield.telemetry import SENT
+from agentfield.telemetry import HTTP_WORKERS, SENT
 from agentfield.v1 import errors
 
 RESTART_SECONDS = 15.0
@@ -135,8 +135,9 @@ class HttpCalls:
 
     async def _look_around(self) -> None:
         """See who is called over HTTP, and who has fallen silent."""
-        nodes = await until_stored(self._store.called_nodes)
-        self._nodes = frozenset(nodes)
+        there = await until_stored(self._store.called_nodes)
+        self._nodes = frozenset(there)
+        HTTP_WORKERS.set(sum(there.values()))
         await until_stored(partial(self._store.quieten, silence=self._silence))
 
     async def _claim_if_any(self, tasks: asyncio.TaskGroup) -> None:

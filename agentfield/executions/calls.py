@@ -45,8 +45,8 @@ class CallStore(Protocol):
     async def begin(self, replica_id: str) -> None:
         """Give workers time for a sign of life, if no other replica has listened for them."""
 
-    async def called_nodes(self) -> list[str]:
-        """Return the nodes that have workers with addresses."""
+    async def called_nodes(self) -> dict[str, int]:
+        """Return the nodes that have workers with addresses, and how many give signs of life."""
 
     async def has_work(self) -> bool:
         """Return whether a worker with an address may have something to do."""

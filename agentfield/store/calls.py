@@ -54,10 +54,10 @@ class SqlCalls:
 
         await self._db.write(run)
 
-    async def called_nodes(self) -> list[str]:
-        sql = "SELECT DISTINCT node_id FROM workers WHERE base_url <> ''"
+    async def called_nodes(self) -> dict[str, int]:
+        sql = "SELECT node_id, sum(connected) FROM workers WHERE base_url <> '' GROUP BY node_id"
         rows = await self._db.read(lambda c: c.execute(sql).fetchall())
-        return [row[0] for row in rows]
+        return {node_id: int(connected) for node_id, connected in rows}
 
     async def has_work(self) -> bool:
         return bool(await self._db.read(lambda c: c.execute(_ABLE).fetchone()))
