@@ -65,8 +65,9 @@ class Asker:
         clock, polls = asyncio.get_running_loop().time, 0
         with self._hints.listen((Topic.ANSWERED, row.command_id), (Topic.DRAIN, "")) as listener:
             ASKED.inc()
-            await self._rows.put(row, lasts=KEPT_SECONDS)
+            # Published first: a hint travels with what is written next.
             self._hints.publish(Topic.ASKED, session_id)
+            await self._rows.put(row, lasts=KEPT_SECONDS)
             until = clock() + KEPT_SECONDS
             while clock() < until and polls < LAST_POLLS:
                 if self._draining:

@@ -83,16 +83,16 @@ class Feeds:
                         for reader in self._readers.get(session_id, ()):
                             reader.wake()
 
-    def publish(self, session_id: str, events: Iterable[Event], *, in_log: bool) -> None:
-        """Hand events to those who read now; events of the log in its order.
+    def announce(self, session_id: str) -> None:
+        """Have those who read the log on other replicas look when what follows is stored."""
+        if self._streams.is_followed_elsewhere(session_id):
+            self._hints.publish(Topic.LOGGED, session_id)
 
-        ``in_log``: some of them are in it, so that those who read it elsewhere are told to.
-        """
+    def publish(self, session_id: str, events: Iterable[Event]) -> None:
+        """Hand events to those who read now; events of the log in its order."""
         for reader in self._readers.get(session_id, ()):
             for event in events:
                 reader.add(event)
-        if in_log and self._streams.is_followed_elsewhere(session_id):
-            self._hints.publish(Topic.LOGGED, session_id)
 
     def drain(self) -> None:
         """Send every reader to another server, or to this one's next start."""

@@ -77,10 +77,12 @@ class Recorder:
         self._changes, self._news, self._deeds = [], [], []
         stored: list[Event] = []
         if changes:
+            if None in news:
+                self._feeds.announce(self._session_id)
             commit = partial(self._store.commit, self._session_id, self._epoch, changes)
             stored = await until_stored(commit)
         rest = iter(stored)
         told = [next(rest) if event is None else event for event in news]
-        self._feeds.publish(self._session_id, told, in_log=bool(stored))
+        self._feeds.publish(self._session_id, told)
         self._observer.logged(stored)
         return (stored[-1].sequence if stored else 0), deeds

@@ -86,8 +86,8 @@ class Relay:
         try:
             result = await self._result(row, session)
             if result is not None:
-                await until_stored(partial(self._rows.answer, row.command_id, result))
                 self._hints.publish(Topic.ANSWERED, row.command_id)
+                await until_stored(partial(self._rows.answer, row.command_id, result))
         finally:
             self._over.add(row.command_id)
 

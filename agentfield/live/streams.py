@@ -88,9 +88,9 @@ class Streams:
         wanted = {one for one in self._here if not self._runs_here(one.session_id)}
         begun, over = wanted - told, told - wanted
         if begun or over:
-            await self._lease.store.follow(replica_id, begun=begun, over=over)
             for session_id in {following.session_id for following in begun | over}:
                 self._hints.publish(Topic.FOLLOWED, session_id)
+            await self._lease.store.follow(replica_id, begun=begun, over=over)
         self._told, self._told_as = wanted, replica_id
 
     async def _look(self) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agentfield.app import App, serving
-from agentfield.bus import InProcessBus
+from agentfield.bus import PostgresBus
 from agentfield.config import read_config
 from agentfield.simulator import Script, Simulator
 from agentfield.store.database import Connection, Database, unavailable
@@ -26,24 +26,51 @@ T = TypeVar("T")
 
 
 class Cut:
-    """A database as one replica has it."""
+    """A database as one replica has it, and its way to the others: hints come with what is written."""
 
     is_exclusive = False
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, peers: list[Cut]) -> None:
         self._database = database
+        self._peers = peers
+        self._hints: list[tuple[str, str]] = []
+        self._heard: Callable[[str, str], None] = lambda *_: None
         self.now = database.now
         self.is_cut = False
+        peers.append(self)
 
     async def write(self, run: Callable[[Connection], T], *, keys: Collection[str] = ()) -> T:
         """Write, unless it is cut off."""
         self._check()
-        return await self._database.write(run, keys=keys)
+        hints, self._hints = self._hints, []
+        try:
+            return await self._database.write(run, keys=keys)
+        finally:
+            self._deliver(hints)
 
     async def read(self, run: Callable[[Connection], T]) -> T:
         """Read, unless it is cut off."""
         self._check()
         return await self._database.read(run)
+
+    def tell(self, topic: str, key: str) -> None:
+        """Have a hint arrive with what is written next, at once if nothing is."""
+        self._hints.append((topic, key))
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def attach(self, *, heard: Callable[[str, str], None], missed: Callable[[], None]) -> None:
+        """Have hints of others told."""
+        self._heard = heard
+
+    def _flush(self) -> None:
+        hints, self._hints = self._hints, []
+        self._deliver(hints)
+
+    def _deliver(self, hints: Sequence[tuple[str, str]]) -> None:
+        for peer in self._peers:
+            if peer is not self and not (peer.is_cut or self.is_cut):
+                for hint in hints:
+                    peer._heard(*hint)
 
     def _check(self) -> None:
         if self.is_cut:
@@ -53,10 +80,9 @@ class Cut:
 class Replica:
     """A server in a task of its own."""
 
-    def __init__(self, folder: Path, database: Cut, bus: InProcessBus, provider: Simulator) -> None:
+    def __init__(self, folder: Path, database: Cut, provider: Simulator) -> None:
         self.database = database
         self._folder = folder
-        self._bus = bus
         self._provider = provider
         self._stop = asyncio.Event()
 
@@ -82,7 +108,7 @@ class Replica:
         ours = ["--grpc-bind=127.0.0.1:0", "--http-bind=none", f"--data-dir={self._folder}"]
         seen = {"OPENAI_BASE_URL": self._provider.base_url, "OPENAI_API_KEY": "simulated"}
         config = read_config([*ours, *flags], seen)
-        async with serving(config, self.database, self._bus) as app:
+        async with serving(config, self.database, PostgresBus(self.database)) as app:
             ready.set_result(app)
             await self._stop.wait()
 
@@ -120,7 +146,7 @@ async def site(
     sessions: Sequence[session_pb2.SessionDeclaration] = (VOICE, PLAIN),
 ) -> AsyncIterator[Site]:
     """Give a test its replicas. Callers without media never leave by themselves."""
-    bus = InProcessBus()
+    peers: list[Cut] = []
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         provider = await enter(simulator(script=replace(script, tells_of_leaving=False)))
@@ -128,7 +154,7 @@ async def site(
         tasks = await enter(own_tasks())
         replicas, desks = [], []
         for number in (1, 2):
-            replica = Replica(storage.folder, Cut(database), bus, provider)
+            replica = Replica(storage.folder, Cut(database, peers), provider)
             plane = await enter(replica.up(*flags))
             client = await enter(Client(plane.grpc_address))
             worker = ScriptedWorker(
