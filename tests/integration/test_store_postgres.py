@@ -17,7 +17,7 @@ from support.rows import names, put
 from agentfield.config import Limits
 from agentfield.executions.submission import Claims, Submission
 from agentfield.executions.work import Offer
-from agentfield.identity import ANYONE, Caller
+from agentfield.identity import ANYONE
 from agentfield.nodes.model import Function, Registration
 from agentfield.store.database import Connection, DatabaseUnreachable, SchemaTooNew
 from agentfield.store.executions import SqlExecutions
@@ -50,13 +50,6 @@ SUBMITTED = Submission(
 async def url(postgres: Postgres) -> AsyncIterator[str]:
     async with postgres.database() as url:
         yield url
-
-
-@pytest.fixture
-async def pair(url: str) -> AsyncIterator[tuple[PostgresDatabase, PostgresDatabase]]:
-    """Two servers on one database."""
-    async with PostgresDatabase(url) as one, PostgresDatabase(url) as other:
-        yield one, other
 
 
 async def registered(database: PostgresDatabase, instance_id: str = "w") -> Offer:
@@ -248,126 +241,6 @@ async def test_of_writes_side_by_side_one_that_fails_fails_alone(url: str) -> No
         assert [write.result() for write in good] == ["a", "b", "c"]
         assert isinstance(bad.result(), errors.InvalidArgument)
         assert await names(database) == ["a", "b", "c"]
-
-
-# --- several servers ---
-
-
-Pair = tuple[PostgresDatabase, PostgresDatabase]
-
-
-async def test_a_repeated_request_at_another_server_is_one_execution(pair: Pair) -> None:
-    await registered(pair[0])
-    stores = [SqlExecutions(database) for database in pair]
-
-    for number in range(20):
-        request = replace(SUBMITTED, request_id=f"r{number}")
-        async with asyncio.TaskGroup() as tasks:
-            added = [
-                tasks.create_task(
-                    store.add(replace(request, execution_id=f"exec_{number}_{which}"), LIMITS)
-                )
-                for which, store in enumerate(stores)
-            ]
-        assert len({one.result().execution.execution_id for one in added}) == 1
-        assert sorted(one.result().created for one in added) == [False, True]
-
-
-async def test_two_servers_claim_each_execution_once(pair: Pair) -> None:
-    offers = [await registered(database, name) for database, name in zip(pair, "ab", strict=True)]
-    store = SqlExecutions(pair[0])
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(100):
-            tasks.create_task(store.add(replace(SUBMITTED, execution_id=f"e{number}"), LIMITS))
-
-    async def claim(database: PostgresDatabase, offer: Offer) -> list[str]:
-        claimed: list[str] = []
-        while batch := await SqlWork(database).claim([offer]):
-            claimed += [execution.execution_id for execution in batch]
-        return claimed
-
-    async with asyncio.TaskGroup() as tasks:
-        takers = [
-            tasks.create_task(claim(database, offer))
-            for database, offer in zip(pair, offers, strict=True)
-        ]
-    taken = [execution_id for taker in takers for execution_id in taker.result()]
-
-    assert sorted(taken) == sorted(f"e{number}" for number in range(100))
-
-
-async def test_of_two_keys_that_register_one_node_the_first_has_it(pair: Pair) -> None:
-    callers = [
-        Caller(name=name, roles=frozenset({"agent"}), nodes=("n",)) for name in ("ada", "bob")
-    ]
-    registration = Registration(
-        node_id="n", instance_id="w", version="", description="", functions=()
-    )
-
-    async def register(database: PostgresDatabase, caller: Caller) -> str:
-        try:
-            await SqlNodes(database).register(registration, caller)
-        except errors.PermissionDenied:
-            return ""
-        return caller.name
-
-    async with asyncio.TaskGroup() as tasks:
-        both = [
-            tasks.create_task(register(database, caller))
-            for database, caller in zip(pair, callers, strict=True)
-        ]
-    served = "".join(one.result() for one in both)
-    node = await SqlNodes(pair[0]).get("n")
-
-    assert node is not None
-    assert node.created_by == served
-    assert served in {"ada", "bob"}
-
-
-async def test_two_changes_of_one_execution_see_each_other(pair: Pair) -> None:
-    await registered(pair[0])
-    await SqlExecutions(pair[0]).add(SUBMITTED, LIMITS)
-
-    async with asyncio.TaskGroup() as tasks:
-        for database in pair:
-            for _ in range(50):
-                tasks.create_task(
-                    SqlExecutions(database).change(
-                        "exec_1", lambda e, _owner, _now: replace(e, attempt=e.attempt + 1)
-                    )
-                )
-    after = await SqlExecutions(pair[0]).get("exec_1")
-
-    assert after is not None
-    assert after.attempt == 100
-
-
-async def test_a_deadlock_is_run_again(pair: Pair) -> None:
-    for name in ("a", "b"):
-        await pair[0].write(put(name))
-    runs: list[str] = []
-
-    def both(first: str, second: str) -> Callable[[Connection], None]:
-        def run(connection: Connection) -> None:
-            for name in (first, second):
-                connection.execute(
-                    "UPDATE nodes SET version = version || ? WHERE node_id = ?", (first, name)
-                )
-                runs.append(first)
-                while len(runs) < 2:  # until the other holds its first as well
-                    connection.execute("SELECT pg_sleep(0.01)")
-
-        return run
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(pair[0].write(both("a", "b")))
-        tasks.create_task(pair[1].write(both("b", "a")))
-    versions = await pair[0].read(
-        lambda c: c.execute("SELECT version FROM nodes ORDER BY node_id").fetchall()
-    )
-
-    assert [sorted(version) for (version,) in versions] == [["a", "b"], ["a", "b"]]
-    assert len(runs) == 5  # of the first attempts, one had both rows
 
 
 # --- a database that is not there ---
