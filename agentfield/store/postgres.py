@@ -176,6 +176,6 @@ def _shown(url: str) -> str:
 
 def _told(error: BaseException) -> str:
     # The driver's texts about a URL may show parts of it.
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a certificate is both
         return "its URL has an error"
     return str(error).partition("\n")[0].rstrip(".") or reason_of(error)

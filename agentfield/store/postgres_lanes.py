@@ -105,8 +105,8 @@ class Lane(Generic[T]):
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Run a statement once for each of the rows, in one round trip."""
-        self.has_changed = True
         if values := list(rows):
+            self.has_changed = True
             self._ask(Many(sql, values))
 
     def lock(self, name: str) -> None:

@@ -39,8 +39,8 @@ MAX_HINTS = 2000
 ATTEMPTS = 5
 """How often a group is tried that others get in the way of."""
 BACKOFF_SECONDS = 0.02
-HINTS_ALONE = "BEGIN; SET LOCAL synchronous_commit = off; {notices}COMMIT"
-"""One round trip that waits for no disk: a hint need not outlive anything."""
+NOT_TO_LAST = "SET LOCAL synchronous_commit = off;"
+"""What only held rows, or told of something, need not wait for the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,8 @@ class _Done:
 
     result: Any = None
     error: Exception | None = None
+    has_changed: bool = True
+    """Whether anything may have been written."""
 
 
 class _Group:
@@ -166,14 +168,15 @@ class Writer:
         connection = self._connection
         try:
             if not writes:
-                await connection.driver.execute(HINTS_ALONE.format(notices=notices))
+                await connection.driver.execute(f"BEGIN; {NOT_TO_LAST} {notices} COMMIT")
                 return []
             await connection.driver.execute("BEGIN")
             if careful:
                 done = [await _run_in_savepoint(connection, write) for write in writes]
             else:
                 done = [one for wave in _waves(writes) for one in await _run(connection, wave)]
-            await _commit(connection, notices)
+            lasting = "" if any(one.has_changed for one in done) else NOT_TO_LAST
+            await _commit(connection, f"{lasting} {notices}")
         except (_SpoiledError, *IN_THE_WAY, WriteConflict):
             await self._roll_back(connection)
             raise
@@ -220,7 +223,12 @@ async def _run(connection: PostgresConnection, wave: Sequence[_Write]) -> list[_
             raise lane.error
         if lane.error is not None and lane.has_changed:
             raise _SpoiledError from lane.error
-    return [_Done(error=lane.error) if lane.error else _Done(result=lane.result) for lane in lanes]
+    return [
+        _Done(error=lane.error, has_changed=False)
+        if lane.error
+        else _Done(result=lane.result, has_changed=lane.has_changed)
+        for lane in lanes
+    ]
 
 
 async def _run_in_savepoint(connection: PostgresConnection, write: _Write) -> _Done:
@@ -240,9 +248,9 @@ def _is_of_group(connection: PostgresConnection, error: Exception) -> bool:
     return isinstance(error, WriteConflict) or connection.is_at_fault(error)
 
 
-async def _commit(connection: PostgresConnection, notices: str) -> None:
+async def _commit(connection: PostgresConnection, first: str) -> None:
     try:
-        await connection.driver.execute(f"{notices}COMMIT")
+        await connection.driver.execute(f"{first} COMMIT")
     except asyncpg.TransactionRollbackError:
         raise
     except (*TROUBLE, asyncpg.InterfaceError) as error:

