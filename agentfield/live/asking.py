@@ -8,8 +8,10 @@ from __future__ import annotations
 __all__ = ["POLL_SECONDS", "Asker"]
 
 import asyncio
+from functools import partial
 from typing import Any
 
+from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import Topic
 from agentfield.executions.ports import Hints
 from agentfield.ids import new_id
@@ -67,13 +69,15 @@ class Asker:
             ASKED.inc()
             # Published first: a hint travels with what is written next.
             self._hints.publish(Topic.ASKED, session_id)
-            await self._rows.put(row, lasts=KEPT_SECONDS)
+            put = partial(self._rows.put, row, lasts=KEPT_SECONDS)
+            # What has no request_id must not be asked for twice, stored or not.
+            await (until_stored(put) if replica_id else put())
             until = clock() + KEPT_SECONDS
             while clock() < until and polls < LAST_POLLS:
                 if self._draining:
                     raise draining("Ask again, with the same request_id.")
                 await listener.wait(POLL_SECONDS)
-                verdict = await self._rows.verdict(row.command_id)
+                verdict = await until_stored(partial(self._rows.verdict, row.command_id))
                 if verdict is None:
                     break
                 if verdict.result is not None:
@@ -89,7 +93,8 @@ class Asker:
 
         Returns the worker's instance id; None: nobody has a worker for it.
         """
-        for replica_id in await self._lease.store.able(start.node_id, start.name):
+        able = partial(self._lease.store.able, start.node_id, start.name)
+        for replica_id in await until_stored(able):
             if replica_id == self._lease.replica_id:
                 continue
             try:

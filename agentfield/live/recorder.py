@@ -81,6 +81,8 @@ class Recorder:
                 self._feeds.announce(self._session_id)
             commit = partial(self._store.commit, self._session_id, self._epoch, changes)
             stored = await until_stored(commit)
+            if not self._lease.is_held:  # that took long: another replica does what is to be done
+                raise Unowned(self._session_id)
         rest = iter(stored)
         told = [next(rest) if event is None else event for event in news]
         self._feeds.publish(self._session_id, told)

@@ -7,6 +7,7 @@ __all__ = ["Registry"]
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from agentfield.dispatch.background import until_stored
@@ -20,6 +21,7 @@ from agentfield.live.session import LiveSession
 from agentfield.live.taking_up import Left, current_call, taken_up
 from agentfield.live.whole import Shared
 from agentfield.sessions.model import CallState, EndReason, ProviderCall, Session
+from agentfield.sessions.ports import PutCall
 from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
 
 log = logging.getLogger("agentfield.live")
@@ -108,14 +110,14 @@ class Registry:
         """
         store = self.shared.store
         running = LiveSession(self.shared, session)
-        heard_at = await self._replay(running)
+        heard_at, failure = await self._replay(running)
         calls = await store.calls(session.session_id)
         current = current_call(session, calls)
         for call in calls:
             if call is not current:
-                await self._settle(call)
+                await self._settle(call, session.owner_epoch)
         tool_calls = await store.tool_calls(current.provider_call_id) if current else ()
-        left = Left(call=current, tool_calls=tool_calls, heard_at=heard_at)
+        left = Left(call=current, tool_calls=tool_calls, heard_at=heard_at, failure=failure)
         return self._add(running, partial(taken_up, running, left))
 
     async def let_go(self, session_id: str) -> None:
@@ -170,15 +172,17 @@ class Registry:
             self._starts.put_nowait((running, first))
         return known
 
-    async def _settle(self, call: ProviderCall) -> None:
-        """Note what is to become of a call that nobody attends to."""
+    async def _settle(self, call: ProviderCall, epoch: int) -> None:
+        """Note what is to become of a call that nobody attends to. Raises Unowned."""
         if call.state is CallState.CREATING:
             log.warning("a provider call was abandoned", extra={"session_id": call.session_id})
             ABANDONED_CALLS.inc()
-            await self.shared.store.settle_call(call.provider_call_id, CallState.ABANDONED)
+            over = replace(call, state=CallState.ABANDONED, ended_at=self.shared.store.now())
+            await self.shared.store.commit(call.session_id, epoch, [PutCall(call=over)])
         elif call.state is CallState.OPEN:
             OPEN_CALLS.inc()
-            await self.shared.store.settle_call(call.provider_call_id, CallState.ENDING)
+            ending = replace(call, state=CallState.ENDING)
+            await self.shared.store.commit(call.session_id, epoch, [PutCall(call=ending)])
         elif call.state is CallState.ENDING:
             OPEN_CALLS.inc()
 
@@ -224,14 +228,17 @@ class Registry:
             more = await until_stored(expire) >= FORGET_AT_ONCE
             await asyncio.sleep(FORGET_PAUSE_SECONDS if more else FORGET_SECONDS)
 
-    async def _replay(self, running: LiveSession) -> int:
-        """Tell a session its log; return when its last event was stored."""
+    async def _replay(self, running: LiveSession) -> tuple[int, Exception | None]:
+        """Tell a session its log; return when its last event was stored, and what it fails with."""
         after, at, session_id = 0, 0, running.value.session_id
         began_at = asyncio.get_running_loop().time() - self.shared.store.now() / 1e6
         while events := await self.shared.store.events(session_id, after=after, limit=REPLAY):
-            for event in events:
-                running.conversation.replay(event, began_at + event.at / 1e6)
-                running.tools.replay(event.type, event.data)
-                running.presence.replay(event.type, event.data)
+            try:
+                for event in events:
+                    running.conversation.replay(event, began_at + event.at / 1e6)
+                    running.tools.replay(event.type, event.data)
+                    running.presence.replay(event.type, event.data)
+            except Exception as failure:  # noqa: BLE001 - the session's own: its task ends with it
+                return events[-1].at, failure
             after, at = events[-1].sequence, events[-1].at
-        return at
+        return at, None

@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = ["TakeOver"]
 
 import logging
+from contextlib import suppress
 from functools import partial
 
 from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import Topic
 from agentfield.live.registry import Registry
 from agentfield.sessions.model import EndReason, Session
+from agentfield.sessions.sharing import Unowned
 from agentfield.telemetry import TAKEN_OVER
 
 log = logging.getLogger("agentfield.live")
@@ -56,7 +58,8 @@ class TakeOver:
         TAKEN_OVER.inc()
         facts = {"session_id": session.session_id, "owner_epoch": session.owner_epoch}
         log.info("a session is taken over", extra=facts)
-        await until_stored(partial(self._registry.take_up, session))
+        with suppress(Unowned):  # another one was quicker meanwhile
+            await until_stored(partial(self._registry.take_up, session))
 
     async def _end_cancelled(self) -> None:
         """End sessions whose root execution was cancelled, should the hint of it be lost."""

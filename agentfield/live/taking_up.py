@@ -31,6 +31,8 @@ class Left:
     """Of that call."""
     heard_at: int = 0
     """When the last event was stored."""
+    failure: Exception | None = None
+    """What is wrong with its log."""
 
 
 def current_call(session: Session, calls: Sequence[ProviderCall]) -> ProviderCall | None:
@@ -43,7 +45,11 @@ def current_call(session: Session, calls: Sequence[ProviderCall]) -> ProviderCal
 
 
 def taken_up(running: LiveSession, left: Left, now: float) -> Sequence[Order]:
-    """Go on with a session whose log was replayed."""
+    """Go on with a session whose log was replayed. Raises what was wrong with it."""
+    if left.failure is not None:
+        if left.call is not None:  # it is hung up when the session ends for that
+            running.calls.adopt(left.call, left.heard_at, now)
+        raise left.failure
     if running.value.is_over:
         return running.handler.session_over(now)
     orders: list[Order] = [*running.conversation.resume(left.tool_calls, now)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from agentfield.dispatch.background import until_stored
 from agentfield.executions.model import Execution, Status
 from agentfield.live.orders import Order, Then
 from agentfield.live.whole import Whole
@@ -183,13 +184,16 @@ class Tools:
 
     async def _outcome(self, order: RunTool) -> ToolOutcome:
         session, runs = self._session, self._session.shared.runs
-        execution = await runs.submit(
+        submit = partial(
+            runs.submit,
             session.value,
             target=order.target,
             input_=order.input,
             timeout=order.timeout,
             request_id=f"{session.provider_call_id}:{order.call_id}"[-128:],
         )
+        # Whether it was stored may not be known: told that it failed, the model might call it twice.
+        execution = await until_stored(submit)
         self._executions[order.call_id] = execution.execution_id
         self.wake()
         execution_id = execution.execution_id
@@ -204,7 +208,8 @@ class Tools:
         self._session.errands.run(self._follow(execution_id), "client-tool")
 
     async def _follow(self, execution_id: str) -> None:
-        await self._finish(await self._session.shared.runs.get(execution_id))
+        runs = self._session.shared.runs
+        await self._finish(await until_stored(partial(runs.get, execution_id)))
 
     async def _finish(self, execution: Execution) -> None:
         try:

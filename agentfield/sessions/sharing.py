@@ -126,7 +126,7 @@ class CommandRows(Protocol):
     """Commands on their way from one replica to another."""
 
     async def put(self, row: CommandRow, *, lasts: float) -> None:
-        """Store a command, to be kept for so many seconds."""
+        """Store a command, to be kept for so many seconds; again it changes nothing."""
 
     async def waiting(self, replica_id: str, *, limit: int) -> Sequence[CommandRow]:
         """Return what a replica is asked to do, the oldest first."""

@@ -38,7 +38,7 @@ class SqlCommands:
             now = self._db.now()
             connection.execute(
                 "INSERT INTO session_commands (command_id, session_id, replica_id, kind, payload,"
-                " created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     row.command_id,
                     row.session_id,

@@ -168,7 +168,10 @@ def _time_there(connection: Connection) -> int:
 
 def _shown(url: str) -> str:
     """Return which database a URL names: never the user or the password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""  # brackets, of a password perhaps
     if "@" in parts.path + parts.query + parts.fragment:
         return ""  # a password that was not encoded
     return f" {parts.path.strip('/')} at {parts.hostname or 'its socket'}"

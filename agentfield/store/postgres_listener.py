@@ -43,7 +43,7 @@ class Listener:
                     await self._listen(connection)
                 finally:
                     await connection.close()
-            except (*TROUBLE, asyncpg.InterfaceError) as error:
+            except (*TROUBLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("other servers are not heard", extra={"reason": reason_of(error)})
                 await asyncio.sleep(RETRY_SECONDS)
 

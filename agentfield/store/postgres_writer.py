@@ -149,7 +149,7 @@ class Writer:
                 failure = error
                 log.info("writes are run again", extra={"reason": reason_of(error)})
                 await asyncio.sleep(BACKOFF_SECONDS * random.random() * 2**attempt)  # noqa: S311 - spread
-            except (*TROUBLE, asyncpg.InterfaceError) as error:
+            except (*TROUBLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 failure = error
                 if was_lost:
                     break
@@ -253,7 +253,7 @@ async def _commit(connection: PostgresConnection, first: str) -> None:
         await connection.driver.execute(f"{first} COMMIT")
     except asyncpg.TransactionRollbackError:
         raise
-    except (*TROUBLE, asyncpg.InterfaceError) as error:
+    except (*TROUBLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise errors.StoreUnavailable(
             f"The store was lost while it wrote ({reason_of(error)}); whether this was stored is"
             " not known, try again.",

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from agentfield import Agent, RealtimeSession
 from agentfield.app import App, running
 from agentfield.config import read_config
 from agentfield.live.registry import Registry
+from agentfield.sessions.sharing import Unowned
 from agentfield.testing import (
     Fault,
     Script,
@@ -482,6 +484,43 @@ async def test_those_who_follow_a_session_that_is_let_go_are_sent_on(
         assert (await line.get()).state == "pending"
         await take_up(registries[0], line)
         await line.end()
+
+
+async def test_who_is_not_the_owner_any_more_ends_no_call(registries: list[Registry]) -> None:
+    async with desk() as at:
+        line = await (await at.start("plain")).connect()
+        session = await registries[0].shared.store.get(line.session_id)
+        assert session is not None
+        before = replace(session, owner_epoch=session.owner_epoch - 1, generation=0)
+        with pytest.raises(Unowned):
+            await registries[0].take_up(before)
+        await line.calls_are("open")
+        await line.end()
+
+
+async def test_a_session_whose_log_cannot_be_understood_ends_and_takes_nobody_with_it(
+    tmp_path: Path,
+) -> None:
+    async with server(tmp_path) as here:
+        async with here.up() as at:
+            await at.worker.connect()
+            broken = await (await at.start("plain")).connect()
+            sound = await (await at.start("plain")).connect()
+        (number,) = here.sql(
+            "UPDATE sessions SET last_sequence = last_sequence + 1 WHERE session_id = ?"
+            " RETURNING last_sequence",
+            broken.session_id,
+        )[0]
+        here.sql(
+            "INSERT INTO session_events VALUES (?, ?, 1, 'item.added', 1, '{}')",
+            *(broken.session_id, number),
+        )
+        async with here.up() as at:
+            broken, sound = Line(at, broken.started), Line(at, sound.started)
+            assert await broken.ended() == "internal_error"
+            await broken.calls_are("ended")
+            await sound.until("provider.gap")
+            await sound.end()
 
 
 async def test_a_session_that_is_taken_up_twice_runs_once(registries: list[Registry]) -> None:

@@ -11,6 +11,10 @@ import orjson
 import pytest
 from support.live import Desk, Line, declared, desk
 
+from agentfield.config import Limits
+from agentfield.executions.ports import Added
+from agentfield.executions.submission import Submission
+from agentfield.store.executions import SqlExecutions
 from agentfield.testing import Call, Reply, Script, ScriptedFunction, ScriptedWorker
 from agentfield.v1 import agent_service_pb2, errors, session_pb2
 from agentfield.v1 import session_service_pb2 as pb
@@ -62,6 +66,29 @@ async def test_a_repeated_invocation_is_one_execution_with_one_set_of_events() -
         await line.end()
         tools = [event.type for event in await line.read() if event.type.startswith("tool.")]
         assert tools == ["tool.called", "tool.started", "tool.finished"]
+
+
+async def test_a_call_runs_once_although_it_is_not_known_whether_it_was_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = SqlExecutions.add
+    lost: list[str] = []
+
+    async def add(self: SqlExecutions, submission: Submission, limits: Limits) -> Added:
+        added = await store(self, submission, limits)
+        if submission.rpc == "session.tool" and not lost:
+            lost.append(added.execution.execution_id)
+            raise errors.StoreUnavailable("whether this was stored is not known")
+        return added
+
+    monkeypatch.setattr(SqlExecutions, "add", add)
+    async with asked() as (at, line):
+        taken = await at.worker.take()
+        await at.worker.report(at.worker.accept(taken), result=b'"here"')
+        assert await output_of(line) == "here"
+        assert lost == [taken.execution_id]
+        assert len(outputs(at)) == 1
+        await line.end()
 
 
 async def test_what_a_client_invokes_is_not_told_to_the_model() -> None:

@@ -8,6 +8,8 @@ from support.replicas import site
 from support.storage import Storage
 
 from agentfield.live import leases
+from agentfield.sessions.sharing import CommandRow
+from agentfield.store.commands import SqlCommands
 from agentfield.testing import ScriptedHandler
 from agentfield.v1 import agent_service_pb2, errors
 from agentfield.v1 import session_service_pb2 as pb
@@ -147,6 +149,31 @@ async def test_the_next_attempt_goes_to_a_worker_of_another_replica(storage: Sto
         # The worker has room again.
         await at.b.start()
         assert (await at.b.worker.lead()).start.attempt == 1
+        await line.end()
+
+
+async def test_a_handler_is_placed_once_although_it_is_not_known_whether_that_was_stored(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = SqlCommands.put
+    lost: list[str] = []
+
+    async def stored(self: SqlCommands, row: CommandRow, *, lasts: float) -> None:
+        await put(self, row, lasts=lasts)
+        if row.kind == "PlaceHandler" and not lost:
+            lost.append(row.command_id)
+            raise errors.StoreUnavailable("whether this was stored is not known")
+
+    monkeypatch.setattr(SqlCommands, "put", stored)
+    async with site(storage) as at:
+        line, _ = await at.a.led()
+        await at.b.worker.connect()
+        await at.a.worker.goodbye()
+        handler = await at.b.worker.lead()
+        assert handler.start.attempt == 2
+        await line.until("handler.started", attempt=2, instance_id="w2")
+        sql = "SELECT count(*) FROM session_commands WHERE kind = 'PlaceHandler'"
+        assert await at.rows(sql) == [(1,)]
         await line.end()
 
 

@@ -27,6 +27,7 @@ from agentfield.store.postgres import PostgresDatabase
 from agentfield.store.postgres_connection import PostgresConnection, numbered
 from agentfield.store.postgres_lanes import Answer, Lane
 from agentfield.store.postgres_schema import translated
+from agentfield.store.postgres_writer import Writer
 from agentfield.store.work import SqlWork
 from agentfield.v1 import errors
 
@@ -243,6 +244,19 @@ async def test_of_writes_side_by_side_one_that_fails_fails_alone(url: str) -> No
         assert await names(database) == ["a", "b", "c"]
 
 
+async def test_a_database_that_lets_nobody_in_any_more_is_unavailable() -> None:
+    async def refuse() -> PostgresConnection:
+        raise asyncpg.InsufficientPrivilegeError("permission denied for database")
+
+    writer = Writer(refuse, "one")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(writer.run())
+        for _ in range(2):
+            with pytest.raises(errors.StoreUnavailable):
+                await writer.write(put("a"), frozenset())
+        await writer.stop()
+
+
 # --- a database that is not there ---
 
 
@@ -280,6 +294,7 @@ async def test_a_database_that_cannot_be_used_is_told_of_in_a_line_without_the_p
         "password authentication failed": url.replace(PASSWORD, "guessed"),
         "does not exist": url.replace("/test_", "/gone_"),
         "its URL has an error": url.replace("never-shown", "never/shown"),
+        "database cannot be used": url.replace("never-shown", "[never]shown"),
     }
     for why, text in wrong.items():
         with pytest.raises(DatabaseUnreachable, match=why) as caught:

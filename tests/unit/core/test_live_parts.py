@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,8 +11,13 @@ import pytest
 from agentfield.live.commands import Commands
 from agentfield.live.errands import Errands
 from agentfield.live.inbox import Alarms
+from agentfield.live.orders import Then
 from agentfield.live.outliving import Outliving
+from agentfield.live.recorder import Recorder
 from agentfield.live.whole import Whole
+from agentfield.sessions.model import Event
+from agentfield.sessions.ports import Append
+from agentfield.sessions.sharing import Unowned
 from agentfield.v1 import errors
 
 pytestmark = pytest.mark.unit
@@ -102,6 +108,23 @@ async def test_a_command_whose_step_was_not_posted_is_posted_by_its_repeat() -> 
     assert posted == 2
     commands.resolve("id", "said")
     assert await again == "said"
+
+
+async def test_nothing_is_done_of_what_was_stored_when_the_lease_is_lost_meanwhile() -> None:
+    lease = SimpleNamespace(is_held=True)
+
+    async def commit(*_: Any) -> list[Event]:
+        lease.is_held = False
+        return []
+
+    feeds = SimpleNamespace(announce=lambda _: None)
+    shared = SimpleNamespace(store=SimpleNamespace(commit=commit), feeds=feeds, lease=lease)
+    session = SimpleNamespace(session_id="sess_1", owner_epoch=1, is_over=False)
+    recorder = Recorder(cast(Any, shared), cast(Any, session), cast(Any, None))
+    recorder.add(Append(type="agent.asked", data={}))
+    recorder.add(Then(run=lambda: None))
+    with pytest.raises(Unowned):
+        await recorder.record()
 
 
 def test_an_alarm_that_is_set_stays_where_it_is_when_it_is_set_once_more() -> None:
