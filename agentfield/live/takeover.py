@@ -31,7 +31,9 @@ class TakeOver:
         self._lease = registry.shared.lease
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look again and again, until cancelled. Who is alone has looked once, and loses no hint."""
+        if self._lease.alone:
+            return
         with self._shared.hints.listen((Topic.UNOWNED, None)) as listener:
             while True:
                 if self._lease.is_held and not self._registry.is_draining:
