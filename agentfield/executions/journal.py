@@ -10,6 +10,7 @@ from typing import Protocol
 
 from agentfield.config import Limits
 from agentfield.contract.jsonslice import MalformedJson, check_json, items
+from agentfield.executions import observing
 from agentfield.executions.engine import Engine, Topic
 from agentfield.executions.model import Execution, Kind, Report, Status, reported
 from agentfield.executions.ports import Hints
@@ -129,6 +130,7 @@ class Journal:
         if after is not before:
             self._hints.publish(Topic.EXECUTION, after.execution_id)
             if not after.is_active:
+                observing.ended(after)
                 self._hints.publish(Topic.DONE, after.execution_id)
         return after
 

@@ -246,7 +246,7 @@ async def test_a_silent_agent_is_inactive_until_it_is_heard_again(
     world: World, client: Client, rest: Rest
 ) -> None:
     # It gives a sign of life every two seconds.
-    agent = await support(world, "--heartbeat-timeout=6", grace=20.0)
+    agent = await support(world, "--heartbeat-timeout=4", grace=20.0)
 
     agent.process.signal(signal.SIGSTOP)
     await until_health(rest, "inactive")
