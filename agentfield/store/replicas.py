@@ -11,6 +11,7 @@ from collections.abc import Collection
 from agentfield.sessions.model import Session
 from agentfield.sessions.sharing import Following, FollowRole
 from agentfield.store.database import Connection, Database
+from agentfield.store.rows import ACTIVE
 from agentfield.store.session_rows import UNFINISHED, find_session
 
 SECOND = 1_000_000
@@ -24,13 +25,15 @@ _GONE = f"NOT IN ({LIVE})"
 """What a column with a replica's id is followed by, to mean one that is gone; takes the time."""
 _LEFT = f"connected = 1 AND replica_id {_GONE}"
 _FREE = f"(owner IS NULL OR owner {_GONE} OR (sessions.owner_epoch = 0 AND owner = ?))"
+# Asked of one session after the other: as a join PostgreSQL reads the table of all there ever were.
+_OF_FREE = f"(SELECT CASE WHEN {_FREE} THEN 1 ELSE 0 END FROM sessions WHERE sessions.session_id ="
 TO_TAKE = (
     "SELECT session_id, owner_epoch FROM sessions WHERE session_id IN ("
     f"SELECT session_id FROM sessions WHERE {UNFINISHED} AND {_FREE}"
-    " UNION SELECT session_id FROM executions JOIN sessions USING (session_id)"
-    f" WHERE kind = 'session' AND status IN ('queued', 'running') AND {_FREE}"
-    " UNION SELECT session_id FROM provider_calls JOIN sessions USING (session_id)"
-    f" WHERE provider_calls.state IN ('creating', 'open', 'ending') AND {_FREE}"
+    f" UNION SELECT session_id FROM executions WHERE kind = 'session' AND {ACTIVE}"
+    f" AND {_OF_FREE} executions.session_id) = 1"
+    " UNION SELECT session_id FROM provider_calls WHERE state IN ('creating', 'open', 'ending')"
+    f" AND {_OF_FREE} provider_calls.session_id) = 1"
     ") ORDER BY seq LIMIT ?"
 )
 _CANCELLED = (

@@ -28,6 +28,7 @@ from agentfield.store.postgres_connection import PostgresConnection, numbered
 from agentfield.store.postgres_lanes import Answer, Lane
 from agentfield.store.postgres_schema import translated
 from agentfield.store.postgres_writer import Writer
+from agentfield.store.replicas import TO_TAKE
 from agentfield.store.work import SqlWork
 from agentfield.v1 import errors
 
@@ -45,6 +46,27 @@ SUBMITTED = Submission(
     execution_id="exec_1",
     run_id="run_1",
 )
+
+MANY = """
+INSERT INTO sessions (session_id, node_id, name, state, snapshot, instructions, tools, metadata,
+    usage, run_id, root_execution_id, root_session_id, handler, owner, owner_epoch, created_by,
+    actor_id, traceparent, created_at, connect_by)
+  SELECT i, 'n', 's', CASE WHEN i % 200 = 0 THEN 'live' ELSE 'ended' END, '', '', '', '', '', i, i,
+    i, 'none', 'repl_1', 1, 'k', 'a', '', i, i FROM generate_series(1, 50000) AS i;
+INSERT INTO executions (execution_id, run_id, session_id, node_id, function, kind, status, attempt,
+    depth, idempotent, created_by, run_owner, actor_id, traceparent, instance_id, created_at,
+    expires_at, input)
+  SELECT session_id, run_id, session_id, 'n', 's', 'session',
+    CASE WHEN state = 'live' THEN 'running' ELSE 'succeeded' END, 1, 0, 0, 'k', 'k', 'a', '', '',
+    1, 1, '' FROM sessions;
+INSERT INTO provider_calls (provider_call_id, session_id, generation, owner_epoch, provider,
+    transport, state, offer_sha256, created_at)
+  SELECT session_id, session_id, 1, 1, 'openai', 'webrtc',
+    CASE WHEN state = 'live' THEN 'open' ELSE 'ended' END, '', 1 FROM sessions;
+INSERT INTO replicas VALUES ('repl_1', 1, 9000000000000000);
+ANALYZE;
+"""
+"""Sessions of which one in two hundred goes on."""
 
 
 @pytest.fixture
@@ -242,6 +264,15 @@ async def test_of_writes_side_by_side_one_that_fails_fails_alone(url: str) -> No
         assert [write.result() for write in good] == ["a", "b", "c"]
         assert isinstance(bad.result(), errors.InvalidArgument)
         assert await names(database) == ["a", "b", "c"]
+
+
+async def test_looking_for_sessions_does_not_read_those_that_are_over(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(MANY)
+    asked = await connection.prepare(f"EXPLAIN {numbered(TO_TAKE)}")
+    plan = "; ".join(row[0] for row in await asked.fetch(*(1, "repl_1") * 3, 8))
+    await connection.close()
+    assert "Seq Scan on sessions" not in plan
 
 
 async def test_a_database_that_lets_nobody_in_any_more_is_unavailable() -> None:
