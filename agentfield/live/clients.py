@@ -123,7 +123,15 @@ class ClientSide:
             self._registry.begin(session)
         elif created:
             self._registry.shared.hints.publish(Topic.UNOWNED, session.owner)
+        elif session.owner == start.replica_id and not self._registry.runs(session.session_id):
+            await self._begin_late(session.session_id)
         return session
+
+    async def _begin_late(self, session_id: str) -> None:
+        """Begin a session of which it was not known that it had been stored."""
+        session = await self._store.get(session_id)
+        if session is not None and not session.is_over and not self._registry.runs(session_id):
+            await self._registry.take_up(session)
 
     async def offer(
         self, session_id: str, sdp: bytes, asserted: OfferAssertions, caller: Caller

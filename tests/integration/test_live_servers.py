@@ -20,6 +20,7 @@ from agentfield.app import App, running
 from agentfield.config import read_config
 from agentfield.live.registry import Registry
 from agentfield.sessions.sharing import Unowned
+from agentfield.store.sessions import SqlSessions
 from agentfield.testing import (
     Fault,
     Script,
@@ -29,6 +30,7 @@ from agentfield.testing import (
     simulator,
 )
 from agentfield.v1 import errors, execution_pb2
+from agentfield.v1 import session_service_pb2 as pb
 from agentfield_sdk import Client
 
 pytestmark = pytest.mark.integration
@@ -521,6 +523,32 @@ async def test_a_session_whose_log_cannot_be_understood_ends_and_takes_nobody_wi
             await broken.calls_are("ended")
             await sound.until("provider.gap")
             await sound.end()
+
+
+async def test_a_start_that_is_repeated_begins_what_was_stored_although_nobody_knew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = SqlSessions.start
+    lost: list[str] = []
+
+    async def start(self: SqlSessions, *parts: Any) -> Any:
+        session, created = await store(self, *parts)
+        if not lost:
+            lost.append(session.session_id)
+            raise errors.StoreUnavailable("whether this was stored is not known")
+        return session, created
+
+    monkeypatch.setattr(SqlSessions, "start", start)
+    async with desk() as at:
+        await at.worker.connect()
+        request = pb.StartSessionRequest(target="desk.plain", request_id="r")
+        with pytest.raises(errors.StoreUnavailable):
+            await at.plane.call(at.plane.sessions.StartSession, request)
+        started = await at.plane.call(at.plane.sessions.StartSession, request)
+        assert [started.session_id] == lost
+        line = await Line(at, started).connect()
+        await line.end()
+        assert await line.ended() == "api_ended"
 
 
 async def test_a_session_that_is_taken_up_twice_runs_once(registries: list[Registry]) -> None:
