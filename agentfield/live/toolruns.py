@@ -62,7 +62,9 @@ class ToolRuns:
             raise
         except errors.AgentFieldError as error:
             found = await until_stored(lambda: self.get(execution.execution_id))
-            if found.is_active:  # it is not its end that failed, but to read of it
+            failed_with = found.failure.reason if found.failure else ""
+            is_unread = isinstance(error, errors.StoreUnavailable) and failed_with != error.reason
+            if found.is_active or is_unread:  # it is not its end that failed, but to read of it
                 return await self.outcome(found)
             return ToolOutcome(
                 execution_id=execution.execution_id,

@@ -12,6 +12,7 @@ import pytest
 from support.live import Desk, Line, declared, desk
 
 from agentfield.config import Limits
+from agentfield.executions.engine import Engine
 from agentfield.executions.ports import Added
 from agentfield.executions.submission import Submission
 from agentfield.store.executions import SqlExecutions
@@ -88,6 +89,27 @@ async def test_a_call_runs_once_although_it_is_not_known_whether_it_was_stored(
         assert await output_of(line) == "here"
         assert lost == [taken.execution_id]
         assert len(outputs(at)) == 1
+        await line.end()
+
+
+async def test_a_result_that_could_not_be_read_at_once_is_told_when_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome = Engine.outcome
+    lost: list[str] = []
+
+    async def read(self: Engine, execution_id: str) -> Any:
+        done = await outcome(self, execution_id)
+        if not lost:
+            lost.append(execution_id)
+            raise errors.StoreUnavailable("not now")
+        return done
+
+    monkeypatch.setattr(Engine, "outcome", read)
+    async with asked() as (at, line):
+        await at.worker.report(at.worker.accept(await at.worker.take()), result=b'"here"')
+        assert await output_of(line) == "here"
+        assert len(lost) == 1
         await line.end()
 
 
