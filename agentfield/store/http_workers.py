@@ -70,6 +70,8 @@ def touch_worker(connection: Connection, node_id: str, sign: Sign, now: int) -> 
         "UPDATE workers SET seen_at = ? WHERE worker_id = ? AND node_id = ?",
         (now, worker_id, node_id),
     )
+    if not done.rowcount:
+        return False  # perhaps it is another node's: nothing is said of that
     connection.execute(
         "UPDATE workers SET connected = 1, disconnected_at = NULL"
         " WHERE worker_id = ? AND base_url <> '' AND connected = 0 AND draining = 0",
@@ -81,7 +83,7 @@ def touch_worker(connection: Connection, node_id: str, sign: Sign, now: int) -> 
             " THEN 1 ELSE draining END WHERE worker_id = ?",
             (sign.status, sign.status, worker_id),
         )
-    return done.rowcount > 0
+    return True
 
 
 def _find(connection: Connection, node_id: str, instance_id: str) -> str:

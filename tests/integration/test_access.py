@@ -296,6 +296,30 @@ async def test_another_key_that_serves_a_matching_pattern_cannot_act_for_the_nod
         assert (await plane.as_("web").get(execution_id)).result == b'"true"'
 
 
+async def test_a_sign_of_life_for_a_node_of_ones_own_says_nothing_of_another_s_worker(
+    storage: Storage,
+) -> None:
+    config = replace(config_for(storage), keyring=keyring(*CALLERS))
+    async with running_plane(config) as plane:
+        bot, other = plane.as_("bot"), plane.as_("other-bot")
+        address = node_service_pb2.RegisterNodeRequest(
+            node_id="n", instance_id="w1", base_url="http://127.0.0.1:9"
+        )
+        theirs = (await bot.call(bot.nodes.RegisterNode, address)).registration_id
+        await ScriptedWorker(other, "m", "f").register()
+        sign = node_service_pb2.HeartbeatRequest(
+            node_id="m", registration_id=theirs, status=node_service_pb2.WORKER_STATUS_OFFLINE
+        )
+
+        with pytest.raises(errors.RegistrationNotFound):
+            await other.call(other.nodes.Heartbeat, sign)
+
+        node = await bot.call(bot.nodes.GetNode, node_service_pb2.GetNodeRequest(node_id="n"))
+        assert node.node.health == node_service_pb2.NODE_HEALTH_ACTIVE
+        (worker,) = node.node.workers
+        assert (worker.connected, worker.draining) == (True, False)
+
+
 async def test_a_node_of_a_server_without_keys_goes_to_the_first_key_that_serves_it(
     storage: Storage,
 ) -> None:
