@@ -97,6 +97,8 @@ class Certificate:
             raise ConfigError(
                 f"{files.cert} and {files.key} are not a certificate in PEM and its key."
             ) from None
+        if pems.client_ca is not None:
+            _check_authority(files.client_ca, pems.client_ca)
         return pems, context
 
 
@@ -122,6 +124,14 @@ def tls_files(args: Namespace, *, client_ca: str = "") -> TlsFiles | None:
     )
     Certificate(files)
     return files
+
+
+def _check_authority(path: Path | None, pem: bytes) -> None:
+    """Raise ConfigError for a file that gRPC could check nobody's certificate with."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise ConfigError(f"The clients' CA {path} holds no certificate in PEM.") from None
 
 
 def _no_password() -> str:

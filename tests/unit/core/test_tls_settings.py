@@ -35,6 +35,11 @@ def test_a_server_takes_its_files_from_the_environment_too(tmp_path: Path) -> No
         (["--tls-cert={cert}", "--tls-key={other}"], "are not a certificate"),
         (["--tls-cert={none}", "--tls-key={key}"], "cannot be read"),
         (["--tls-cert={cert}", "--tls-key={key}", "--tls-client-ca={none}"], "cannot be read"),
+        (["--tls-cert={cert}", "--tls-key={key}", "--tls-client-ca={key}"], "holds no certificate"),
+        (
+            ["--tls-cert={cert}", "--tls-key={key}", "--tls-client-ca={empty}"],
+            "holds no certificate",
+        ),
     ],
 )
 def test_files_that_cannot_be_used_are_refused_at_the_start(
@@ -48,7 +53,9 @@ def test_files_that_cannot_be_used_are_refused_at_the_start(
         "ca": authority.file,
         "other": authority.issue("other").key,
         "none": tmp_path / "none",
+        "empty": tmp_path / "empty",
     }
+    paths["empty"].touch()
 
     with pytest.raises(ConfigError, match=message):
         read_config([flag.format(**paths) for flag in flags], {})
