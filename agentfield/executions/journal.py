@@ -26,7 +26,7 @@ MAX_ENTRY = 256 * 1024
 MAX_ENTRIES = 1000
 """Of one request."""
 KEPT_ENTRIES = 10_000
-"""Of one execution."""
+"""Of one execution: so many notes, and so many log entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,10 @@ class JournalStore(Protocol):
     async def owner_of(self, node_id: str) -> str | None:
         """Return who registered a node."""
 
-    async def add_note(self, execution_id: str, message: str, tags: Sequence[str]) -> Note: ...
+    async def add_note(
+        self, execution_id: str, message: str, tags: Sequence[str], *, keep: int
+    ) -> Note:
+        """Append a note, and drop the oldest but for ``keep``."""
 
     async def add_logs(self, execution_id: str, entries: Sequence[bytes], *, keep: int) -> None:
         """Append entries, and drop the oldest but for ``keep``."""
@@ -149,7 +152,7 @@ class Journal:
                 metadata={"field": "tags"},
             )
         await self._check_served(execution_id, caller)
-        return await self._store.add_note(execution_id, message, tags)
+        return await self._store.add_note(execution_id, message, tags, keep=KEPT_ENTRIES)
 
     async def add_logs(self, execution_id: str, entries: bytes, caller: Caller) -> int:
         """Keep log entries, a JSON list of objects; return how many."""

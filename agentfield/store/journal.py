@@ -49,7 +49,9 @@ class SqlJournal:
     async def owner_of(self, node_id: str) -> str | None:
         return await self._db.read(lambda c: _owner(c, node_id))
 
-    async def add_note(self, execution_id: str, message: str, tags: Sequence[str]) -> Note:
+    async def add_note(
+        self, execution_id: str, message: str, tags: Sequence[str], *, keep: int
+    ) -> Note:
         def run(connection: Connection) -> Note:
             note = Note(
                 number=_last(connection, "execution_notes", execution_id) + 1,
@@ -62,6 +64,7 @@ class SqlJournal:
                 " VALUES (?, ?, ?, ?, ?)",
                 (execution_id, note.number, message, json.dumps(note.tags), note.at),
             )
+            _keep(connection, "execution_notes", execution_id, note.number - keep)
             mark_words(connection, execution_id)
             return note
 
@@ -75,10 +78,7 @@ class SqlJournal:
                 "INSERT INTO execution_logs (execution_id, number, at, entry) VALUES (?, ?, ?, ?)",
                 [(execution_id, last + i, now, entry) for i, entry in enumerate(entries, 1)],
             )
-            connection.execute(
-                "DELETE FROM execution_logs WHERE execution_id = ? AND number <= ?",
-                (execution_id, last + len(entries) - keep),
-            )
+            _keep(connection, "execution_logs", execution_id, last + len(entries) - keep)
             mark_words(connection, execution_id)
 
         if entries:
@@ -134,6 +134,12 @@ def _kind(connection: Connection, record: Record) -> Kind:
 def _is_live(connection: Connection, replica_id: str, now: int) -> bool:
     row = connection.execute(f"{LIVE} AND replica_id = ?", (now, replica_id)).fetchone()
     return row is not None
+
+
+def _keep(connection: Connection, table: str, execution_id: str, up_to: int) -> None:
+    connection.execute(
+        f"DELETE FROM {table} WHERE execution_id = ? AND number <= ?", (execution_id, up_to)
+    )
 
 
 def _last(connection: Connection, table: str, execution_id: str) -> int:

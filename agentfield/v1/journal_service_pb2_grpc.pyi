@@ -51,7 +51,8 @@ class JournalServiceStub:
     node), PARENT_ENDED, CALL_TOO_DEEP, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
     """
     AddNote: _grpc.UnaryUnaryMultiCallable[_journal_service_pb2.AddNoteRequest, _journal_service_pb2.AddNoteResponse]
-    """AddNote keeps a note on an execution.
+    """AddNote keeps a note on an execution. Of each execution the newest 10000
+    notes are kept.
 
     Fails with INVALID_ARGUMENT, EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key
     did not register the execution's node), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
@@ -97,7 +98,8 @@ class JournalServiceAsyncStub(JournalServiceStub):
     node), PARENT_ENDED, CALL_TOO_DEEP, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
     """
     AddNote: _aio.UnaryUnaryMultiCallable[_journal_service_pb2.AddNoteRequest, _journal_service_pb2.AddNoteResponse]  # type: ignore[assignment]
-    """AddNote keeps a note on an execution.
+    """AddNote keeps a note on an execution. Of each execution the newest 10000
+    notes are kept.
 
     Fails with INVALID_ARGUMENT, EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key
     did not register the execution's node), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
@@ -152,7 +154,8 @@ class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _journal_service_pb2.AddNoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_journal_service_pb2.AddNoteResponse, _abc.Awaitable[_journal_service_pb2.AddNoteResponse]]:
-        """AddNote keeps a note on an execution.
+        """AddNote keeps a note on an execution. Of each execution the newest 10000
+        notes are kept.
 
         Fails with INVALID_ARGUMENT, EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key
         did not register the execution's node), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.

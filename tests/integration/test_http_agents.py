@@ -16,6 +16,7 @@ from support.replicas import site
 from support.storage import Storage
 
 from agentfield.dispatch import calls
+from agentfield.executions import journal
 from agentfield.store.calls import SqlCalls
 from agentfield.v1 import errors, execution_pb2, journal_service_pb2, node_service_pb2
 from agentfield.v1 import execution_service_pb2 as es
@@ -428,6 +429,22 @@ async def test_notes_and_logs_are_kept_in_their_order(plane: Plane, agent: Agent
         request = journal_service_pb2.AppendLogsRequest(execution_id=execution_id, entries=wrong)
         with pytest.raises(errors.InvalidArgument, match="list of objects"):
             await plane.call(plane.journal.AppendLogs, request)
+
+
+async def test_of_notes_as_of_logs_the_newest_are_kept(
+    plane: Plane, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KEPT_ENTRIES", 2)
+    await register(plane, agent.url)
+    execution_id = await plane.submit("n.think")
+    for number in range(3):
+        note = journal_service_pb2.AddNoteRequest(message=f"note {number}")
+        await plane.call(plane.journal.AddNote, note, x_execution_id=execution_id)
+
+    kept = await plane.call(
+        plane.journal.ListNotes, journal_service_pb2.ListNotesRequest(execution_id=execution_id)
+    )
+    assert [(one.number, one.message) for one in kept.notes] == [(2, "note 1"), (3, "note 2")]
 
 
 async def test_an_address_is_checked_again_for_every_connection(

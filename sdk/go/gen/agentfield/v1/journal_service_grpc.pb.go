@@ -47,7 +47,8 @@ type JournalServiceClient interface {
 	// execution nor its parent), PERMISSION_DENIED (the key did not register the
 	// node), PARENT_ENDED, CALL_TOO_DEEP, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
 	RecordExecution(ctx context.Context, in *RecordExecutionRequest, opts ...grpc.CallOption) (*RecordExecutionResponse, error)
-	// AddNote keeps a note on an execution.
+	// AddNote keeps a note on an execution. Of each execution the newest 10000
+	// notes are kept.
 	//
 	// Fails with INVALID_ARGUMENT, EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key
 	// did not register the execution's node), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
@@ -147,7 +148,8 @@ type JournalServiceServer interface {
 	// execution nor its parent), PERMISSION_DENIED (the key did not register the
 	// node), PARENT_ENDED, CALL_TOO_DEEP, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
 	RecordExecution(context.Context, *RecordExecutionRequest) (*RecordExecutionResponse, error)
-	// AddNote keeps a note on an execution.
+	// AddNote keeps a note on an execution. Of each execution the newest 10000
+	// notes are kept.
 	//
 	// Fails with INVALID_ARGUMENT, EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key
 	// did not register the execution's node), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.

@@ -468,7 +468,8 @@ export const JournalService: GenService<{
     output: typeof RecordExecutionResponseSchema;
   },
   /**
-   * AddNote keeps a note on an execution.
+   * AddNote keeps a note on an execution. Of each execution the newest 10000
+   * notes are kept.
    *
    * Fails with INVALID_ARGUMENT, EXECUTION_NOT_FOUND, PERMISSION_DENIED (the key
    * did not register the execution's node), PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
