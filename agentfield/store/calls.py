@@ -22,11 +22,12 @@ from agentfield.store.http_workers import quieten, silent, start_http_over
 from agentfield.store.replicas import LIVE
 from agentfield.store.rows import ACTIVE, FACTS, execution_of, hold, stored
 
-# A worker with work that it may take, the one with the least to do first.
+# A worker with work that it may take, the one with the least to do first. Calls inside its own
+# process were not sent to it and take no place.
 _ABLE = (
     "SELECT worker_id, node_id, instance_id, base_url, max_executions - (SELECT count(*)"
     " FROM executions AS own WHERE own.worker_id = workers.worker_id"
-    " AND own.status IN ('queued', 'running')) AS room"
+    " AND own.status IN ('queued', 'running') AND own.local = 0) AS room"
     " FROM workers WHERE base_url <> '' AND connected = 1 AND draining = 0 AND EXISTS"
     " (SELECT 1 FROM executions WHERE executions.node_id = workers.node_id"
     "  AND status = 'queued' AND executions.worker_id IS NULL)"

@@ -14,9 +14,10 @@ from agentfield.store.rows import ACTIVE, INPUT, execution_of, update_all
 
 _QUEUED = "node_id = ? AND status = 'queued' AND executions.worker_id IS NULL"
 # How many of a worker's executions wait for a call of their own: each lends its slot. What has
-# called is running, whether its acceptance is stored yet or not.
+# called is running, whether its acceptance is stored yet or not. A call inside the worker's own
+# process has no slot to lend.
 WAITING = (
-    f"SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND {ACTIVE}"
+    f"SELECT count(*) FROM executions AS parent WHERE worker_id = ? AND {ACTIVE} AND local = 0"
     " AND EXISTS (SELECT 1 FROM executions AS child"
     " WHERE child.parent_execution_id = parent.execution_id"
     " AND child.status IN ('queued', 'running'))"

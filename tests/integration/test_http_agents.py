@@ -382,6 +382,27 @@ async def test_a_call_inside_an_agent_needs_a_parent_that_runs_there(
     assert (await plane.get(parent)).status == RUNNING
 
 
+async def test_calls_inside_an_agent_take_no_place_of_those_that_are_sent_to_it(
+    plane: Plane, agent: Agent
+) -> None:
+    agent.answers(202)
+    await register(plane, agent.url, max_executions=2)
+    parent = await plane.submit("n.think")
+    await plane.until(parent, RUNNING)
+    for inner in ("inner-1", "inner-2"):  # of which the agent never tells the end
+        request = journal_service_pb2.RecordExecutionRequest(
+            execution_id=inner,
+            node_id="n",
+            function="again",
+            parent_execution_id=parent,
+            status=RUNNING,
+        )
+        await plane.call(plane.journal.RecordExecution, request)
+    await report(plane, parent, status=SUCCEEDED)
+
+    await plane.until(await plane.submit("n.think"), RUNNING)
+
+
 async def test_what_a_gone_process_ran_inside_is_lost_with_it(plane: Plane, agent: Agent) -> None:
     agent.answers(202)
     await register(plane, agent.url, "one")
