@@ -37,6 +37,8 @@ LOOKUP_SECONDS = 5.0
 PRIVATE = tuple(
     ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
+NOT_PUBLIC = tuple(ip_network(n) for n in ("64:ff9b:1::/48", "fec0::/10"))
+"""IPv6 networks that lead inside, and that Python takes for global."""
 NEVER = tuple(
     ip_network(n)
     for n in (
@@ -132,7 +134,8 @@ class AddressPolicy:
             return True
         if any(address in network for network in PRIVATE):
             return self.private
-        return self.public and address.is_global
+        inside = any(address in network for network in NOT_PUBLIC)
+        return self.public and address.is_global and not inside
 
 
 class Resolver(AbstractResolver):

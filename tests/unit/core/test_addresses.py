@@ -101,7 +101,7 @@ async def test_some_addresses_are_called_in_no_case(host: str) -> None:
         (
             ["public"],
             ["agent.example", "[2606:4700::1]"],
-            ["inside.example", "[::1]", "100.64.0.1"],
+            ["inside.example", "[::1]", "100.64.0.1", "[fec0::1]", "[64:ff9b:1::a00:1]"],
         ),
         (["10.1.0.0/16"], ["10.1.2.3"], ["10.2.2.3", "127.0.0.1"]),
         (["none"], [], ["127.0.0.1", "10.1.2.3", "agent.example"]),
