@@ -192,7 +192,11 @@ def test_ctrl_c_leaves_quietly_with_130(plane: Plane) -> None:
     ) as process:
         assert arrived.wait(30)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            out, err = process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:  # it came while compiled code could not take it
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=25)
         over.set()
 
     assert (process.returncode, out, err) == (130, b"", b"")
