@@ -44,7 +44,8 @@ value, passed on byte for byte. Unknown fields and unknown query parameters are 
 Besides the contract's routes there are `GET /health` (the gateway lives), `GET /api/v1/health` (it and
 the control plane are well, or 503), `GET /readyz` and `GET /api/v1/health/ready` (the control plane
 serves), `GET /api/v1/version`, `GET /metrics` (Prometheus) and `GET /openapi.json` (this page for
-programs, as OpenAPI 3.1). They need no key.
+programs, as OpenAPI 3.1). They need no key, nor do `GET /` and `GET /console/<file>`: the page, whose
+files hold no data.
 """
 
 SCALARS = {

@@ -22,6 +22,7 @@ from agentfield_gateway.forward import Endpoint, Forward
 from agentfield_gateway.guards import Guards
 from agentfield_gateway.operations import REQUEST_SECONDS, REQUESTS, Operations
 from agentfield_gateway.outgoing import FAILURE_FORM, error_answer
+from agentfield_gateway.pages import Pages
 from agentfield_gateway.routes import Route, Table, contract_routes
 from agentfield_gateway.traced import traced
 from agentfield_gateway.transport import Transport
@@ -81,7 +82,7 @@ class _Gateway:
         self.guards = Guards(config)
         self._draining = asyncio.Event()
         self._forward = Forward(transport, config, draining=self._draining)
-        self._operations = Operations(transport)
+        self._own = {**Operations(transport).endpoints, **Pages().endpoints}
         self._table = Table(list(self._routes()))
 
     def _routes(self) -> Iterator[Route[Endpoint]]:
@@ -91,7 +92,7 @@ class _Gateway:
             yield Route(verb=route.verb, template=route.template, leads_to=endpoint)
             if route.verb == "GET" and not rpc.event_stream:
                 yield Route(verb="HEAD", template=route.template, leads_to=endpoint)
-        for template, endpoint in self._operations.endpoints.items():
+        for template, endpoint in self._own.items():
             for verb in ("GET", "HEAD"):
                 yield Route(verb=verb, template=template, leads_to=endpoint)
 

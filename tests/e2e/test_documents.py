@@ -93,6 +93,7 @@ async def test_the_wheel_holds_our_four_packages_and_a_small_install_is_an_agent
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"agentfield", "agentfield_gateway", "agentfield_cli", "agentfield_sdk"}
     assert "agentfield/store/migrations/0001_first.sql" in names
+    assert "agentfield_gateway/console/index.html" in names
     # What the server, the gateway and the CLI need is not imported by an agent.
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -128,11 +128,11 @@ async def test_it_does_not_listen_to_everyone_unasked() -> None:
 async def test_on_loopback_it_starts_before_its_control_plane() -> None:
     flags = ("--http-bind", "127.0.0.1:0", "--grpc", NOBODY)
     async with started(*flags) as process, ClientSession(await ready(process)) as session:
-        answers = [await session.get(path) for path in ("/health", "/readyz")]
+        answers = [await session.get(path) for path in ("/", "/health", "/readyz")]
         for answer in answers:
             await answer.read()
 
-    assert [answer.status for answer in answers] == [200, 503]
+    assert [answer.status for answer in answers] == [200, 200, 503]
 
 
 async def test_an_address_in_use_is_said_to_be_so(plane: Plane) -> None:

@@ -65,7 +65,7 @@ async def test_a_missing_key_is_asked_for(gateway: Gateway) -> None:
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/nothing", "/api/v1/nodes/", "//health"])
+@pytest.mark.parametrize("path", ["/console", "/api/v1/nothing", "/api/v1/nodes/", "//health"])
 async def test_an_unknown_path_is_a_404(gateway: Gateway, path: str) -> None:
     answer = await gateway.get(path)
 
