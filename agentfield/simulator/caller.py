@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Caller", "calling"]
+__all__ = ["RECORDING_RATE", "Caller", "calling"]
 
 import asyncio
 import json
@@ -18,27 +18,33 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from agentfield.simulator.audio import OPUS_RATE, Resampler, resampled, samples_of
 from agentfield.simulator.peers import on_address
-from agentfield.simulator.sound import ToneTrack, frames
+from agentfield.simulator.sound import Microphone, frames
 from agentfield.simulator.tasks import owned_tasks
 from agentfield.simulator.vad import loudness
 
+RECORDING_RATE = 24_000
+"""Of what a caller has recorded: samples in a second."""
+_RECORDED_BYTES = 600 * RECORDING_RATE * 2
 _AUDIBLE = 0.02
 
 
 class Caller:
-    """Offers a call, speaks in tones, hears whether the other side does."""
+    """Offers a call, speaks in tones or in real audio, hears whether the other side does."""
 
     def __init__(self, connection: RTCPeerConnection, channel: RTCDataChannel | None) -> None:
         self.events: list[dict[str, Any]] = []
         """What came over the data channel."""
         self._connection = connection
         self._channel = channel
-        self._microphone = ToneTrack()
+        self._microphone = Microphone()
         self._anything = asyncio.Event()
         self._voice = asyncio.Event()
         self._silence = asyncio.Event()
         self._loud = False
+        self._recorder: Resampler | None = None
+        self._recorded = bytearray()
         connection.addTrack(self._microphone)
         if channel is not None:
             channel.on("message", lambda text: self.events.append(json.loads(text)))
@@ -54,9 +60,36 @@ class Caller:
         await self._connection.setRemoteDescription(description)
 
     def speak(self, *, lasts_ms: int = 400) -> None:
-        """Begin to speak, for so long; a voice that is heard no more counts no longer."""
+        """Begin to sound, for so long; a voice that is heard no more counts no longer."""
         self.attend()
-        self._microphone.sound_for(lasts_ms)
+        self._microphone.tone(lasts_ms)
+
+    def say(self, samples: bytes, *, rate: int = OPUS_RATE) -> None:
+        """Begin to speak for real, after what is still being said.
+
+        It takes 16-bit little-endian samples of one channel, as ``audio.read_audio`` gets them out
+        of a file. A voice that is heard no more counts no longer, as with ``speak``.
+        """
+        self.attend()
+        self._microphone.play(resampled(samples, rate=rate, to=OPUS_RATE))
+
+    async def said(self, *, seconds: float | None = 60) -> None:
+        """Wait until everything has been said."""
+        async with asyncio.timeout(seconds):
+            await self._microphone.said()
+
+    def record(self) -> None:
+        """Record what is heard from now on; what was recorded before is forgotten."""
+        self._recorder = Resampler(RECORDING_RATE)
+        self._recorded.clear()
+
+    def recorded(self) -> bytes:
+        """Return what has been heard since ``record``, of ten minutes at most the newest.
+
+        It is 16-bit little-endian samples of one channel at 24 kHz, silence included;
+        ``audio.write_wav`` makes a file of them.
+        """
+        return bytes(self._recorded)
 
     def attend(self) -> None:
         """Let only the voice count that is heard now or from now on."""
@@ -95,8 +128,11 @@ class Caller:
 
     async def listen(self, track: MediaStreamTrack) -> None:
         """Follow what the other side sends."""
-        async for samples, _ in frames(track):
-            before, self._loud = self._loud, loudness(samples) > _AUDIBLE
+        async for frame in frames(track):
+            before, self._loud = self._loud, loudness(samples_of(frame)) > _AUDIBLE
+            if self._recorder is not None:
+                self._recorded += self._recorder.feed(frame)
+                del self._recorded[:-_RECORDED_BYTES]
             if self._loud:
                 self._silence.clear()
             else:

@@ -21,6 +21,7 @@ from aiortc import (
 )
 from aiortc.exceptions import OperationError
 
+from agentfield.simulator.audio import samples_of
 from agentfield.simulator.call import Call
 from agentfield.simulator.effects import Json
 from agentfield.simulator.refusals import Refused
@@ -130,8 +131,8 @@ class Peer:
 
 async def _listen(track: MediaStreamTrack, call: Call) -> None:
     if track.kind == "audio":
-        async for samples, ms in frames(track):
-            call.hear(samples, ms)
+        async for frame in frames(track):
+            call.hear(samples_of(frame), frame.samples * 1000 // frame.sample_rate)
 
 
 def checked_offer(offer: str) -> str:

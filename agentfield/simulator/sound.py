@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ToneTrack", "frames"]
+__all__ = ["Microphone", "ToneTrack", "frames"]
 
 import asyncio
 import fractions
@@ -12,51 +12,89 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
+from agentfield.simulator.audio import OPUS_RATE, PACKET_MS, pcm_frame
 from agentfield.simulator.tone import pcm_tone
 
-_RATE = 48_000
-_FRAME_MS = 20
-_SAMPLES = _RATE * _FRAME_MS // 1000
-_SILENCE = bytes(_SAMPLES * 2)
+_BYTES_PER_MS = OPUS_RATE // 1000 * 2
+_SILENCE = bytes(PACKET_MS * _BYTES_PER_MS)
+_TONE = pcm_tone(PACKET_MS, rate=OPUS_RATE)
 
 
-class ToneTrack(MediaStreamTrack):
-    """A tone or silence, in real time."""
+class _Paced(MediaStreamTrack):
+    """Audio that is handed out in real time, 20 ms after 20 ms."""
 
     kind = "audio"
 
     def __init__(self) -> None:
         super().__init__()
-        self.audible = False
-        self._tone_ms = 0
         self._sent_ms = 0
         self._clock = asyncio.get_running_loop()
         self._began = self._clock.time()
 
-    def sound_for(self, ms: int) -> None:
-        """Be audible for so long from now on."""
-        self._tone_ms = ms
+    async def _next(self) -> int:
+        """Wait until it is time for the next piece, and return the sample it begins with."""
+        await asyncio.sleep(max(0, self._began + self._sent_ms / 1000 - self._clock.time()))
+        self._sent_ms += PACKET_MS
+        return (self._sent_ms - PACKET_MS) * OPUS_RATE // 1000
+
+
+class ToneTrack(_Paced):
+    """A tone or silence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audible = False
 
     async def recv(self) -> AudioFrame:
         """Return the next frame when its time has come."""
-        await asyncio.sleep(max(0, self._began + self._sent_ms / 1000 - self._clock.time()))
-        audible = self.audible or self._tone_ms > 0
-        self._tone_ms -= _FRAME_MS
-        frame = AudioFrame(format="s16", layout="mono", samples=_SAMPLES)
-        frame.planes[0].update(pcm_tone(_FRAME_MS, rate=_RATE) if audible else _SILENCE)
-        frame.sample_rate = _RATE
-        frame.pts = self._sent_ms * _RATE // 1000
-        frame.time_base = fractions.Fraction(1, _RATE)
-        self._sent_ms += _FRAME_MS
-        return frame
+        return _frame(await self._next(), _TONE if self.audible else _SILENCE)
 
 
-async def frames(track: MediaStreamTrack) -> AsyncIterator[tuple[bytes, int]]:
-    """Yield the samples of a track and how many milliseconds they last, until it ends."""
+class Microphone(_Paced):
+    """What a caller says: samples, tones, and silence in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to_say = bytearray()
+        self._said = asyncio.Event()
+        self._said.set()
+
+    def play(self, samples: bytes) -> None:
+        """Say this after what is still to be said: 16-bit samples of one channel at 48 kHz."""
+        self._to_say += samples
+        self._said.clear()
+
+    def tone(self, ms: int) -> None:
+        """Sound for so long from now on, in place of what is still to be said."""
+        self._to_say.clear()
+        self.play(pcm_tone(ms, rate=OPUS_RATE))
+
+    async def said(self) -> None:
+        """Wait until everything has been said."""
+        await self._said.wait()
+
+    async def recv(self) -> AudioFrame:
+        """Return the next frame when its time has come."""
+        starts_at = await self._next()
+        samples = bytes(self._to_say[: len(_SILENCE)])
+        del self._to_say[: len(_SILENCE)]
+        if not samples:
+            self._said.set()
+        return _frame(starts_at, samples.ljust(len(_SILENCE), b"\0"))
+
+
+def _frame(starts_at: int, samples: bytes) -> AudioFrame:
+    frame = pcm_frame(samples, rate=OPUS_RATE)
+    frame.pts, frame.time_base = starts_at, fractions.Fraction(1, OPUS_RATE)
+    return frame
+
+
+async def frames(track: MediaStreamTrack) -> AsyncIterator[AudioFrame]:
+    """Yield the frames of a track until it ends."""
     while True:
         try:
             frame = await track.recv()
         except MediaStreamError:
             return
         if isinstance(frame, AudioFrame) and frame.sample_rate:
-            yield bytes(frame.planes[0]), frame.samples * 1000 // frame.sample_rate
+            yield frame

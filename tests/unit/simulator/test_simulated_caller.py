@@ -12,7 +12,9 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
 from agentfield.simulator.caller import Caller, calling
+from agentfield.simulator.sound import Microphone
 from agentfield.simulator.tone import pcm_tone
+from agentfield.simulator.vad import loudness
 
 pytestmark = pytest.mark.unit
 
@@ -112,3 +114,35 @@ async def test_a_line_that_ends_in_the_middle_of_a_word_is_neither_heard_nor_sil
         await caller.hears_voice()
         await line.carries(None)
         assert await hears(caller) == "anything"
+
+
+async def test_a_caller_records_what_is_heard_from_then_on() -> None:
+    async with connected() as (caller, line):
+        await line.carries(LOUD)
+        assert caller.recorded() == b""
+        caller.record()
+        await line.carries(LOUD, SILENT, LOUD)
+        assert len(caller.recorded()) in range(55 * 48, 61 * 48)
+        assert loudness(caller.recorded()) > 0.1
+        caller.record()
+        await line.carries(SILENT)
+        assert loudness(caller.recorded()) == 0
+
+
+async def test_a_microphone_says_one_thing_after_the_other_and_is_silent_afterwards() -> None:
+    microphone = Microphone()
+    said = asyncio.ensure_future(microphone.said())
+    microphone.play(LOUD + LOUD[:960])
+    microphone.play(SILENT[:960] + LOUD)
+    levels = [loudness(bytes((await microphone.recv()).planes[0])) for _ in range(4)]
+    assert [level > 0.05 for level in levels] == [True, True, True, False]
+    await said
+    assert loudness(bytes((await microphone.recv()).planes[0])) == 0
+
+
+async def test_a_tone_takes_the_place_of_what_was_to_be_said() -> None:
+    microphone = Microphone()
+    microphone.play(SILENT * 50)
+    microphone.tone(20)
+    assert bytes((await microphone.recv()).planes[0]) == LOUD
+    assert bytes((await microphone.recv()).planes[0]) == SILENT
