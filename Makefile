@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md \
 	gateway/agentfield_gateway/openapi.json
 
-.PHONY: help setup demo test check lint types layers proto generate fresh stubs format lock bench
+.PHONY: help setup chromium demo test check lint types layers proto generate fresh stubs format lock bench
 
 help: ## What there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,10 +33,14 @@ $(VENV)/existing/.done: tests/existing/requirements.lock $(VENV)/.done
 	$(UV) pip install --quiet --python $(VENV)/existing/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
+# Whoever has none and cannot install it is told so; the tests that need it then fail.
+chromium: ## A browser for the tests, where there is none
+	-@scripts/chromium.sh install >/dev/null
+
 demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
 	$(BIN)/python examples/demo.py
 
-test: setup stubs ## Every test
+test: setup stubs chromium ## Every test
 	$(BIN)/pytest
 
 check: lint types layers proto fresh ## Everything but the tests
