@@ -11,16 +11,34 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
+from av import AudioFrame
+
 from agentfield.simulator.conversation import Conversation
-from agentfield.simulator.effects import Effect, Emit, Expire, Hear, Hush, Json, Later, Play, Timer
+from agentfield.simulator.effects import (
+    Effect,
+    Emit,
+    Expire,
+    Forget,
+    Hear,
+    Hush,
+    Json,
+    Later,
+    Play,
+    Speak,
+    Stop,
+    Think,
+    Timer,
+    Transcribe,
+)
+from agentfield.simulator.errands import Errands
+from agentfield.simulator.hearing import Decision, Hearing
 from agentfield.simulator.journal import Journal
 from agentfield.simulator.orders import shuffled
+from agentfield.simulator.outcomes import Outcome
 from agentfield.simulator.refusals import Refused
 from agentfield.simulator.script import Heard, Order, Script
-from agentfield.simulator.vad import SpeechDetector, loudness
+from agentfield.simulator.senses import Senses
 
-_PIECE_MS = 20
-_PIECE_BYTES = 960
 _NORMAL, _GOING_AWAY = 1000, 1001
 
 
@@ -44,7 +62,11 @@ class Connection(Protocol):
 class Voice(Protocol):
     """What the caller hears."""
 
-    audible: bool
+    def play(self, packets: Sequence[bytes] | None) -> None:
+        """Play Opus packets of 20 ms after those still to be played; None: a tone until hushed."""
+
+    def hush(self) -> None:
+        """Be silent, and forget what was to be played."""
 
 
 class Call:
@@ -57,12 +79,15 @@ class Call:
         conversation: Conversation,
         journal: Journal,
         script: Callable[[], Script],
+        senses: Senses,
+        tasks: asyncio.TaskGroup,
     ) -> None:
         self.id = call_id
         self.ended = asyncio.Event()
         self.voice: Voice | None = None
         self.connections: list[Connection] = []
-        self.detector = SpeechDetector()
+        self._hearing = Hearing(senses.ears)
+        self._errands = Errands(senses=senses, tasks=tasks, call_id=call_id, bring=self._comes)
         self._conversation = conversation
         self._journal = journal
         self._script = script
@@ -70,7 +95,6 @@ class Call:
         self._began = self._loop.time()
         self._timers: set[asyncio.TimerHandle] = set()
         self._random = random.Random()  # noqa: S311 - shuffles events
-        self._unheard = b""
         self._cut = False
         self._do(conversation.begin(self._now()))
 
@@ -106,14 +130,16 @@ class Call:
             return
         self._do(self._conversation.receive(event, self._now()))
 
-    def hear(self, samples: bytes, ms: int) -> None:
+    def hear(self, frame: AudioFrame) -> None:
         """Take audio of the caller that came over the media track."""
-        self._conversation.hears(ms)
-        self._detect(loudness(samples), ms)
+        self._conversation.hears(frame.samples * 1000 // frame.sample_rate)
+        decision = self._hearing.frame(frame, self._conversation.detection)
+        if decision is not None:
+            self._decide(decision)
 
     def speech(self, heard: Heard | None, ms: int) -> None:
         """Have the caller say something without any audio, for so many milliseconds."""
-        at_ms = self.detector.clock_ms
+        at_ms = self._hearing.detector.clock_ms
         self._do(self._conversation.speech_started(self._now(), at_ms))
         self._conversation.hears(ms)
         self._later(ms, partial(self._finish_speech, at_ms + ms, heard))
@@ -130,6 +156,7 @@ class Call:
         self.ended.set()
         for timer in self._timers:
             timer.cancel()
+        self._errands.stop_all()
         for connection in self.connections:
             connection.close(code)
         self.connections.clear()
@@ -138,17 +165,18 @@ class Call:
         self._do(self._conversation.speech_stopped(self._now(), at_ms, heard))
 
     def _hear_event(self, samples: bytes) -> None:
-        self._unheard += samples
-        while len(self._unheard) >= _PIECE_BYTES:
-            piece, self._unheard = self._unheard[:_PIECE_BYTES], self._unheard[_PIECE_BYTES:]
-            self._detect(loudness(piece), _PIECE_MS)
+        for decision in self._hearing.event(samples, self._conversation.detection):
+            self._decide(decision)
 
-    def _detect(self, level: float, ms: int) -> None:
-        match self.detector.feed(level, ms, self._conversation.detection):
+    def _decide(self, decision: Decision) -> None:
+        match decision:
             case ("started", at_ms):
                 self._do(self._conversation.speech_started(self._now(), at_ms))
             case ("stopped", at_ms):
                 self._do(self._conversation.speech_stopped(self._now(), at_ms))
+
+    def _comes(self, outcome: Outcome) -> None:
+        self._do(self._conversation.comes(outcome, self._now()))
 
     def _due(self, timer: Timer) -> None:
         self._do(self._conversation.due(timer, self._now()))
@@ -170,16 +198,38 @@ class Call:
                 pass
             case Later(after_ms=after_ms, timer=timer):
                 self._later(after_ms, partial(self._due, timer))
-            case Play():
-                self._make_audible(audible=True)
-            case Hush():
-                self._make_audible(audible=False)
+            case Play() | Hush():
+                self._sound(effect)
             case Hear(samples=samples):
                 self._hear_event(samples)
+            case Forget():
+                self._hearing.forget()
+            case Transcribe() | Think() | Speak() | Stop():
+                self._errand(effect)
             case Expire():
                 self.end(_GOING_AWAY)
             case _:
                 assert_never(effect)
+
+    def _errand(self, effect: Transcribe | Think | Speak | Stop) -> None:
+        match effect:
+            case Transcribe():
+                self._errands.transcribe(effect, self._hearing.take())
+            case Think():
+                self._errands.think(effect)
+            case Speak():
+                self._errands.speak(effect)
+            case Stop(response_id=response_id):
+                self._errands.stop(response_id)
+
+    def _sound(self, effect: Play | Hush) -> None:
+        match self.voice, effect:
+            case None, _:
+                pass
+            case voice, Play(packets=packets):
+                voice.play(packets)
+            case voice, Hush():
+                voice.hush()
 
     def _send(self, event: Json, connections: Sequence[Connection]) -> None:
         for connection in connections:
@@ -188,10 +238,6 @@ class Call:
         if event["type"] == self._script().drops_sideband_after and not self._cut:
             self._cut = True
             self.drop_sidebands()
-
-    def _make_audible(self, *, audible: bool) -> None:
-        if self.voice is not None:
-            self.voice.audible = audible
 
     def _later(self, after_ms: int, what: Callable[[], None]) -> None:
         def run() -> None:

@@ -28,38 +28,51 @@ from agentfield.simulator.effects import (
 )
 from agentfield.simulator.items import Items, checked_item
 from agentfield.simulator.listening import Listener
+from agentfield.simulator.outcomes import Decided, Failed, Outcome, Spoken, Transcribed
 from agentfield.simulator.playback import Playback
 from agentfield.simulator.prompter import Prompter
 from agentfield.simulator.refusals import Refused, checked_object, missing, unsupported
 from agentfield.simulator.response import Surroundings
 from agentfield.simulator.script import Heard
+from agentfield.simulator.senses import Abilities
 from agentfield.simulator.settings import updated_session
 from agentfield.simulator.speaking import Speaker
 
 _PCM_BYTES_PER_MS = 48
+_NONE = Abilities()
 
 
 class Conversation:
     """One session with the model."""
 
     def __init__(
-        self, *, session: Json, prompter: Prompter, new_id: NewId, plays_audio: bool
+        self,
+        *,
+        session: Json,
+        prompter: Prompter,
+        new_id: NewId,
+        plays_audio: bool,
+        abilities: Abilities = _NONE,
     ) -> None:
         self.session = session
         self._prompter = prompter
+        self._hears = abilities.hears
         self._outbox = Outbox(new_id)
         self._items = Items()
         surroundings = Surroundings(
             outbox=self._outbox,
             items=self._items,
+            prompter=prompter,
+            abilities=abilities,
             conversation_id=new_id("conv"),
             playback=Playback(self._outbox) if plays_audio else None,
         )
-        self._speaker = Speaker(surroundings=surroundings, prompter=prompter)
+        self._speaker = Speaker(surroundings=surroundings)
         self._listener = Listener(
             outbox=self._outbox,
             items=self._items,
             prompter=prompter,
+            hears=abilities.hears,
             session=lambda: self.session,
         )
         self._handlers: dict[str, Callable[[Json], None]] = {
@@ -121,7 +134,7 @@ class Conversation:
         self._listener.speech_stopped(at_ms, heard)
         if self.detection is not None and self.detection["create_response"]:
             try:
-                self._speaker.create({}, self.session)
+                self._speaker.create({}, self.session, may_be_silent=self._hears)
             except Refused as refused:
                 self._refuse(refused, None)
         return self._outbox.take()
@@ -140,6 +153,25 @@ class Conversation:
                 self._expire()
             case _:
                 assert_never(timer)
+        return self._outbox.take()
+
+    def comes(self, outcome: Outcome, now: int) -> list[Effect]:
+        """Go on with what has become of an effect; what nobody waits for any more is dropped."""
+        self._outbox.now = now
+        match outcome:
+            case Transcribed(item_id=item_id, text=text):
+                self._listener.transcribed(item_id, text)
+                if text is None:
+                    self._speaker.fail_listeners()
+                self._speaker.go_on()
+            case Decided(response_id=response_id, reply=reply):
+                self._speaker.decided(response_id, reply)
+            case Spoken(response_id=response_id, sound=sound):
+                self._speaker.spoken(response_id, sound)
+            case Failed(response_id=response_id):
+                self._speaker.fail(response_id)
+            case _:
+                assert_never(outcome)
         return self._outbox.take()
 
     def refuse(self, refused: Refused, now: int) -> list[Effect]:
@@ -223,6 +255,7 @@ class Conversation:
     def _delete_item(self, event: Json) -> None:
         self._items.delete(str(event.get("item_id")))
         self._outbox.emit("conversation.item.deleted", item_id=event["item_id"])
+        self._speaker.go_on()
 
     def _create_response(self, event: Json) -> None:
         request = checked_object(event.get("response"), "response")

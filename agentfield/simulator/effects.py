@@ -7,6 +7,7 @@ __all__ = [
     "Emit",
     "Expire",
     "Expires",
+    "Forget",
     "Generates",
     "Hear",
     "Hush",
@@ -16,15 +17,21 @@ __all__ = [
     "Outbox",
     "Play",
     "PlaybackEnds",
+    "Speak",
+    "Stop",
+    "Think",
     "Timer",
+    "Transcribe",
     "TranscriptComes",
 ]
 
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from agentfield.simulator.senses import Thought
 
 Json = dict[str, Any]
 NewId = Callable[[str], str]
@@ -79,10 +86,13 @@ class Later:
 class Play:
     """Make the outgoing audio audible."""
 
+    packets: Sequence[bytes] | None = None
+    """What is played after all that is still to be played; None: a tone until it is hushed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hush:
-    """Make the outgoing audio silent."""
+    """Make the outgoing audio silent, and drop what is still to be played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +107,44 @@ class Hear:
     samples: bytes
 
 
-Effect = Emit | Later | Play | Hush | Hear | Expire
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Forget the caller's audio that has not been committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcribe:
+    """Find out what is said in the caller's audio that has just been committed."""
+
+    item_id: str
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Think:
+    """Find out what the model does in a response."""
+
+    response_id: str
+    thought: Thought
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speak:
+    """Make speech of a response's words, piece by piece."""
+
+    response_id: str
+    text: str
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Think and speak no longer for a response; whatever still comes of it is dropped."""
+
+    response_id: str
+
+
+Effect = Emit | Later | Play | Hush | Hear | Forget | Transcribe | Think | Speak | Stop | Expire
 
 
 class Outbox:

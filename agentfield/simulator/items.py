@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Items", "checked_item", "text_of"]
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,12 @@ class Items:
         self._items: dict[str, Json] = {}
         self._order: list[str] = []
         self._understood: dict[str, str] = {}
+        self._unheard: set[str] = set()
+
+    @property
+    def await_words(self) -> bool:
+        """Whether it is still to be found out what is said in an utterance."""
+        return bool(self._unheard)
 
     def add(self, item: Json, *, after: str | None = None) -> str | None:
         """Put an item at the end, or after another (``root`` is the beginning).
@@ -69,6 +76,16 @@ class Items:
         self.get(item_id, verb="delete")
         del self._items[item_id]
         self._order.remove(item_id)
+        self._unheard.discard(item_id)
+
+    def told(self) -> list[Json]:
+        """Return copies of all items, with what the model hears in utterances."""
+        told = [copy.deepcopy(self._items[item_id]) for item_id in self._order]
+        for item in told:
+            if item["id"] in self._understood:
+                words = self._understood[item["id"]]
+                item["content"] = [{"type": "input_audio", "transcript": words}]
+        return told
 
     def last_words(self) -> str:
         """Return what the model would answer: all that has come since its own last output."""
@@ -82,9 +99,14 @@ class Items:
             )
         return "\n".join(reversed(words))
 
+    def hear(self, item_id: str) -> None:
+        """Wait for what the model hears in an utterance."""
+        self._unheard.add(item_id)
+
     def understand(self, item_id: str, words: str) -> None:
         """Keep what the model hears in an utterance, whether it is transcribed or not."""
         self._understood[item_id] = words
+        self._unheard.discard(item_id)
 
     def transcribe(self, item_id: str, words: str) -> None:
         """Put the transcript into an utterance, unless it has been deleted."""

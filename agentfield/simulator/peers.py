@@ -21,11 +21,10 @@ from aiortc import (
 )
 from aiortc.exceptions import OperationError
 
-from agentfield.simulator.audio import samples_of
 from agentfield.simulator.call import Call
 from agentfield.simulator.effects import Json
 from agentfield.simulator.refusals import Refused
-from agentfield.simulator.sound import ToneTrack, frames
+from agentfield.simulator.sound import PacketTrack, frames
 
 _CHANNEL = "oai-events"
 
@@ -77,7 +76,7 @@ class Peer:
 
     async def answer(self, offer: str, call: Call, channel_name: str) -> str:
         """Return the answer to an offer; from then on the peer serves the call until its end."""
-        voice = ToneTrack()
+        voice = PacketTrack()
         call.voice = voice
 
         @self._connection.on("track")
@@ -132,7 +131,7 @@ class Peer:
 async def _listen(track: MediaStreamTrack, call: Call) -> None:
     if track.kind == "audio":
         async for frame in frames(track):
-            call.hear(samples_of(frame), frame.samples * 1000 // frame.sample_rate)
+            call.hear(frame)
 
 
 def checked_offer(offer: str) -> str:

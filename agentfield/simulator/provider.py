@@ -18,17 +18,27 @@ from agentfield.simulator.keys import Key, Keys
 from agentfield.simulator.prompter import Prompter
 from agentfield.simulator.refusals import Refused
 from agentfield.simulator.script import Fault, Script
+from agentfield.simulator.senses import Senses
 from agentfield.simulator.settings import new_session
+
+_NONE = Senses()
 
 
 class Provider:
     """Everything that outlives a single request."""
 
-    def __init__(self, *, script: Script, api_key: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        script: Script,
+        api_key: str | None,
+        senses: Senses = _NONE,
+    ) -> None:
         self.journal = Journal()
         self.keys = Keys(api_key)
         self.calls: dict[str, Call] = {}
         self._script = script
+        self._senses = senses
         self._faults = [fault.times for fault in script.faults]
         self._secret_of: dict[str, str] = {}
 
@@ -62,7 +72,13 @@ class Provider:
                 return
 
     def open(
-        self, request: dict[str, Any] | None, key: Key, *, model: str | None, media: bool
+        self,
+        request: dict[str, Any] | None,
+        key: Key,
+        *,
+        model: str | None,
+        media: bool,
+        tasks: asyncio.TaskGroup,
     ) -> Call:
         """Begin a call with the session that was asked for."""
         if request is None:
@@ -80,9 +96,12 @@ class Provider:
                 prompter=Prompter(lambda: self._script),
                 new_id=new_id,
                 plays_audio=media,
+                abilities=self._senses.abilities,
             ),
             journal=self.journal,
             script=lambda: self._script,
+            senses=self._senses,
+            tasks=tasks,
         )
         self.calls[call.id] = call
         if key.session is not None:

@@ -43,7 +43,7 @@ class _Routes:
         sdp, session = _parts(request[BODY])
         model = request.query.get("model")
         offer = checked_offer(sdp)
-        call = self._provider.open(session, key, model=model, media=True)
+        call = self._provider.open(session, key, model=model, media=True, tasks=self._tasks)
         peer = Peer(tasks=self._tasks, tells_of_leaving=self._provider.script.tells_of_leaving)
         answer = await peer.answer(offer, call, self._name("data-channel"))
         location = f"/v1/realtime/calls/{call.id}"
@@ -89,7 +89,7 @@ class _Routes:
         elif key.expired:
             await refuse_on(socket, _expired(), name=name, journal=journal)
         else:
-            call = self._provider.open(None, key, model=model, media=False)
+            call = self._provider.open(None, key, model=model, media=False, tasks=self._tasks)
             await Socket(name, request, socket).serve(call, greet=True)
             call.end()
         return socket

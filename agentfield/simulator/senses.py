@@ -1,12 +1,23 @@
 """What a provider needs to hear, think and speak.
 
-These are ports: whatever recognises, decides and speaks stands behind them. Without them the
-simulator follows a script instead.
+These are ports: whatever recognises, decides and speaks stands behind them. In place of each that
+is not given the simulator follows its script.
 """
 
 from __future__ import annotations
 
-__all__ = ["Ears", "Listener", "Mind", "Mouth", "Sound", "Speech", "Thought", "Tool"]
+__all__ = [
+    "Abilities",
+    "Ears",
+    "Listener",
+    "Mind",
+    "Mouth",
+    "Senses",
+    "Sound",
+    "Speech",
+    "Thought",
+    "Tool",
+]
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,3 +115,30 @@ class Mind(Protocol):
 
     async def reply(self, thought: Thought) -> Reply:
         """Return what the model does; of the reply only ``says`` and ``calls`` count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What is done for real; the rest follows the script."""
+
+    hears: bool = False
+    thinks: bool = False
+    speaks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Senses:
+    """What is given of them."""
+
+    ears: Ears | None = None
+    mouth: Mouth | None = None
+    mind: Mind | None = None
+
+    @property
+    def abilities(self) -> Abilities:
+        """What can be done with them."""
+        return Abilities(
+            hears=self.ears is not None,
+            thinks=self.mind is not None,
+            speaks=self.mouth is not None,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["new_session", "updated_session", "voice_of"]
+__all__ = ["check_tools", "new_session", "updated_session", "voice_of"]
 
 import copy
 from collections.abc import Mapping
@@ -109,7 +109,7 @@ def _merged(session: Json, request: Mapping[str, Any]) -> Json:
         raise unsupported("session.type", request["type"], ["realtime"])
     _only(request, _KNOWN, "session")
     _check_modalities(request)
-    _check_tools(request.get("tools") or [])
+    check_tools(request.get("tools") or [], "session.tools")
     merged = session | {key: value for key, value in request.items() if key != "audio"}
     merged["tools"] = request.get("tools", session["tools"]) or []
     merged["audio"] = _merged_audio(
@@ -161,9 +161,10 @@ def _check_modalities(request: Mapping[str, Any]) -> None:
         raise unsupported("session.output_modalities", wanted, ["[audio]", "[text]"])
 
 
-def _check_tools(tools: Any) -> None:
+def check_tools(tools: Any, name: str) -> None:
+    """Refuse tools that are none."""
     for number, given in enumerate(tools):
-        param = f"session.tools[{number}]"
+        param = f"{name}[{number}]"
         tool = checked_object(given, param)
         kind = tool.get("type", "function")
         if kind not in {"function", "mcp"}:

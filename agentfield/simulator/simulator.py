@@ -19,6 +19,7 @@ from agentfield.simulator.provider import Provider
 from agentfield.simulator.requests import every_request
 from agentfield.simulator.routes import provider_routes
 from agentfield.simulator.script import Heard, Script
+from agentfield.simulator.senses import Mind, Senses, Speech
 from agentfield.simulator.tasks import owned_tasks
 
 _LARGEST_BODY = 16 * 1024 * 1024
@@ -80,15 +81,23 @@ async def running(
     api_key: str | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
+    speech: Speech | None = None,
+    mind: Mind | None = None,
 ) -> AsyncIterator[Simulator]:
     """Run a simulator in this event loop until the block is left.
 
+    With ``speech`` it understands what callers say and answers with a voice, and with a ``mind`` it
+    decides for itself what to answer and which functions to call; the script stands in for what is
+    not given.
     Any key is accepted unless ``api_key`` is given. Port 0 picks a free one. ``host`` is also the
     one address at which media is received, for all WebRTC connections of this process meanwhile;
     it must be an IPv4 address. Raises OSError when it cannot be listened on.
     """
     ipaddress.IPv4Address(host)
-    provider = Provider(script=script or Script(), api_key=api_key)
+    senses = Senses(
+        ears=speech.ears if speech else None, mouth=speech.mouth if speech else None, mind=mind
+    )
+    provider = Provider(script=script or Script(), api_key=api_key, senses=senses)
     async with owned_tasks() as tasks:
         app = web.Application(
             middlewares=[every_request(provider.journal)], client_max_size=_LARGEST_BODY

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["Microphone", "ToneTrack", "frames"]
+__all__ = ["Microphone", "PacketTrack", "frames"]
 
 import asyncio
 import fractions
-from collections.abc import AsyncIterator
+import functools
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame
+from av import AudioFrame, Packet
 
-from agentfield.simulator.audio import OPUS_RATE, PACKET_MS, pcm_frame
+from agentfield.simulator.audio import OPUS_RATE, PACKET_MS, opus_packets, pcm_frame
 from agentfield.simulator.tone import pcm_tone
 
 _BYTES_PER_MS = OPUS_RATE // 1000 * 2
 _SILENCE = bytes(PACKET_MS * _BYTES_PER_MS)
-_TONE = pcm_tone(PACKET_MS, rate=OPUS_RATE)
+_TIME_BASE = fractions.Fraction(1, OPUS_RATE)
 
 
 class _Paced(MediaStreamTrack):
@@ -38,16 +42,36 @@ class _Paced(MediaStreamTrack):
         return (self._sent_ms - PACKET_MS) * OPUS_RATE // 1000
 
 
-class ToneTrack(_Paced):
-    """A tone or silence."""
+class PacketTrack(_Paced):
+    """What the provider says, encoded before: speech, a tone, and silence in between."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.audible = False
+        self._to_play: deque[bytes] = deque()
+        self._tone: Iterator[bytes] | None = None
 
-    async def recv(self) -> AudioFrame:
-        """Return the next frame when its time has come."""
-        return _frame(await self._next(), _TONE if self.audible else _SILENCE)
+    def play(self, packets: Sequence[bytes] | None) -> None:
+        """Play Opus packets of 20 ms after those still to be played; None: a tone until hushed."""
+        if packets is None:
+            self._tone = itertools.cycle(_tone())
+        else:
+            self._to_play.extend(packets)
+
+    def hush(self) -> None:
+        """Be silent from the next packet on."""
+        self._tone = None
+        self._to_play.clear()
+
+    async def recv(self) -> Packet[Any]:
+        """Return the next packet when its time has come."""
+        starts_at = await self._next()
+        if self._to_play:
+            data = self._to_play.popleft()
+        else:
+            data = next(self._tone) if self._tone is not None else _silence()
+        packet = Packet(data)
+        packet.pts, packet.time_base = starts_at, _TIME_BASE
+        return packet
 
 
 class Microphone(_Paced):
@@ -85,8 +109,19 @@ class Microphone(_Paced):
 
 def _frame(starts_at: int, samples: bytes) -> AudioFrame:
     frame = pcm_frame(samples, rate=OPUS_RATE)
-    frame.pts, frame.time_base = starts_at, fractions.Fraction(1, OPUS_RATE)
+    frame.pts, frame.time_base = starts_at, _TIME_BASE
     return frame
+
+
+@functools.cache
+def _tone() -> Sequence[bytes]:
+    """Return a tone that may be played again and again; its first packets fade in."""
+    return opus_packets(pcm_tone(20 * PACKET_MS, rate=OPUS_RATE))[5:15]
+
+
+@functools.cache
+def _silence() -> bytes:
+    return opus_packets(bytes(5 * len(_SILENCE)))[-1]
 
 
 async def frames(track: MediaStreamTrack) -> AsyncIterator[AudioFrame]:

@@ -8,20 +8,46 @@ from typing import Any
 
 from agentfield.simulator import Script
 from agentfield.simulator.conversation import Conversation
-from agentfield.simulator.effects import Effect, Emit, Expire, Hush, Later, Play, Timer
+from agentfield.simulator.effects import (
+    Effect,
+    Emit,
+    Expire,
+    Forget,
+    Hush,
+    Later,
+    Play,
+    Speak,
+    Stop,
+    Think,
+    Timer,
+    Transcribe,
+)
+from agentfield.simulator.outcomes import Outcome
 from agentfield.simulator.prompter import Prompter
 from agentfield.simulator.script import Heard
+from agentfield.simulator.senses import Abilities
 from agentfield.simulator.settings import new_session
 
 
 class Stage:
     """Plays the surroundings of a conversation; time passes only when told to."""
 
-    def __init__(self, script: Script, *, plays_audio: bool = True, **session: Any) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        plays_audio: bool = True,
+        abilities: Abilities | None = None,
+        **session: Any,
+    ) -> None:
         self.script = script
         self.now = 0
         self.events: list[dict[str, Any]] = []
         self.audible = False
+        self.played: list[bytes] = []
+        """Packets that were handed on and not dropped before their time."""
+        self.errands: list[Transcribe | Think | Speak | Stop | Forget] = []
+        """What was asked for that takes its time; the test says with ``comes`` what becomes of it."""
         self.expired = False
         self._numbers = itertools.count(1)
         self._timers: list[tuple[int, int, Timer]] = []
@@ -31,6 +57,7 @@ class Stage:
             prompter=Prompter(lambda: self.script),
             new_id=lambda prefix: f"{prefix}_{next(self._numbers)}",
             plays_audio=plays_audio,
+            abilities=abilities or Abilities(),
         )
         self._do(self.conversation.begin(self.now))
 
@@ -48,6 +75,10 @@ class Stage:
     def interrupt(self) -> list[dict[str, Any]]:
         """Have the caller begin to speak."""
         return self._do(self.conversation.speech_started(self.now, self.now))
+
+    def comes(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """Let something be heard, decided or spoken; return what comes at once."""
+        return self._do(self.conversation.comes(outcome, self.now))
 
     def wait(self, ms: int) -> list[dict[str, Any]]:
         """Let time pass; return what comes meanwhile."""
@@ -67,10 +98,13 @@ class Stage:
                 case Later(after_ms=after_ms, timer=timer):
                     entry = (self.now + after_ms, next(self._numbers), timer)
                     heapq.heappush(self._timers, entry)
-                case Play():
+                case Play(packets=packets):
                     self.audible = True
+                    self.played += packets or []
                 case Hush():
                     self.audible = False
+                case Transcribe() | Think() | Speak() | Stop() | Forget():
+                    self.errands.append(effect)
                 case Expire():
                     self.expired = True
         self.events += events
