@@ -4,8 +4,9 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STUBS := agentfield/v1 sdk/go/gen sdk/typescript/src/gen docs/rest.md \
 	gateway/agentfield_gateway/openapi.json
+PAGE := gateway/agentfield_gateway/console
 
-.PHONY: help setup chromium demo test check lint types layers proto generate fresh stubs format lock bench
+.PHONY: help setup chromium demo test check lint types layers proto generate console fresh stubs format lock bench
 
 help: ## What there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,9 +69,16 @@ generate: setup sdk/typescript/node_modules/.done ## All stubs in every language
 	$(BIN)/buf generate
 	$(BIN)/buf generate --template buf.gen.docs.yaml
 
-fresh: generate ## What is generated and committed is what the contract says
-	@test -z "$$(git status --porcelain -- $(STUBS))" || \
-		{ git status --short -- $(STUBS); echo "run 'make generate' and commit"; exit 1; }
+console: console/node_modules/.done ## The page, from console/ into the gateway's static files
+	cd console && npm run --silent schema && npm run --silent types && npm run --silent build
+
+console/node_modules/.done: console/package-lock.json
+	cd console && npm ci --silent
+	@touch $@
+
+fresh: generate console ## What is generated or built, and committed, is what its sources say
+	@test -z "$$(git status --porcelain -- $(STUBS) $(PAGE))" || \
+		{ git status --short -- $(STUBS) $(PAGE); echo "run 'make generate console' and commit"; exit 1; }
 
 stubs: sdk/typescript/node_modules/.done ## The TypeScript and Go stubs compile
 	cd sdk/typescript && npm run --silent build

@@ -136,6 +136,8 @@ class Browsers:
         tone = pcm_tone(600, rate=_RATE)
         self.tone = Microphone.of(folder / "tone.wav", tone, pause_ms=1000)
         """The simulator takes a tone for speech; what it hears in it is in its script."""
+        self.silence = Microphone.of(folder / "silence.wav", b"", pause_ms=1000)
+        """Nothing is heard in it but what a test says otherwise."""
 
     @asynccontextmanager
     async def visiting(

@@ -1,0 +1,90 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { Call, CallState } from "../call/call";
+import { useStore } from "../store";
+import { Announcer } from "./announcer";
+import { Conversation } from "./conversation";
+import { End } from "./end";
+import { Stage } from "./stage";
+import { TroublePart } from "./trouble";
+import { WorkflowPart } from "./workflow";
+
+interface Props {
+  readonly call: Call;
+  again(): void;
+  close(): void;
+}
+
+/** A call, from the button that was pressed until it is put away. */
+export function CallPage({ call, again, close }: Props) {
+  const state = useStore(call.state);
+  const workflow = useStore(call.workflow);
+  const meters = useStore(call.meters);
+  const page = useRef<HTMLDivElement>(null);
+  const { view, phase } = state;
+  const over = phase === "over" || view.state === "ended";
+  useEffect(() => page.current?.querySelector("h1")?.focus(), []);
+  useEffect(() => {
+    document.title = `${over ? "Ended" : "Call"}: ${state.target}`;
+  }, [over]);
+  const doing = doingOf(state);
+  return (
+    <div class="session" ref={page}>
+      <Stage view={view} target={state.target} {...doing} meters={meters} muted={state.muted}>
+        {!over && (
+          <>
+            <button
+              type="button"
+              aria-pressed={state.muted}
+              onClick={() => call.mute(!state.muted)}
+              disabled={phase === "microphone"}
+            >
+              Mute
+            </button>
+            <button
+              type="button"
+              class="danger"
+              onClick={() => call.hangUp()}
+              disabled={state.hungUp}
+            >
+              Hang up
+            </button>
+          </>
+        )}
+      </Stage>
+      {state.trouble && <TroublePart trouble={state.trouble} />}
+      {!state.watched && !over && <Away />}
+      {over && (
+        <End view={view}>
+          <button type="button" class="primary" onClick={again}>
+            Call again
+          </button>
+          <button type="button" onClick={close}>
+            Close
+          </button>
+        </End>
+      )}
+      <Announcer view={view} />
+      <div class="columns">
+        <Conversation view={view} follows={!over} empty="When you are connected, just speak." />
+        {workflow && <WorkflowPart workflow={workflow} />}
+      </div>
+    </div>
+  );
+}
+
+function Away() {
+  return (
+    <p class="banner" role="status">
+      The connection to the server is lost. The call itself goes on; the page catches up as soon as
+      the server is back.
+    </p>
+  );
+}
+
+function doingOf({ phase, hungUp, view }: CallState): { doing?: string } {
+  if (view.state === "ended") return {};
+  if (phase === "microphone") return { doing: "Waiting for the microphone" };
+  if (phase === "starting") return { doing: "Starting" };
+  if (phase === "over") return { doing: "Over" };
+  return hungUp ? { doing: "Hanging up" } : {};
+}

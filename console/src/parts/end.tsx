@@ -1,0 +1,32 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { View } from "../log/view";
+import { endReason } from "../words";
+
+interface Props {
+  readonly view: View;
+  /** Whether it takes the focus when it appears. */
+  readonly takesFocus?: boolean;
+  readonly children?: ComponentChildren;
+}
+
+/** Why a session is over, and what can be done next. */
+export function End({ view, takesFocus = true, children }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // What went wrong, if anything did, has taken it.
+    if (takesFocus && !document.activeElement?.closest("[role=alert]")) heading.current?.focus();
+  }, []);
+  return (
+    <section class="end" aria-labelledby="end">
+      <div>
+        <h2 id="end" tabIndex={-1} ref={heading}>
+          The call has ended
+        </h2>
+        {view.endReason && <p>{endReason(view.endReason)}</p>}
+        {view.endDetail && <p class="quiet">{view.endDetail}</p>}
+      </div>
+      <div class="controls">{children}</div>
+    </section>
+  );
+}

@@ -1,0 +1,151 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { shortened, spots, type Spot } from "../picture/tree";
+import type { Workflow } from "../picture/workflow";
+import { useStore } from "../store";
+import { duration } from "../words";
+import { ExecutionDetails } from "./execution";
+import { Mark } from "./mark";
+
+const ROW = 48;
+const COLUMN = 20;
+const LEFT = 18;
+/** What one character of a name takes at most. */
+const CHARACTER = 8.2;
+
+/** The picture of a workflow: each execution below the one that called it. */
+export function WorkflowPart({ workflow }: { workflow: Workflow }) {
+  const placed = spots(useStore(workflow.executions));
+  const [chosen, choose] = useState("");
+  const spot = placed.find(({ executionId }) => executionId === chosen);
+  return (
+    <section class="panel workflow" aria-labelledby="workflow">
+      <h2 id="workflow">Workflow</h2>
+      {placed.length ? (
+        <Picture placed={placed} chosen={chosen} choose={choose} />
+      ) : (
+        <p class="quiet">What runs because of this call appears here.</p>
+      )}
+      {spot && <ExecutionDetails key={spot.executionId} spot={spot} server={workflow.server} />}
+    </section>
+  );
+}
+
+interface PictureProps {
+  readonly placed: readonly Spot[];
+  readonly chosen: string;
+  choose(executionId: string): void;
+}
+
+function Picture({ placed, chosen, choose }: PictureProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(320);
+  const [current, setCurrent] = useState(0);
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(entry.contentRect.width));
+    if (frame.current) observer.observe(frame.current);
+    return () => observer.disconnect();
+  }, []);
+  const go = (row: number) => {
+    const to = Math.min(Math.max(row, 0), placed.length - 1);
+    setCurrent(to);
+    frame.current?.querySelectorAll<SVGGElement>("[role=treeitem]")[to]?.focus();
+  };
+  const keys = (event: KeyboardEvent, spot: Spot) => {
+    const to = rowAfter(event.key, spot, placed);
+    if (to !== undefined) go(to);
+    else if (event.key === "Enter" || event.key === " ") choose(spot.executionId);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <div class="picture" ref={frame}>
+      <svg
+        role="tree"
+        aria-label="Executions, each below the one that called it"
+        width={width}
+        height={placed.length * ROW}
+      >
+        {placed.map((spot) => (
+          <Connector key={`to ${spot.executionId}`} spot={spot} />
+        ))}
+        {placed.map((spot) => (
+          <g
+            key={spot.executionId}
+            role="treeitem"
+            class="spot"
+            aria-level={spot.column + 1}
+            aria-selected={spot.executionId === chosen}
+            aria-label={`${spot.target}, ${told(spot)}`}
+            tabIndex={spot.row === Math.min(current, placed.length - 1) ? 0 : -1}
+            data-status={spot.status}
+            onClick={() => {
+              setCurrent(spot.row);
+              choose(spot.executionId);
+            }}
+            onKeyDown={(event) => keys(event, spot)}
+          >
+            <Node spot={spot} width={width} />
+          </g>
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+function Node({ spot, width }: { spot: Spot; width: number }) {
+  const [x, y] = place(spot);
+  const room = Math.floor((width - x - 26) / CHARACTER);
+  return (
+    <>
+      <title>{spot.target}</title>
+      <rect class="ground" x={x - 14} y={y - 22} width={Math.max(40, width - x + 14)} height={44} rx={8} />
+      <Mark status={spot.status} x={x} y={y} />
+      <text class="name" x={x + 20} y={y - 3}>
+        {shortened(spot.target, Math.max(6, room))}
+      </text>
+      <text class="told" x={x + 20} y={y + 14}>
+        {told(spot)}
+      </text>
+    </>
+  );
+}
+
+function Connector({ spot }: { spot: Spot }) {
+  if (spot.parentRow === undefined) return null;
+  const [x, y] = place(spot);
+  const from = x - COLUMN;
+  const top = spot.parentRow * ROW + ROW / 2 + 10;
+  return <path class="connector" d={`M${from} ${top}V${y - 8}q0 8 8 8H${x - 10}`} />;
+}
+
+function place(spot: Spot): readonly [x: number, y: number] {
+  return [LEFT + Math.min(spot.column, 8) * COLUMN, spot.row * ROW + ROW / 2];
+}
+
+function told(spot: Spot): string {
+  const time = spot.durationMs !== undefined && isOver(spot) ? `, ${duration(spot.durationMs)}` : "";
+  return `${spot.kind ? `${spot.kind}, ` : ""}${spot.status}${time}`;
+}
+
+function isOver({ status }: Spot): boolean {
+  return status !== "queued" && status !== "running";
+}
+
+function rowAfter(key: string, spot: Spot, placed: readonly Spot[]): number | undefined {
+  switch (key) {
+    case "ArrowDown":
+      return spot.row + 1;
+    case "ArrowUp":
+      return spot.row - 1;
+    case "ArrowLeft":
+      return spot.parentRow ?? spot.row;
+    case "ArrowRight":
+      return placed[spot.row + 1]?.parentRow === spot.row ? spot.row + 1 : spot.row;
+    case "Home":
+      return 0;
+    case "End":
+      return placed.length - 1;
+    default:
+      return undefined;
+  }
+}
