@@ -23,6 +23,7 @@ from bench import (
     growth,
     load,
     memory,
+    mind,
     offer,
     replicas,
     rest,
@@ -50,6 +51,7 @@ BENCHMARKS = {
     "turn": turn.measure,
     "load": load.measure,
     "memory": memory.measure,
+    "mind": mind.measure,
     "growth": growth.measure,
     "tracing": tracing.measure,
 }

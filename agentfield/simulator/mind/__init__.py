@@ -1,0 +1,7 @@
+"""Minds of the provider: what decides which functions are called and what is said."""
+
+from __future__ import annotations
+
+__all__ = ["LocalMind"]
+
+from agentfield.simulator.mind.local import LocalMind
