@@ -4,13 +4,11 @@ from __future__ import annotations
 
 __all__ = ["App", "running"]
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from grpc_health.v1 import health_pb2
@@ -37,11 +35,13 @@ from agentfield.live.leases import Lease
 from agentfield.live.owners import NodeOwners
 from agentfield.live.registry import Registry
 from agentfield.live.relay import Relay
+from agentfield.live.start_tokens import StartTokens
 from agentfield.live.streams import Streams
 from agentfield.live.takeover import TakeOver
 from agentfield.live.toolruns import ToolRuns
 from agentfield.live.whole import Shared
 from agentfield.nodes.engine import Nodes
+from agentfield.process.groups import beside
 from agentfield.providers.profiles import providers
 from agentfield.rpc import convert
 from agentfield.rpc.agent_service import AgentService
@@ -56,6 +56,7 @@ from agentfield.rpc.server import build_server, listen, services
 from agentfield.rpc.server_service import ServerService
 from agentfield.rpc.session_service import SessionService
 from agentfield.rpc.workflow_service import WorkflowService
+from agentfield.sessions import start_tokens, tokens
 from agentfield.sessions.starting import SessionCeilings
 from agentfield.store.calls import SqlCalls
 from agentfield.store.commands import SqlCommands
@@ -66,6 +67,7 @@ from agentfield.store.nodes import SqlNodes
 from agentfield.store.replicas import SqlReplicas
 from agentfield.store.sessions import SqlSessions
 from agentfield.store.sqlite import SqliteDatabase
+from agentfield.store.start_tokens import SqlStartTokens
 from agentfield.store.work import SqlWork
 from agentfield.store.workflows import SqlWorkflows
 
@@ -151,30 +153,32 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
         workflows = Workflows(store=SqlWorkflows(database), nodes=node_store)
         health = health_aio.HealthServicer()
         owners = NodeOwners(node_store)
+        served_pairs = frozenset((p.provider, p.transport) for p in pairs() if p.served)
+        starts = StartTokens(SqlStartTokens(database), node_store, config.keyring, served_pairs)
         clients = ClientSide(
             registry,
             relay,
             owners=owners,
             nodes=node_store,
             matrix=convert.matrix(),
-            served=frozenset((p.provider, p.transport) for p in pairs() if p.served),
+            served=served_pairs,
             ceilings=SessionCeilings(
                 per_target=config.max_sessions_per_target, per_caller=config.max_sessions_per_caller
             ),
             limits=config.limits,
         )
-        chain = interceptors(
-            config.keyring, clients.token_holder, Rate(config.rate_limit, time.monotonic)
-        )
+        holders = {tokens.PREFIX: clients.token_holder, start_tokens.PREFIX: starts.holder}
+        chain = interceptors(config.keyring, holders, Rate(config.rate_limit, time.monotonic))
+        server_service = ServerService(config)
         served = services(
             [
-                SessionService(clients, workflows),
+                SessionService(clients, starts, workflows),
                 ExecutionService(engine),
                 WorkflowService(workflows, Queries(engine, workflows, clients)),
                 NodeService(nodes, dispatcher, calls.registered, lease=config.registration_lease),
                 JournalService(journal),
                 AgentService(dispatcher, AgentSide(registry, relay, owners), config),
-                ServerService(config),
+                server_service,
             ],
             health,
         )
@@ -184,6 +188,7 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
         stack.push_async_callback(server.stop, STOP_SECONDS)
         transport = LocalTransport(served, chain)
         http_address = await _gateway(stack, transport, config)
+        server_service.announce(http_address)
         background = {
             "dispatcher": dispatcher.run(),
             "calls": calls.run(),
@@ -195,7 +200,7 @@ async def serving(config: Config, database: Database, hints: Hints) -> AsyncIter
             "take-over": take_over.run(),
             "lease": lease.run(registry.let_all_go, dispatcher.send_on),
         }
-        await stack.enter_async_context(_background(background))
+        await stack.enter_async_context(beside(background))
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(lease.leave)
         stack.push_async_callback(calls.shut_down)
@@ -259,15 +264,6 @@ def _hang_ups(shared: Shared, database: Database) -> HangUps:
         providers=shared.providers,
         clock=database.now,
     )
-
-
-@asynccontextmanager
-async def _background(parts: Mapping[str, Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(part, name=name) for name, part in parts.items()]
-        yield
-        for task in running:
-            task.cancel()
 
 
 async def _drain(

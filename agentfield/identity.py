@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANYONE", "NOBODY", "Caller", "Key", "Keyring"]
+__all__ = ["ANYONE", "NOBODY", "Caller", "Key", "Keyring", "StartGrant"]
 
 import hashlib
 import hmac
@@ -11,6 +11,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 ROLES = frozenset({"admin", "agent", "client"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartGrant:
+    """What the holder of a start token may do: start sessions of one target."""
+
+    token_id: str
+    target: str
+    """``node.session``."""
+    actor_id: str
+    """For whom the token was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +35,8 @@ class Caller:
     """Patterns of the node ids an agent may serve, like ``billing-*``."""
     session_id: str = ""
     """Of the holder of a session's token: that session. The name is its starter's then."""
+    start: StartGrant | None = None
+    """Of the holder of a start token: what it allows. The name is its maker's then."""
 
     @property
     def is_session(self) -> bool:
@@ -31,11 +44,21 @@ class Caller:
         return bool(self.session_id)
 
     @property
+    def is_token(self) -> bool:
+        """Whether this caller has shown a token, not a key."""
+        return self.is_session or self.start is not None
+
+    @property
     def is_admin(self) -> bool:
         return "admin" in self.roles
 
     def may_call(self, roles: frozenset[str]) -> bool:
-        """Return whether an rpc that is open to these roles is open to this caller."""
+        """Return whether an rpc that is open to these roles is open to this caller.
+
+        One that is open to every key is not open to a token: an rpc names the tokens it takes.
+        """
+        if self.is_token:
+            return bool(self.roles & roles)
         return self.is_admin or not roles or bool(self.roles & roles)
 
     def may_serve(self, node_id: str) -> bool:
@@ -58,8 +81,8 @@ class Caller:
 
         ``session_id`` is the session it belongs to, if any: a session's token shows nothing else.
         """
-        if self.is_session:
-            return self.session_id == session_id
+        if self.is_token:
+            return self.is_session and self.session_id == session_id
         return self.is_admin or self.name in owners or self.may_serve(node_id)
 
 
@@ -92,3 +115,8 @@ class Keyring:
             if hmac.compare_digest(key.sha256, digest):
                 found = key.caller
         return found
+
+    def has(self, name: str, roles: frozenset[str]) -> bool:
+        """Return whether there is a key of this name that may call what is open to these roles."""
+        callers = (key.caller for key in self._keys)
+        return any(caller.name == name and caller.may_call(roles) for caller in callers)

@@ -47,6 +47,7 @@ SAMPLES: dict[str, Any] = {
     "enqueued_at": "2026-11-23T12:00:00.118Z",
     "expires_at": "2026-11-23T12:01:30.118Z",
     "finished_at": "2026-11-23T12:00:00.930Z",
+    "http_url": "http://127.0.0.1:8080",
     "input": {"city": "Paris"},
     "input_schema": {
         "type": "object",

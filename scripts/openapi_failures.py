@@ -6,6 +6,7 @@ __all__ = ["Failures", "Reason"]
 
 import json
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from google.protobuf.descriptor import Descriptor
 
@@ -69,7 +70,9 @@ class Failures:
             header: reference("headers", header)
             for header, sent in {
                 "Retry-After": any(reason.retryable for reason in reasons),
-                "WWW-Authenticate": errors.Unauthenticated in reasons,
+                "WWW-Authenticate": any(
+                    reason.http_status == HTTPStatus.UNAUTHORIZED for reason in reasons
+                ),
             }.items()
             if sent
         }

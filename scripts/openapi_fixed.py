@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["COMPONENTS", "ERROR", "OVER", "PREFACE", "WITH_SESSION_TOKEN", "last_event_id"]
+__all__ = ["COMPONENTS", "ERROR", "OVER", "PREFACE", "last_event_id", "with_tokens"]
+
+from collections.abc import Iterable
 
 from scripts.openapi_schemas import Json, reference
 
@@ -27,8 +29,12 @@ PREFACE: Json = {
     "security": [{"bearer": []}, {"key": []}, {}],
 }
 
-WITH_SESSION_TOKEN: list[Json] = [{"bearer": []}, {"key": []}, {"sessionToken": []}, {}]
-"""The credentials of what concerns one session."""
+
+def with_tokens(roles: Iterable[str]) -> list[Json]:
+    """Return the credentials of an rpc that takes tokens of these roles in place of a key."""
+    tokens: list[Json] = [{f"{role}Token": []} for role in sorted(roles)]
+    return [{"bearer": []}, {"key": []}, *tokens, {}]
+
 
 ERROR: Json = {
     "type": "object",
@@ -107,10 +113,19 @@ COMPONENTS: dict[str, Json] = {
         "sessionToken": {
             "type": "http",
             "scheme": "bearer",
-            "bearerFormat": "afs_…",
+            "bearerFormat": "aft_…",
             "description": (
                 "The `session_token` of a start: stands in place of a key for that one session, "
                 "until 60 seconds after its end."
+            ),
+        },
+        "startToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "afs_…",
+            "description": (
+                "The `token` of CreateClientToken: stands in place of a key to start sessions of "
+                "its one target, until it has expired or is used up."
             ),
         },
     },

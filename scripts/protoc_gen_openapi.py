@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from agentfield.contract.facts import TOKENS
 from agentfield.v1 import errors
 from agentfield.v1.error_reason_pb2 import ErrorReason
 from agentfield_gateway.routes import Route, Rpc
@@ -20,8 +21,8 @@ from scripts.openapi_fixed import (
     ERROR,
     OVER,
     PREFACE,
-    WITH_SESSION_TOKEN,
     last_event_id,
+    with_tokens,
 )
 from scripts.openapi_operators import OPERATORS, OPERATORS_TAG
 from scripts.openapi_schemas import Json, Schemas, reference
@@ -91,8 +92,8 @@ class Document:
             **self._about(operation),
             "parameters": list(self._parameters(operation, route)),
         }
-        if "session" in operation.method.roles:
-            form["security"] = WITH_SESSION_TOKEN
+        if tokens := operation.method.roles & TOKENS:
+            form["security"] = with_tokens(tokens)
         if route.leads_to.body:
             form["requestBody"] = self._request_body(operation, route.leads_to)
         success = {str(route.leads_to.success_status): self._success(operation, route)}
@@ -198,10 +199,11 @@ class Document:
 
 
 def _who(roles: frozenset[str]) -> str:
-    keys = " or ".join(f"`{role}`" for role in sorted(roles - {"session"}))
+    keys = " or ".join(f"`{role}`" for role in sorted(roles - TOKENS))
     if not keys:
         return "Any key will do."
-    or_token = ", or the session's own token" if "session" in roles else ""
+    known = {"session": "the session's own token", "start": "a start token for the target"}
+    or_token = "".join(f", or {known[role]}" for role in sorted(roles & TOKENS))
     return f"Needs a key of the role {keys}, or `admin`{or_token}."
 
 

@@ -28,7 +28,7 @@ UTC; durations are strings like `"90s"` or numbers of seconds. Fields marked *JS
 value, passed on byte for byte. Unknown fields and unknown query parameters are errors.
 
 - **Credential**, on a server with keys: `Authorization: Bearer <key>` or `X-API-Key: <key>`. What
-  concerns one session takes `Authorization: Bearer <session token>` as well.
+  concerns one session takes `Authorization: Bearer <session token>` as well, a start a start token.
 - **Where it belongs**: `X-Parent-Execution-ID`, `X-Run-ID` (or `X-Workflow-ID`), `X-Session-ID`,
   `X-Actor-ID`, `Traceparent`.
 - **Repeating a request safely**: `Idempotency-Key` is the request's `request_id`.

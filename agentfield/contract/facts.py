@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BEGINS_WORK", "PEER_KEY", "SERVICES", "Method", "Pair", "methods", "pairs"]
+__all__ = ["BEGINS_WORK", "PEER_KEY", "SERVICES", "TOKENS", "Method", "Pair", "methods", "pairs"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +34,9 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 
 PEER_KEY = "agentfield-peer"
 """The metadata in which a gateway says whose address asks; it counts within one process only."""
+
+TOKENS = frozenset({"session", "start"})
+"""The roles of those who show a token: no key has them."""
 
 BEGINS_WORK = frozenset(
     {

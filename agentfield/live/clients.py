@@ -93,6 +93,7 @@ class ClientSide:
             node_id=request.node_id,
             name=request.name,
             caller_name=request.caller.name,
+            start_token_id=request.caller.start.token_id if request.caller.start else "",
             request_id=checked_request_id(request.request_id),
             fingerprint=fingerprint(request),
             token_sha256=tokens.hashed(token),

@@ -20,7 +20,7 @@ import grpc
 from grpc_interceptor.server import AsyncServerInterceptor
 from opentelemetry.trace import SpanKind
 
-from agentfield.contract.facts import BEGINS_WORK, methods
+from agentfield.contract.facts import BEGINS_WORK, TOKENS, methods
 from agentfield.contract.status import DETAILS_KEY, status_of
 from agentfield.identity import ANYONE, NOBODY, Caller, Keyring
 from agentfield.process import tracing
@@ -28,15 +28,14 @@ from agentfield.process.groups import sole_error
 from agentfield.process.logs import about
 from agentfield.rpc.call import Call, claims_of, current_call, metadata_of, secret_of
 from agentfield.rpc.call import Context as CallContext
-from agentfield.sessions.tokens import PREFIX
 from agentfield.telemetry import RPC_SECONDS, RPCS
 from agentfield.v1 import errors
 
 log = logging.getLogger("agentfield.rpc")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 Handler = Callable[[Any, CallContext], Any]
-Tokens = Callable[[str], Awaitable[Caller | None]]
-"""Finds out who shows a session's token; None: nobody any more."""
+Tokens = Mapping[str, Callable[[str], Awaitable[Caller | None]]]
+"""By what tokens of a kind begin with: finds out who shows one; None: nobody any more."""
 _OPEN = "/grpc.health.v1.Health/"
 
 
@@ -178,9 +177,10 @@ class Authenticate(Around):
     async def _admit(self, context: CallContext, method: str) -> None:
         metadata = metadata_of(context)
         # A server without keys takes what looks like a key for nothing; a token is a limit.
-        secret = secret_of(metadata) if self._keyring or _shows_token(metadata) else ""
-        if secret.startswith(PREFIX):
-            caller = await self._tokens(secret)
+        secret = secret_of(metadata) if self._keyring or self._shows_token(metadata) else ""
+        holder = next((h for begin, h in self._tokens.items() if secret.startswith(begin)), None)
+        if holder is not None:
+            caller = await holder(secret)
         elif self._keyring is None:
             caller = ANYONE
         elif not secret:
@@ -193,24 +193,33 @@ class Authenticate(Around):
             raise errors.Unauthenticated("This key is not known here.")
         current_call.set(Call(caller=caller))
         fact = methods().get(method)
-        if fact is not None and caller.is_session and "session" not in fact.roles:
-            # An rpc that is open to every key is not open to a token: that names its rpcs.
-            raise errors.PermissionDenied(
-                f"A session's token may not call {fact.descriptor.name}; it stands for session "
-                f"{caller.session_id} alone.",
-                metadata={"method": fact.descriptor.name, "session_id": caller.session_id},
-            )
-        if fact is not None and not (caller.is_session or caller.may_call(fact.roles)):
-            raise errors.PermissionDenied(
-                f"Key '{caller.name}' may not call {fact.descriptor.name}; "
-                f"it takes one of the roles {', '.join(sorted(fact.roles | {'admin'}))}.",
-                metadata={"method": fact.descriptor.name},
-            )
+        roles = fact.roles if fact is not None else frozenset[str]()
+        if not caller.may_call(roles):
+            raise _denied(caller, method.rpartition("/")[2], roles)
+
+    def _shows_token(self, metadata: Mapping[str, str]) -> bool:
+        shown = (metadata.get("authorization", ""), metadata.get("x-api-key", ""))
+        return any(begin in each for each in shown for begin in self._tokens)
 
 
-def _shows_token(metadata: Mapping[str, str]) -> bool:
-    shown = (metadata.get("authorization", ""), metadata.get("x-api-key", ""))
-    return any(PREFIX in each for each in shown)
+def _denied(caller: Caller, name: str, roles: frozenset[str]) -> errors.PermissionDenied:
+    if caller.start is not None:
+        return errors.PermissionDenied(
+            f"A start token may not call {name}; it starts {caller.start.target}, and what comes "
+            "then takes the session_token of that start.",
+            metadata={"method": name, "target": caller.start.target},
+        )
+    if caller.is_session:
+        return errors.PermissionDenied(
+            f"A session's token may not call {name}; it stands for session {caller.session_id} "
+            "alone.",
+            metadata={"method": name, "session_id": caller.session_id},
+        )
+    takes = ", ".join(sorted((roles | {"admin"}) - TOKENS))
+    return errors.PermissionDenied(
+        f"Key '{caller.name}' may not call {name}; it takes one of the roles {takes}.",
+        metadata={"method": name},
+    )
 
 
 class Context(Around):

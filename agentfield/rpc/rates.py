@@ -56,7 +56,7 @@ class Buckets:
 
 
 class Rate(Around):
-    """Refuses what a caller calls too often: a key, a session's token, or an address without keys."""
+    """Refuses what a caller calls too often: a key, a token, or an address without keys."""
 
     def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
         self._per_second = per_second
@@ -80,6 +80,8 @@ class Rate(Around):
 def _who(caller: Caller, context: Context) -> str:
     if caller.is_session:
         return f"the token of session {caller.session_id}"
+    if caller.start is not None:
+        return f"the start token {caller.start.token_id}"
     if caller.name:
         return f"key '{caller.name}'"
     # grpc writes ipv4:127.0.0.1:40122 and ipv6:%5B::1%5D:40122; all connections are one caller.

@@ -16,6 +16,12 @@ class ServerService(server_service_pb2_grpc.ServerServiceServicer):
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._http_url = ""
+
+    def announce(self, http_address: str | None) -> None:
+        """Tell from now on where this process serves REST; None: it does not."""
+        scheme = "https" if self._config.tls else "http"
+        self._http_url = f"{scheme}://{http_address}" if http_address else ""
 
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context
@@ -23,6 +29,7 @@ class ServerService(server_service_pb2_grpc.ServerServiceServicer):
         config, limits = self._config, self._config.limits
         response = pb.GetServerInfoResponse(
             version=config.version,
+            http_url=self._http_url,
             auth_mode=pb.AUTH_MODE_API_KEY if config.keyring else pb.AUTH_MODE_NONE,
             limits=pb.Limits(
                 max_payload_bytes=limits.max_payload_bytes,

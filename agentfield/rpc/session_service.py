@@ -12,6 +12,7 @@ from agentfield.executions.submission import checked_timeout
 from agentfield.executions.workflows import Workflows
 from agentfield.ids import new_id
 from agentfield.live.clients import ClientSide, Started
+from agentfield.live.start_tokens import StartTokens
 from agentfield.rpc import convert, convert_sessions
 from agentfield.rpc.call import Context, current_call
 from agentfield.rpc.pages import page_size, read_seq, token
@@ -28,8 +29,11 @@ _INSTANCES = "/api/v1/session-instances"
 class SessionService(session_service_pb2_grpc.SessionServiceServicer):
     """The servicer of SessionService."""
 
-    def __init__(self, sessions: ClientSide, workflows: Workflows) -> None:
+    def __init__(
+        self, sessions: ClientSide, start_tokens: StartTokens, workflows: Workflows
+    ) -> None:
         self._sessions = sessions
+        self._start_tokens = start_tokens
         self._workflows = workflows
 
     async def StartSession(
@@ -55,6 +59,26 @@ class SessionService(session_service_pb2_grpc.SessionServiceServicer):
             )
         )
         return _started(started)
+
+    async def CreateClientToken(
+        self, request: pb.CreateClientTokenRequest, context: Context
+    ) -> pb.CreateClientTokenResponse:
+        call = current_call.get()
+        made = await self._start_tokens.create(
+            request.target,
+            ttl=convert.seconds(request.ttl) if request.HasField("ttl") else None,
+            uses=request.uses,
+            caller=call.caller,
+            actor_id=call.claims.actor_id,
+        )
+        response = pb.CreateClientTokenResponse(
+            token=made.secret,
+            token_id=made.kept.token_id,
+            target=made.kept.target,
+            uses=made.kept.uses_left,
+        )
+        convert.set_time(response.expires_at, made.kept.expires_at)
+        return response
 
     async def RealtimeOffer(
         self, request: pb.RealtimeOfferRequest, context: Context

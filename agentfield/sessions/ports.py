@@ -50,6 +50,8 @@ class Start:
     node_id: str
     name: str
     caller_name: str
+    start_token_id: str
+    """What the caller shows in place of a key, and this start uses up. Empty: it is a key."""
     request_id: str
     fingerprint: bytes
     token_sha256: bytes

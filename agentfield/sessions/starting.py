@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["ServedPairs", "SessionCeilings", "StartRequest", "begin", "fingerprint", "split_target"]
+__all__ = [
+    "ServedPairs",
+    "SessionCeilings",
+    "StartRequest",
+    "begin",
+    "check_served",
+    "declared",
+    "fingerprint",
+    "split_target",
+]
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from agentfield.contract.jsonslice import MalformedJson, check_json
@@ -21,6 +30,7 @@ from agentfield.sessions.declaration import (
 )
 from agentfield.sessions.model import Event, HandlerState, Session
 from agentfield.sessions.ports import Begun, Found
+from agentfield.sessions.start_tokens import check_wish
 from agentfield.sessions.tools import resolve_tools
 from agentfield.v1 import errors
 
@@ -59,6 +69,11 @@ class StartRequest:
     def target(self) -> str:
         return f"{self.node_id}.{self.name}"
 
+    @property
+    def actor_id(self) -> str:
+        """For whom it is: with a start token, whomever the one who made it acted for."""
+        return self.caller.start.actor_id if self.caller.start else self.claims.actor_id
+
 
 def split_target(target: str) -> tuple[str, str]:
     """Return node and session of ``node.session``, split at the first dot."""
@@ -81,7 +96,7 @@ def fingerprint(request: StartRequest) -> bytes:
         request.transport,
         request.model,
         request.voice,
-        request.claims.actor_id,
+        request.actor_id,
     ):
         digest.update(b"\0" + part.encode())
     return digest.digest()
@@ -115,44 +130,62 @@ def begin(
     ceilings: SessionCeilings,
 ) -> Begun:
     """Return the session that a request begins. Raises what forbids it; nothing is created then."""
+    if request.caller.start is not None:
+        chosen = {"model": request.model, "voice": request.voice}
+        chosen["metadata"] = "" if request.metadata == b"{}" else "given"
+        check_wish(request.caller.start, request.target, chosen)
     for name in ("model", "voice"):
         if len(getattr(request, name)) > MAX_NAME:
             raise errors.InvalidArgument(
                 f"The name of a {name} has at most {MAX_NAME} characters.",
                 metadata={"field": name},
             )
-    declaration = _declared(request, found)
+    declaration = declared(
+        request.node_id, request.name, found.declarations if found.node_exists else None
+    )
     _check_asked_pair(request, declaration, matrix)
+    check_served(request.target, declaration, served)
+    _check_room(request, declaration, found, ceilings)
+    session = _session(request, declaration, found)
+    event = _started(session, request.caller)
+    return Begun(session=session, root=_root(request, session), events=(event,))
+
+
+def declared(
+    node_id: str, name: str, declarations: Mapping[str, Declaration] | None
+) -> Declaration:
+    """Return what a node declares under a name; it declares nothing at all if it does not exist.
+
+    Raises NodeNotFound and TargetNotFound.
+    """
+    if declarations is None:
+        raise errors.NodeNotFound(
+            f"agent not found: no node '{node_id}' has registered.",
+            metadata={"node_id": node_id},
+        )
+    if not declarations:
+        raise errors.TargetNotFound(
+            f"agent has no registered sessions: node '{node_id}' declares none.",
+            metadata={"node_id": node_id},
+        )
+    if name not in declarations:
+        names = ", ".join(sorted(declarations)[:20])
+        raise errors.TargetNotFound(
+            f"session not registered: node '{node_id}' declares no session "
+            f"'{name}'; it declares: {names}.",
+            metadata={"node_id": node_id, "session": name},
+        )
+    return declarations[name]
+
+
+def check_served(target: str, declaration: Declaration, served: ServedPairs) -> None:
+    """Raise TransportNotServed unless this server can hold such a session."""
     if (declaration.provider, declaration.transport) not in served:
         raise errors.TransportNotServed(
-            f"Session {request.target} uses transport '{declaration.transport}' of provider "
+            f"Session {target} uses transport '{declaration.transport}' of provider "
             f"'{declaration.provider}', which this server does not serve yet.",
             metadata={"provider": declaration.provider, "transport": declaration.transport},
         )
-    _check_room(request, declaration, found, ceilings)
-    session = _session(request, declaration, found)
-    return Begun(session=session, root=_root(request, session), events=(_started(session),))
-
-
-def _declared(request: StartRequest, found: Found) -> Declaration:
-    if not found.node_exists:
-        raise errors.NodeNotFound(
-            f"agent not found: no node '{request.node_id}' has registered.",
-            metadata={"node_id": request.node_id},
-        )
-    if not found.declarations:
-        raise errors.TargetNotFound(
-            f"agent has no registered sessions: node '{request.node_id}' declares none.",
-            metadata={"node_id": request.node_id},
-        )
-    if request.name not in found.declarations:
-        names = ", ".join(sorted(found.declarations)[:20])
-        raise errors.TargetNotFound(
-            f"session not registered: node '{request.node_id}' declares no session "
-            f"'{request.name}'; it declares: {names}.",
-            metadata={"node_id": request.node_id, "session": request.name},
-        )
-    return found.declarations[request.name]
 
 
 def _check_asked_pair(request: StartRequest, declaration: Declaration, matrix: Matrix) -> None:
@@ -208,7 +241,7 @@ def _session(request: StartRequest, declaration: Declaration, found: Found) -> S
         instructions=declaration.instructions,
         tools=resolve_tools(request.node_id, declaration.tools, found.functions),
         created_by=request.caller.name,
-        actor_id=request.claims.actor_id,
+        actor_id=request.actor_id,
         traceparent=request.claims.traceparent,
     )
 
@@ -235,8 +268,9 @@ def _root(request: StartRequest, session: Session) -> Execution:
     )
 
 
-def _started(session: Session) -> Event:
+def _started(session: Session, caller: Caller) -> Event:
     d = session.declaration
+    by_token = {"start_token_id": caller.start.token_id} if caller.start else {}
     return Event(
         type="session.started",
         data={
@@ -246,5 +280,6 @@ def _started(session: Session) -> Event:
             "model": d.model,
             "voice": d.voice,
             "has_handler": d.has_handler,
+            **by_token,
         },
     )

@@ -23,6 +23,7 @@ from agentfield.store.session_rows import (
     put_session,
 )
 from agentfield.store.session_tools import functions
+from agentfield.store.start_tokens import spend
 from agentfield.v1 import errors
 
 RPC = "StartSession"
@@ -32,11 +33,16 @@ def start_session(
     connection: Connection, start: Start, begin: Callable[[Found], Begun], now: int
 ) -> tuple[Session, bool]:
     """Store what ``begin`` makes of what is found; return the session and whether it is new."""
-    key = (start.caller_name, RPC, start.request_id)
+    # Whoever shows a token repeats the requests of that token alone.
+    key = (start.start_token_id or start.caller_name, RPC, start.request_id)
+    if start.start_token_id:
+        connection.lock(RPC)  # the one who repeats it does not find its last use gone
     session_id = earlier_answer(connection, key, start.fingerprint, now, names="session_id")
     if session_id is None:
         _check_lease(connection, start.replica_id, now)
         connection.lock(RPC)  # the ceilings hold for all servers together
+        if start.start_token_id:
+            spend(connection, start.start_token_id, now)
         begun = begin(_found(connection, start, now))
         session_id = begun.session.session_id
         _insert(connection, begun, start.request_id, now)

@@ -10,6 +10,7 @@ from agentfield.sessions.snapshot import declaration_json, tools_json
 from agentfield.store.database import Connection
 from agentfield.store.rows import ACTIVE
 from agentfield.store.session_rows import find_session, hold_session
+from agentfield.store.start_tokens import expire_start_tokens, some_expired
 from agentfield.v1 import errors
 
 _RETAINED = "ended_at IS NOT NULL AND deleted_at IS NULL AND ended_at < ?"
@@ -44,7 +45,7 @@ def delete_session(connection: Connection, session_id: str, now: int) -> Session
 
 def something_expired(connection: Connection, *, ended_before: int, now: int) -> bool:
     """Return whether ``expire_sessions`` has anything to do."""
-    return any(
+    return some_expired(connection, now) or any(
         connection.execute(sql, values).fetchone()
         for sql, values in ((_DUE, (ended_before, 1)), (_LEFT, (1,)), (_VOID, (now, 1)))
     )
@@ -65,7 +66,8 @@ def expire_sessions(connection: Connection, *, ended_before: int, limit: int, no
     void = connection.execute(
         f"DELETE FROM client_tokens WHERE sha256 IN ({_VOID}{free})", (now, limit)
     ).rowcount
-    return max(len(due), len(left), void)
+    starts = expire_start_tokens(connection, limit=limit, now=now)
+    return max(len(due), len(left), void, starts)
 
 
 def _scrub(connection: Connection, session: Session, now: int) -> None:

@@ -128,6 +128,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server has no key for the provider."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 44
     """The caller makes more requests than the server takes of one caller."""
+    ERROR_REASON_START_TOKEN_EXPIRED: _ErrorReason.ValueType  # 45
+    """The start token was good and is so no more: whoever gave it can give another.
+    A token that expired more than a day ago is unknown.
+    """
+    ERROR_REASON_START_TOKEN_USED_UP: _ErrorReason.ValueType  # 46
+    """The start token has started as many sessions as it may."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request or an execution failed. On the wire this is
@@ -237,6 +243,12 @@ ERROR_REASON_PROVIDER_KEY_MISSING: ErrorReason.ValueType  # 43
 """The server has no key for the provider."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 44
 """The caller makes more requests than the server takes of one caller."""
+ERROR_REASON_START_TOKEN_EXPIRED: ErrorReason.ValueType  # 45
+"""The start token was good and is so no more: whoever gave it can give another.
+A token that expired more than a day ago is unknown.
+"""
+ERROR_REASON_START_TOKEN_USED_UP: ErrorReason.ValueType  # 46
+"""The start token has started as many sessions as it may."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

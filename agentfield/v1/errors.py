@@ -466,6 +466,26 @@ class RateLimited(AgentFieldError):
     category = "concurrency_limit"
 
 
+class StartTokenExpired(AgentFieldError):
+    """The start token was good and is so no more: whoever gave it can give another. A token that
+    expired more than a day ago is unknown.
+    """
+
+    reason = "START_TOKEN_EXPIRED"
+    code = 16
+    http_status = 401
+    retryable = False
+
+
+class StartTokenUsedUp(AgentFieldError):
+    """The start token has started as many sessions as it may."""
+
+    reason = "START_TOKEN_USED_UP"
+    code = 7
+    http_status = 403
+    retryable = False
+
+
 BY_REASON: Mapping[str, type[AgentFieldError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "UNAUTHENTICATED": Unauthenticated,
@@ -511,4 +531,6 @@ BY_REASON: Mapping[str, type[AgentFieldError]] = {
     "PROVIDER_FAILED": ProviderFailed,
     "PROVIDER_KEY_MISSING": ProviderKeyMissing,
     "RATE_LIMITED": RateLimited,
+    "START_TOKEN_EXPIRED": StartTokenExpired,
+    "START_TOKEN_USED_UP": StartTokenUsedUp,
 }

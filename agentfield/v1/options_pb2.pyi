@@ -39,6 +39,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Executes, starts sessions, and sees what it started."""
     ROLE_SESSION: _Role.ValueType  # 4
     """Shows a session's token: may do what the rpc allows for that one session."""
+    ROLE_START: _Role.ValueType  # 5
+    """Shows a start token: may start sessions of that one target."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Who a key belongs to, and so what it may do. A key may have several roles."""
@@ -55,6 +57,8 @@ ROLE_CLIENT: Role.ValueType  # 3
 """Executes, starts sessions, and sees what it started."""
 ROLE_SESSION: Role.ValueType  # 4
 """Shows a session's token: may do what the rpc allows for that one session."""
+ROLE_START: Role.ValueType  # 5
+"""Shows a start token: may start sessions of that one target."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"agentfield/v1/server_service.proto\x12\ragentfield.v1\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1c\x61gentfield/v1/provider.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetServerInfoRequest\"\xc7\x01\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x34\n\tauth_mode\x18\x02 \x01(\x0e\x32\x17.agentfield.v1.AuthModeR\x08\x61uthMode\x12-\n\x06limits\x18\x03 \x01(\x0b\x32\x15.agentfield.v1.LimitsR\x06limits\x12/\n\x05pairs\x18\x04 \x03(\x0b\x32\x19.agentfield.v1.ServedPairR\x05pairs\"\x86\x04\n\x06Limits\x12*\n\x11max_payload_bytes\x18\x01 \x01(\x03R\x0fmaxPayloadBytes\x12\x1b\n\tmax_depth\x18\x02 \x01(\x05R\x08maxDepth\x12\x42\n\x0f\x65xecute_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0e\x65xecuteTimeout\x12M\n\x15\x65xecute_async_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x13\x65xecuteAsyncTimeout\x12:\n\x0b\x61gent_grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nagentGrace\x12\x35\n\x17max_sessions_per_caller\x18\x06 \x01(\x05R\x14maxSessionsPerCaller\x12\x35\n\x17max_sessions_per_target\x18\x07 \x01(\x05R\x14maxSessionsPerTarget\x12.\n\x13requests_per_second\x18\x08 \x01(\x05R\x11requestsPerSecond\x12\x46\n\x11heartbeat_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\x10heartbeatTimeout\"\x91\x01\n\nServedPair\x12\x33\n\x08provider\x18\x01 \x01(\x0e\x32\x17.agentfield.v1.ProviderR\x08provider\x12\x36\n\ttransport\x18\x02 \x01(\x0e\x32\x18.agentfield.v1.TransportR\ttransport\x12\x16\n\x06served\x18\x03 \x01(\x08R\x06served*P\n\x08\x41uthMode\x12\x19\n\x15\x41UTH_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41UTH_MODE_NONE\x10\x01\x12\x15\n\x11\x41UTH_MODE_API_KEY\x10\x02\x32\x87\x01\n\rServerService\x12v\n\rGetServerInfo\x12#.agentfield.v1.GetServerInfoRequest\x1a$.agentfield.v1.GetServerInfoResponse\"\x1a\xb2\xbb\x18\x00\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/serverB\xae\x01\n\x11\x63om.agentfield.v1B\x12ServerServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"agentfield/v1/server_service.proto\x12\ragentfield.v1\x1a\x1b\x61gentfield/v1/options.proto\x1a\x1c\x61gentfield/v1/provider.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetServerInfoRequest\"\xe2\x01\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x34\n\tauth_mode\x18\x02 \x01(\x0e\x32\x17.agentfield.v1.AuthModeR\x08\x61uthMode\x12-\n\x06limits\x18\x03 \x01(\x0b\x32\x15.agentfield.v1.LimitsR\x06limits\x12/\n\x05pairs\x18\x04 \x03(\x0b\x32\x19.agentfield.v1.ServedPairR\x05pairs\x12\x19\n\x08http_url\x18\x05 \x01(\tR\x07httpUrl\"\x86\x04\n\x06Limits\x12*\n\x11max_payload_bytes\x18\x01 \x01(\x03R\x0fmaxPayloadBytes\x12\x1b\n\tmax_depth\x18\x02 \x01(\x05R\x08maxDepth\x12\x42\n\x0f\x65xecute_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0e\x65xecuteTimeout\x12M\n\x15\x65xecute_async_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x13\x65xecuteAsyncTimeout\x12:\n\x0b\x61gent_grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nagentGrace\x12\x35\n\x17max_sessions_per_caller\x18\x06 \x01(\x05R\x14maxSessionsPerCaller\x12\x35\n\x17max_sessions_per_target\x18\x07 \x01(\x05R\x14maxSessionsPerTarget\x12.\n\x13requests_per_second\x18\x08 \x01(\x05R\x11requestsPerSecond\x12\x46\n\x11heartbeat_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\x10heartbeatTimeout\"\x91\x01\n\nServedPair\x12\x33\n\x08provider\x18\x01 \x01(\x0e\x32\x17.agentfield.v1.ProviderR\x08provider\x12\x36\n\ttransport\x18\x02 \x01(\x0e\x32\x18.agentfield.v1.TransportR\ttransport\x12\x16\n\x06served\x18\x03 \x01(\x08R\x06served*P\n\x08\x41uthMode\x12\x19\n\x15\x41UTH_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41UTH_MODE_NONE\x10\x01\x12\x15\n\x11\x41UTH_MODE_API_KEY\x10\x02\x32\x87\x01\n\rServerService\x12v\n\rGetServerInfo\x12#.agentfield.v1.GetServerInfoRequest\x1a$.agentfield.v1.GetServerInfoResponse\"\x1a\xb2\xbb\x18\x00\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/serverB\xae\x01\n\x11\x63om.agentfield.v1B\x12ServerServiceProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03\x41XX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19\x41gentfield\\V1\\GPBMetadata\xea\x02\x0e\x41gentfield::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,16 +38,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021com.agentfield.v1B\022ServerServiceProtoP\001Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\242\002\003AXX\252\002\rAgentfield.V1\312\002\rAgentfield\\V1\342\002\031Agentfield\\V1\\GPBMetadata\352\002\016Agentfield::V1'
   _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
   _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\262\273\030\000\202\323\344\223\002\020\022\016/api/v1/server'
-  _globals['_AUTHMODE']._serialized_start=1069
-  _globals['_AUTHMODE']._serialized_end=1149
+  _globals['_AUTHMODE']._serialized_start=1096
+  _globals['_AUTHMODE']._serialized_end=1176
   _globals['_GETSERVERINFOREQUEST']._serialized_start=174
   _globals['_GETSERVERINFOREQUEST']._serialized_end=196
   _globals['_GETSERVERINFORESPONSE']._serialized_start=199
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=398
-  _globals['_LIMITS']._serialized_start=401
-  _globals['_LIMITS']._serialized_end=919
-  _globals['_SERVEDPAIR']._serialized_start=922
-  _globals['_SERVEDPAIR']._serialized_end=1067
-  _globals['_SERVERSERVICE']._serialized_start=1152
-  _globals['_SERVERSERVICE']._serialized_end=1287
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=425
+  _globals['_LIMITS']._serialized_start=428
+  _globals['_LIMITS']._serialized_end=946
+  _globals['_SERVEDPAIR']._serialized_start=949
+  _globals['_SERVEDPAIR']._serialized_end=1094
+  _globals['_SERVERSERVICE']._serialized_start=1179
+  _globals['_SERVERSERVICE']._serialized_end=1314
 # @@protoc_insertion_point(module_scope)

@@ -72,10 +72,15 @@ class GetServerInfoResponse(_message.Message):
     AUTH_MODE_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     PAIRS_FIELD_NUMBER: _builtins.int
+    HTTP_URL_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Its version."""
     auth_mode: Global___AuthMode.ValueType
     """How callers prove who they are."""
+    http_url: _builtins.str
+    """Where this very process serves REST and the page, as it knows: scheme, the
+    host it is bound to, port. Empty: a gateway elsewhere does, or none.
+    """
     @_builtins.property
     def limits(self) -> Global___Limits:
         """What it allows."""
@@ -91,10 +96,11 @@ class GetServerInfoResponse(_message.Message):
         auth_mode: Global___AuthMode.ValueType = ...,
         limits: Global___Limits | None = ...,
         pairs: _abc.Iterable[Global___ServedPair] | None = ...,
+        http_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth_mode", b"auth_mode", "limits", b"limits", "pairs", b"pairs", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth_mode", b"auth_mode", "http_url", b"http_url", "limits", b"limits", "pairs", b"pairs", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

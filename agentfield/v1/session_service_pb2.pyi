@@ -49,9 +49,10 @@ class StartSessionRequest(_message.Message):
     metadata: _builtins.bytes
     """Facts for the handler: a JSON object of at most 16 KiB."""
     request_id: _builtins.str
-    """Makes the request repeatable: unique per key and rpc for 24 hours. At most
-    128 characters. Over REST: the header `Idempotency-Key`. A repeat returns
-    the same session with a fresh token.
+    """Makes the request repeatable: unique per key, or start token, and rpc for 24
+    hours. At most 128 characters. Over REST: the header `Idempotency-Key`. A
+    repeat returns the same session with a fresh token, so nobody else who may
+    start this way should be able to guess it.
     """
     def __init__(
         self,
@@ -205,6 +206,82 @@ class StartSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StartSessionResponse: _TypeAlias = StartSessionResponse  # noqa: Y015
+
+@_typing.final
+class CreateClientTokenRequest(_message.Message):
+    """What a start token is to allow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """`node.session`, which must be declared. A token starts this target alone."""
+    uses: _builtins.int
+    """How many sessions it may start, 1 to 1000. 0: 1."""
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """For how long it may be used: at least 1 second, at most 1 hour. Unset: 10
+        minutes.
+        """
+
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        uses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target", b"target", "ttl", b"ttl", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClientTokenRequest: _TypeAlias = CreateClientTokenRequest  # noqa: Y015
+
+@_typing.final
+class CreateClientTokenResponse(_message.Message):
+    """A start token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Shown in place of a key, as `Authorization: Bearer <token>`, and never in an
+    address's query. Shown once.
+    """
+    token_id: _builtins.str
+    """Names it where the token itself must not stand: in logs and events."""
+    target: _builtins.str
+    """What it starts."""
+    uses: _builtins.int
+    """How many sessions it may start."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is void. Sessions that it has started go on."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        token_id: _builtins.str = ...,
+        target: _builtins.str = ...,
+        uses: _builtins.int = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "target", b"target", "token", b"token", "token_id", b"token_id", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClientTokenResponse: _TypeAlias = CreateClientTokenResponse  # noqa: Y015
 
 @_typing.final
 class RealtimeOfferRequest(_message.Message):

@@ -33,7 +33,8 @@ class SessionServiceStub:
     provider directly; the control plane owns the call, leads it together with
     the agent's handler, runs the tools and keeps the log. RealtimeOffer,
     InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-    take the session's own token in place of a key.
+    take the session's own token in place of a key; StartSession takes a start
+    token.
     """
 
     def __init__(self, channel):
@@ -46,6 +47,11 @@ class SessionServiceStub:
                 '/agentfield.v1.SessionService/StartSession',
                 request_serializer=agentfield_dot_v1_dot_session__service__pb2.StartSessionRequest.SerializeToString,
                 response_deserializer=agentfield_dot_v1_dot_session__service__pb2.StartSessionResponse.FromString,
+                _registered_method=True)
+        self.CreateClientToken = channel.unary_unary(
+                '/agentfield.v1.SessionService/CreateClientToken',
+                request_serializer=agentfield_dot_v1_dot_session__service__pb2.CreateClientTokenRequest.SerializeToString,
+                response_deserializer=agentfield_dot_v1_dot_session__service__pb2.CreateClientTokenResponse.FromString,
                 _registered_method=True)
         self.RealtimeOffer = channel.unary_unary(
                 '/agentfield.v1.SessionService/RealtimeOffer',
@@ -97,7 +103,8 @@ class SessionServiceServicer:
     provider directly; the control plane owns the call, leads it together with
     the agent's handler, runs the tools and keeps the log. RealtimeOffer,
     InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-    take the session's own token in place of a key.
+    take the session's own token in place of a key; StartSession takes a start
+    token.
     """
 
     def StartSession(self, request, context):
@@ -106,10 +113,33 @@ class SessionServiceServicer:
         With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
         are never inferred or switched.
 
+        With a start token the session belongs to the key that made the token, and
+        acts for the actor that the token was made for. It is as declared: model,
+        voice and metadata are for keys to choose. A start that is refused uses
+        nothing up, and neither does a repeat.
+
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
         UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
         handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+        also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+        (another target, or something was chosen), START_TOKEN_EXPIRED,
+        START_TOKEN_USED_UP.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateClientToken(self, request, context):
+        """CreateClientToken makes a start token: whoever shows it in place of a key may
+        start sessions of one target, and nothing else.
+
+        It is for a page or an app, which gets no key. It is void when it has
+        expired or is used up, or when the key that made it is gone. Each call makes
+        another one.
+
+        Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+        TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,6 +252,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=agentfield_dot_v1_dot_session__service__pb2.StartSessionRequest.FromString,
                     response_serializer=agentfield_dot_v1_dot_session__service__pb2.StartSessionResponse.SerializeToString,
             ),
+            'CreateClientToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateClientToken,
+                    request_deserializer=agentfield_dot_v1_dot_session__service__pb2.CreateClientTokenRequest.FromString,
+                    response_serializer=agentfield_dot_v1_dot_session__service__pb2.CreateClientTokenResponse.SerializeToString,
+            ),
             'RealtimeOffer': grpc.unary_unary_rpc_method_handler(
                     servicer.RealtimeOffer,
                     request_deserializer=agentfield_dot_v1_dot_session__service__pb2.RealtimeOfferRequest.FromString,
@@ -278,7 +313,8 @@ class SessionService:
     provider directly; the control plane owns the call, leads it together with
     the agent's handler, runs the tools and keeps the log. RealtimeOffer,
     InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-    take the session's own token in place of a key.
+    take the session's own token in place of a key; StartSession takes a start
+    token.
     """
 
     @staticmethod
@@ -298,6 +334,33 @@ class SessionService:
             '/agentfield.v1.SessionService/StartSession',
             agentfield_dot_v1_dot_session__service__pb2.StartSessionRequest.SerializeToString,
             agentfield_dot_v1_dot_session__service__pb2.StartSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateClientToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentfield.v1.SessionService/CreateClientToken',
+            agentfield_dot_v1_dot_session__service__pb2.CreateClientTokenRequest.SerializeToString,
+            agentfield_dot_v1_dot_session__service__pb2.CreateClientTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,8 @@ class SessionServiceStub:
     provider directly; the control plane owns the call, leads it together with
     the agent's handler, runs the tools and keeps the log. RealtimeOffer,
     InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-    take the session's own token in place of a key.
+    take the session's own token in place of a key; StartSession takes a start
+    token.
     """
 
     @_typing.overload
@@ -47,10 +48,29 @@ class SessionServiceStub:
     With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
     are never inferred or switched.
 
+    With a start token the session belongs to the key that made the token, and
+    acts for the actor that the token was made for. It is as declared: model,
+    voice and metadata are for keys to choose. A start that is refused uses
+    nothing up, and neither does a repeat.
+
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
     UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
     handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+    also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+    (another target, or something was chosen), START_TOKEN_EXPIRED,
+    START_TOKEN_USED_UP.
+    """
+    CreateClientToken: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateClientTokenRequest, _session_service_pb2.CreateClientTokenResponse]
+    """CreateClientToken makes a start token: whoever shows it in place of a key may
+    start sessions of one target, and nothing else.
+
+    It is for a page or an app, which gets no key. It is void when it has
+    expired or is used up, or when the key that made it is gone. Each call makes
+    another one.
+
+    Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+    TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
     """
     RealtimeOffer: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RealtimeOfferRequest, _session_service_pb2.RealtimeOfferResponse]
     """RealtimeOffer takes the client's SDP offer to the provider and returns its
@@ -129,7 +149,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     provider directly; the control plane owns the call, leads it together with
     the agent's handler, runs the tools and keeps the log. RealtimeOffer,
     InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-    take the session's own token in place of a key.
+    take the session's own token in place of a key; StartSession takes a start
+    token.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -139,10 +160,29 @@ class SessionServiceAsyncStub(SessionServiceStub):
     With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
     are never inferred or switched.
 
+    With a start token the session belongs to the key that made the token, and
+    acts for the actor that the token was made for. It is as declared: model,
+    voice and metadata are for keys to choose. A start that is refused uses
+    nothing up, and neither does a repeat.
+
     Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
     UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
     handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+    REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+    also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+    (another target, or something was chosen), START_TOKEN_EXPIRED,
+    START_TOKEN_USED_UP.
+    """
+    CreateClientToken: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateClientTokenRequest, _session_service_pb2.CreateClientTokenResponse]  # type: ignore[assignment]
+    """CreateClientToken makes a start token: whoever shows it in place of a key may
+    start sessions of one target, and nothing else.
+
+    It is for a page or an app, which gets no key. It is void when it has
+    expired or is used up, or when the key that made it is gone. Each call makes
+    another one.
+
+    Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+    TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
     """
     RealtimeOffer: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RealtimeOfferRequest, _session_service_pb2.RealtimeOfferResponse]  # type: ignore[assignment]
     """RealtimeOffer takes the client's SDP offer to the provider and returns its
@@ -220,7 +260,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     provider directly; the control plane owns the call, leads it together with
     the agent's handler, runs the tools and keeps the log. RealtimeOffer,
     InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-    take the session's own token in place of a key.
+    take the session's own token in place of a key; StartSession takes a start
+    token.
     """
 
     @_abc_1.abstractmethod
@@ -234,10 +275,35 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
         are never inferred or switched.
 
+        With a start token the session belongs to the key that made the token, and
+        acts for the actor that the token was made for. It is as declared: model,
+        voice and metadata are for keys to choose. A start that is refused uses
+        nothing up, and neither does a repeat.
+
         Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
         UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
         handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+        REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+        also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+        (another target, or something was chosen), START_TOKEN_EXPIRED,
+        START_TOKEN_USED_UP.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateClientToken(
+        self,
+        request: _session_service_pb2.CreateClientTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.CreateClientTokenResponse, _abc.Awaitable[_session_service_pb2.CreateClientTokenResponse]]:
+        """CreateClientToken makes a start token: whoever shows it in place of a key may
+        start sessions of one target, and nothing else.
+
+        It is for a page or an app, which gets no key. It is void when it has
+        expired or is used up, or when the key that made it is gone. Each call makes
+        another one.
+
+        Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+        TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

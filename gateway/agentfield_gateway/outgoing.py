@@ -6,6 +6,7 @@ __all__ = ["FAILURE_FORM", "answer", "error_answer", "error_json", "message_json
 
 import json
 import math
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -52,7 +53,7 @@ def error_answer(error: errors.AgentFieldError, form: Descriptor | None = None) 
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(_seconds(error.retry_after))
-    if isinstance(error, errors.Unauthenticated):
+    if error.http_status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = error.metadata.get("allow", "")

@@ -178,6 +178,7 @@ async def test_every_route_of_the_contract_answers(plane: Plane, gateway: Rest) 
         answers[f"{route.verb} {route.template}"] = await gateway.send(route.verb, path, body)
 
     assert {route: answer.status for route, answer in answers.items()} == {
+        "POST /api/v1/client-tokens": 400,  # no target
         "POST /api/v1/execute/{target}": 504,
         "POST /api/v1/execute/async/{target}": 202,
         "GET /api/v1/executions": 200,

@@ -40,16 +40,12 @@ class Broken:
         return stream if name.startswith("Watch") else unary
 
 
-async def nobody(_token: str) -> None:
-    """Know no token."""
-
-
 async def test_a_bug_is_an_internal_error_that_tells_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     get = methods()["/agentfield.v1.ExecutionService/GetExecution"]
     service = Service(descriptor=get.descriptor.containing_service, servicer=Broken())
-    transport = LocalTransport([service], interceptors(None, nobody))
+    transport = LocalTransport([service], interceptors(None, {}))
     with pytest.raises(errors.Internal) as caught:
         await transport.unary(
             "/agentfield.v1.ExecutionService/GetExecution", pb.GetExecutionRequest(), metadata=()
@@ -72,7 +68,7 @@ async def test_a_call_with_a_wrong_key_is_not_logged_as_the_one_before_it(
     method = "/agentfield.v1.ExecutionService/GetExecution"
     service = Service(descriptor=methods()[method].descriptor.containing_service, servicer=Broken())
     ring = keyring(Caller(name="owner", roles=frozenset({"admin"})))
-    transport = LocalTransport([service], interceptors(ring, nobody))
+    transport = LocalTransport([service], interceptors(ring, {}))
     # As on one connection to the gateway: both in one context.
     for key, failure in (("owner", errors.Internal), ("wrong", errors.Unauthenticated)):
         metadata = (("x-api-key", key),)

@@ -37,26 +37,37 @@ CALLERS = (
 OK, DENIED, NONE = "OK", "PERMISSION_DENIED", "SESSION_NOT_FOUND"
 NO_KEY, NOT_A_TOOL = "PROVIDER_KEY_MISSING", "TOOL_NOT_ALLOWED"
 OLD = "HANDLER_SUPERSEDED"
-ONLY_AGENTS = [DENIED, DENIED, OLD, DENIED, OLD, DENIED, DENIED, DENIED]
+ONLY_AGENTS = [DENIED, DENIED, OLD, DENIED, OLD, DENIED, DENIED, DENIED, DENIED]
 
-#                  web, other-web, bot, other-bot, root, third-bot, its token, another's
+#                  web, other-web, bot, other-bot, root, third-bot, its token, another's, a start token
 EXPECTED = {
-    "StartSession": [OK, OK, OK, OK, OK, OK, DENIED, DENIED],
-    "RealtimeOffer": [NO_KEY, NONE, NO_KEY, NONE, NO_KEY, NO_KEY, NO_KEY, NONE],
-    "InvokeTool": [NOT_A_TOOL, NONE, NOT_A_TOOL, NONE, NOT_A_TOOL, NOT_A_TOOL, NOT_A_TOOL, NONE],
-    "GetSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
-    "ListSessions": [OK, OK, OK, OK, OK, OK, DENIED, DENIED],
-    "ListSessionWorkflows": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
+    "StartSession": [OK, OK, OK, OK, OK, OK, DENIED, DENIED, OK],
+    "CreateClientToken": [OK, OK, DENIED, DENIED, OK, DENIED, DENIED, DENIED, DENIED],
+    "RealtimeOffer": [NO_KEY, NONE, NO_KEY, NONE, NO_KEY, NO_KEY, NO_KEY, NONE, DENIED],
+    "InvokeTool": [
+        NOT_A_TOOL,
+        NONE,
+        NOT_A_TOOL,
+        NONE,
+        NOT_A_TOOL,
+        NOT_A_TOOL,
+        NOT_A_TOOL,
+        NONE,
+        DENIED,
+    ],
+    "GetSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE, DENIED],
+    "ListSessions": [OK, OK, OK, OK, OK, OK, DENIED, DENIED, DENIED],
+    "ListSessionWorkflows": [OK, NONE, OK, NONE, OK, OK, OK, NONE, DENIED],
     "HandleSession": ONLY_AGENTS,
     "Say": ONLY_AGENTS,
     "Respond": ONLY_AGENTS,
     "Interrupt": ONLY_AGENTS,
     "UpdateSession": ONLY_AGENTS,
-    "ReportHandler": [DENIED, DENIED, OK, DENIED, OK, DENIED, DENIED, DENIED],
-    "EndSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
-    "WatchSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE],
+    "ReportHandler": [DENIED, DENIED, OK, DENIED, OK, DENIED, DENIED, DENIED, DENIED],
+    "EndSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE, DENIED],
+    "WatchSession": [OK, NONE, OK, NONE, OK, OK, OK, NONE, DENIED],
     # Its own token went with it.
-    "DeleteSession": [OK, NONE, OK, NONE, OK, OK, "UNAUTHENTICATED", DENIED],
+    "DeleteSession": [OK, NONE, OK, NONE, OK, OK, "UNAUTHENTICATED", DENIED, DENIED],
 }
 
 
@@ -67,11 +78,12 @@ class SetUp:
     plane: Plane
     started: sps.StartSessionResponse
     other_token: str
+    start_token: str
 
     @property
     def credentials(self) -> list[tuple[tuple[str, str], ...]]:
         keys = [(("x-api-key", caller.name),) for caller in CALLERS]
-        tokens = (self.started.session_token, self.other_token)
+        tokens = (self.started.session_token, self.other_token, self.start_token)
         return [*keys, *((("authorization", f"Bearer {token}"),) for token in tokens)]
 
     def call(self, rpc: str) -> tuple[Any, Any]:
@@ -81,6 +93,7 @@ class SetUp:
         command = {**of, "attempt": 9, "request_id": "r"}
         requests = {
             "StartSession": sps.StartSessionRequest(target="n.led"),
+            "CreateClientToken": sps.CreateClientTokenRequest(target="n.led"),
             "RealtimeOffer": sps.RealtimeOfferRequest(**of, offer_sdp="v=0\r\nm=audio 9\r\n"),
             "InvokeTool": sps.InvokeToolRequest(**of, tool="n.other"),
             "GetSession": sps.GetSessionRequest(**of),
@@ -120,7 +133,15 @@ async def set_up(storage: Storage) -> AsyncIterator[SetUp]:
     async with running_plane(config) as plane, a_worker(plane.as_("bot")):
         started = await start(plane.as_("web"), "n.handled")
         other = await start(plane.as_("other-web"), "n.led")
-        yield SetUp(plane=plane, started=started, other_token=other.session_token)
+        token = await sessions_of(plane).CreateClientToken(
+            sps.CreateClientTokenRequest(target="n.led"), metadata=(("x-api-key", "web"),)
+        )
+        yield SetUp(
+            plane=plane,
+            started=started,
+            other_token=other.session_token,
+            start_token=token.token,
+        )
 
 
 class a_worker:  # noqa: N801 - reads as a context
@@ -151,6 +172,10 @@ class a_worker:  # noqa: N801 - reads as a context
 
     async def __aexit__(self, *_: object) -> None:
         self._stream.cancel()
+
+
+def sessions_of(plane: Plane) -> Any:
+    return SessionServiceStub(plane.channel)
 
 
 async def start(plane: Plane, target: str) -> sps.StartSessionResponse:
@@ -222,11 +247,14 @@ async def test_whoever_did_not_register_the_node_neither_ends_as_its_handler_nor
         await start(set_up.plane.as_("web"), "n.handled")
 
 
-async def test_an_unknown_token_is_nobody_even_where_no_key_is_needed(storage: Storage) -> None:
+@pytest.mark.parametrize("guess", ["aft_guess", "afs_guess"])
+async def test_an_unknown_token_is_nobody_even_where_no_key_is_needed(
+    storage: Storage, guess: str
+) -> None:
     async with running_plane(config_for(storage)) as plane:
         stub: Any = SessionServiceStub(plane.channel)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.ListSessions(
-                sps.ListSessionsRequest(), metadata=(("authorization", "Bearer aft_guess"),)
+                sps.ListSessionsRequest(), metadata=(("authorization", f"Bearer {guess}"),)
             )
         assert error_from_rpc(refused.value).reason == "UNAUTHENTICATED"

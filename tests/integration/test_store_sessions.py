@@ -117,6 +117,7 @@ async def test_a_start_that_is_refused_stores_nothing(stage: Stage) -> None:
         node_id="nowhere",
         name="x",
         caller_name="web",
+        start_token_id="",
         request_id="r",
         fingerprint=b"f",
         token_sha256=b"t",

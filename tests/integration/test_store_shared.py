@@ -234,6 +234,7 @@ async def test_the_ceiling_of_sessions_holds_for_all_servers_together(pair: Pair
             node_id="n",
             name="support",
             caller_name="web",
+            start_token_id="",
             request_id="",
             fingerprint=b"",
             token_sha256=str(number).encode(),

@@ -27,7 +27,6 @@ from agentfield.app import App
 from agentfield.bus import InProcessBus
 from agentfield.dispatch.addresses import AddressPolicy
 from agentfield.dispatch.dispatcher import Dispatcher
-from agentfield.identity import Caller
 from agentfield.live.agents import AgentSide
 from agentfield.nodes.engine import Nodes
 from agentfield.rpc.agent_service import AgentService
@@ -535,10 +534,6 @@ def unused(_node_id: str) -> None:
     raise AssertionError("no worker here is called over HTTP")
 
 
-async def nobody(_token: str) -> Caller | None:
-    return None
-
-
 @asynccontextmanager
 async def floor(storage: Storage) -> AsyncIterator[tuple[Plane, Dispatcher]]:
     """Run the services that workers need, and show the dispatcher behind them."""
@@ -562,7 +557,7 @@ async def floor(storage: Storage) -> AsyncIterator[tuple[Plane, Dispatcher]]:
                 servicer=NodeService(nodes, dispatcher, unused, lease=60.0),
             ),
         ]
-        chain = interceptors(None, nobody)
+        chain = interceptors(None, {})
         server = build_server(served, chain, max_payload_bytes=10_000)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

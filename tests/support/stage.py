@@ -76,6 +76,7 @@ class Stage:
         fingerprint: bytes = b"f",
         token: bytes = b"t",
         caller: str = "web",
+        start_token: str = "",
         owner: str = "repl_1",
         handler: HandlerState = HandlerState.NONE,
     ) -> tuple[Session, bool]:
@@ -84,6 +85,7 @@ class Stage:
             node_id="n",
             name=name,
             caller_name=caller,
+            start_token_id=start_token,
             request_id=request_id,
             fingerprint=fingerprint,
             token_sha256=hashlib.sha256(token).digest(),

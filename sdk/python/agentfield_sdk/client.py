@@ -23,8 +23,9 @@ class Client:
     """Executes, starts sessions, and reads both, workflows and nodes. An async context manager.
 
     ``server`` is ``host:port``, or ``grpcs://host:port`` for TLS (else AGENTFIELD_GRPC, else
-    localhost:8180), ``api_key`` the key to show (else AGENTFIELD_API_KEY), or a session's token. Everything raises the classes of ``agentfield.v1.errors``, and
-    outlives a control plane that is away for less than half a minute.
+    localhost:8180), ``api_key`` the key to show (else AGENTFIELD_API_KEY), or a session's token or a
+    start token. Everything raises the classes of ``agentfield.v1.errors``, and outlives a control
+    plane that is away for less than half a minute.
     """
 
     def __init__(self, server: str | None = None, *, api_key: str | None = None) -> None:

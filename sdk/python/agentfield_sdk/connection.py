@@ -82,7 +82,7 @@ class Connection:
 
     ``server`` is ``host:port``, or ``grpcs://host:port`` for TLS (else AGENTFIELD_GRPC, else
     localhost:8180), ``api_key`` the key to show (else AGENTFIELD_API_KEY); a session's token may
-    stand in its place for that session. Servers that share a database may be several:
+    stand in its place for that session, a start token for starts of its target. Servers that share a database may be several:
     ``ip:port,ip:port``, or a name with several addresses; the first that answers is used, until it
     is lost. Over TLS, AGENTFIELD_TLS_CA is the file of the CA that the
     server's certificate is of, if not a public one; AGENTFIELD_CLIENT_CERT and

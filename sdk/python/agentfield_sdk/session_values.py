@@ -11,6 +11,7 @@ __all__ = [
     "SessionLimits",
     "SessionTurn",
     "Speech",
+    "StartToken",
     "StartedSession",
     "ToolOptions",
     "Transcription",
@@ -236,3 +237,17 @@ class StartedSession:
     created_at: datetime | None
     connect_by: datetime | None
     """When it ends unless it is live by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartToken:
+    """What lets a page or an app start sessions of one target without a key."""
+
+    token: str = field(repr=False)
+    """Stands in place of a key for such starts alone. Shown once."""
+    token_id: str
+    """Names it in logs and events."""
+    target: str
+    uses: int
+    """How many sessions it may start."""
+    expires_at: datetime | None

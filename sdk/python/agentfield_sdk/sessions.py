@@ -15,7 +15,7 @@ from agentfield_sdk.backoff import Patience
 from agentfield_sdk.connection import RETRY_SECONDS, Connection
 from agentfield_sdk.handle import ExecutionHandle
 from agentfield_sdk.payload import dump, duration
-from agentfield_sdk.session_values import Session, SessionEvent, StartedSession
+from agentfield_sdk.session_values import Session, SessionEvent, StartedSession, StartToken
 from agentfield_sdk.values import Workflow, value_of
 
 
@@ -23,7 +23,8 @@ class Sessions:
     """The sessions of one control plane, as ``client.sessions``.
 
     With a key, everything; with a session's token in place of the key, ``offer``, ``invoke_tool``,
-    ``get``, ``end``, ``watch`` and ``workflows`` of that session.
+    ``get``, ``end``, ``watch`` and ``workflows`` of that session; with a start token, ``start`` of
+    its target.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -63,6 +64,22 @@ class Sessions:
         )
         started: StartedSession = value_of(response)
         return started
+
+    async def create_token(
+        self, target: str, *, ttl: float | None = None, uses: int = 1, actor_id: str = ""
+    ) -> StartToken:
+        """Return a token for a page or an app, which gets no key: it starts ``target`` alone.
+
+        It is good for ``ttl`` seconds, 600 unless given and 3600 at most, and for ``uses`` starts.
+        What it starts is of this key, as declared, and for ``actor_id``.
+        """
+        response = await self._connection.call(
+            self._connection.sessions.CreateClientToken,
+            pb.CreateClientTokenRequest(target=target, ttl=duration(ttl), uses=uses),
+            metadata=(("x-actor-id", actor_id),) if actor_id else (),
+        )
+        token: StartToken = value_of(response)
+        return token
 
     async def offer(self, session_id: str, sdp: str) -> str:
         """Take a WebRTC offer to the provider and return its answer, both byte for byte.

@@ -162,6 +162,7 @@ _CLASSES: dict[str, type] = {
         sessions.TurnDetection,
     )
 } | {
+    "agentfield.v1.CreateClientTokenResponse": sessions.StartToken,
     "agentfield.v1.SayResponse": sessions.Speech,
     "agentfield.v1.StartSessionResponse": sessions.StartedSession,
     "agentfield.v1.Turn": sessions.SessionTurn,

@@ -15,7 +15,7 @@ from agentfield.v1 import workflow_service_pb2 as workflow_pb
 
 pytestmark = pytest.mark.unit
 
-_MORE, _FURTHER, _TOKEN = "more", "further", "afs_x"
+_MORE, _FURTHER, _TOKEN = "more", "further", "aft_x"
 _FACTS = b'{"n": 9007199254740993}'
 
 

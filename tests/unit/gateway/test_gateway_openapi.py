@@ -273,15 +273,16 @@ def test_an_answer_is_what_the_contract_writes(route: Route[Rpc]) -> None:
 
 
 @by_route
-def test_a_session_s_token_is_named_where_it_will_do(route: Route[Rpc]) -> None:
+def test_a_token_is_named_where_it_will_do(route: Route[Rpc]) -> None:
     operation = operation_of(route)
-    will_do = "session" in facts.methods()[route.leads_to.method].roles
+    will_do = facts.methods()[route.leads_to.method].roles & {"session", "start"}
 
-    assert ("the session's own token" in operation["description"]) == will_do
+    assert ("the session's own token" in operation["description"]) == ("session" in will_do)
+    assert ("a start token for the target" in operation["description"]) == ("start" in will_do)
     credentials = {
         name for each in operation.get("security", DOCUMENT["security"]) for name in each
     }
-    assert credentials == {"bearer", "key"} | ({"sessionToken"} if will_do else set())
+    assert credentials == {"bearer", "key"} | {f"{role}Token" for role in will_do}
     assert credentials <= set(DOCUMENT["components"]["securitySchemes"])
 
 

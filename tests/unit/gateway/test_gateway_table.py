@@ -91,6 +91,7 @@ def test_the_contract_names_the_documented_routes() -> None:
         ("POST", "/api/v1/executions/{execution_id}/cancel"),
         ("POST", "/api/v1/executions/{execution_id}/status"),
         ("POST", "/api/v1/executions/batch-status"),
+        ("POST", "/api/v1/client-tokens"),
         ("GET", "/api/v1/workflows"),
         ("GET", "/api/v1/workflows/{run_id}/dag"),
         ("GET", "/api/ui/v1/workflows/{run_id}/dag"),

@@ -37,6 +37,30 @@ async def sequences(client: Client, after: int = 0) -> list[int]:
     return [event.sequence async for event in client.sessions.watch("sess_1", after)]
 
 
+async def test_a_start_token_is_asked_for_and_not_shown_by_accident(
+    plane: FakePlane, client: Client
+) -> None:
+    response = service_pb.CreateClientTokenResponse(
+        token="afs_s3cret",  # noqa: S106 - of nothing
+        token_id="start_1",  # noqa: S106 - of nothing
+        target="node.voice",
+        uses=3,
+    )
+    response.expires_at.FromDatetime(AT)
+    plane.answers("CreateClientToken", response)
+
+    token = await client.sessions.create_token("node.voice", ttl=90, uses=3, actor_id="ann")
+
+    call = plane.heard[0]
+    assert call.metadata["x-actor-id"] == "ann"
+    assert call.request == service_pb.CreateClientTokenRequest(
+        target="node.voice", ttl=duration(90), uses=3
+    )
+    assert (token.token, token.token_id, token.target) == ("afs_s3cret", "start_1", "node.voice")
+    assert (token.uses, token.expires_at) == (3, AT)
+    assert "s3cret" not in repr(token)
+
+
 async def test_a_start_sends_what_was_chosen_and_returns_what_a_client_needs(
     plane: FakePlane, client: Client
 ) -> None:

@@ -125,6 +125,11 @@ const (
 	ErrorReason_ERROR_REASON_PROVIDER_KEY_MISSING ErrorReason = 43
 	// The caller makes more requests than the server takes of one caller.
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 44
+	// The start token was good and is so no more: whoever gave it can give another.
+	// A token that expired more than a day ago is unknown.
+	ErrorReason_ERROR_REASON_START_TOKEN_EXPIRED ErrorReason = 45
+	// The start token has started as many sessions as it may.
+	ErrorReason_ERROR_REASON_START_TOKEN_USED_UP ErrorReason = 46
 )
 
 // Enum value maps for ErrorReason.
@@ -175,6 +180,8 @@ var (
 		42: "ERROR_REASON_PROVIDER_FAILED",
 		43: "ERROR_REASON_PROVIDER_KEY_MISSING",
 		44: "ERROR_REASON_RATE_LIMITED",
+		45: "ERROR_REASON_START_TOKEN_EXPIRED",
+		46: "ERROR_REASON_START_TOKEN_USED_UP",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                   0,
@@ -222,6 +229,8 @@ var (
 		"ERROR_REASON_PROVIDER_FAILED":               42,
 		"ERROR_REASON_PROVIDER_KEY_MISSING":          43,
 		"ERROR_REASON_RATE_LIMITED":                  44,
+		"ERROR_REASON_START_TOKEN_EXPIRED":           45,
+		"ERROR_REASON_START_TOKEN_USED_UP":           46,
 	}
 )
 
@@ -368,7 +377,7 @@ const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"httpStatus\x12\x1c\n" +
 	"\tretryable\x18\x03 \x01(\bR\tretryable\x12\x1a\n" +
 	"\bcategory\x18\x04 \x01(\tR\bcategory\x12\x12\n" +
-	"\x04word\x18\x05 \x01(\tR\x04word*\xf9\x12\n" +
+	"\x04word\x18\x05 \x01(\tR\x04word*\xdb\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x128\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x1a\x15¼\x18\x11\b\x03\x10\x90\x03\"\n" +
@@ -419,7 +428,9 @@ const file_agentfield_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_PROVIDER_FAILED\x10*\x1a\t¼\x18\x05\b\n" +
 	"\x10\xf6\x03\x120\n" +
 	"!ERROR_REASON_PROVIDER_KEY_MISSING\x10+\x1a\t¼\x18\x05\b\t\x10\xf6\x03\x12=\n" +
-	"\x19ERROR_REASON_RATE_LIMITED\x10,\x1a\x1e¼\x18\x1a\b\b\x10\xad\x03\x18\x01\"\x11concurrency_limit:T\n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10,\x1a\x1e¼\x18\x1a\b\b\x10\xad\x03\x18\x01\"\x11concurrency_limit\x12/\n" +
+	" ERROR_REASON_START_TOKEN_EXPIRED\x10-\x1a\t¼\x18\x05\b\x10\x10\x91\x03\x12/\n" +
+	" ERROR_REASON_START_TOKEN_USED_UP\x10.\x1a\t¼\x18\x05\b\a\x10\x93\x03:T\n" +
 	"\x05error\x12!.google.protobuf.EnumValueOptions\x18ȇ\x03 \x01(\v2\x19.agentfield.v1.ErrorFactsR\x05errorB\xac\x01\n" +
 	"\x11com.agentfield.v1B\x10ErrorReasonProtoP\x01Z0agentfield.dev/go/gen/agentfield/v1;agentfieldv1\xa2\x02\x03AXX\xaa\x02\rAgentfield.V1\xca\x02\rAgentfield\\V1\xe2\x02\x19Agentfield\\V1\\GPBMetadata\xea\x02\x0eAgentfield::V1b\x06proto3"
 

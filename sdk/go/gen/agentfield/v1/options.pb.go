@@ -37,6 +37,8 @@ const (
 	Role_ROLE_CLIENT Role = 3
 	// Shows a session's token: may do what the rpc allows for that one session.
 	Role_ROLE_SESSION Role = 4
+	// Shows a start token: may start sessions of that one target.
+	Role_ROLE_START Role = 5
 )
 
 // Enum value maps for Role.
@@ -47,6 +49,7 @@ var (
 		2: "ROLE_AGENT",
 		3: "ROLE_CLIENT",
 		4: "ROLE_SESSION",
+		5: "ROLE_START",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED": 0,
@@ -54,6 +57,7 @@ var (
 		"ROLE_AGENT":       2,
 		"ROLE_CLIENT":      3,
 		"ROLE_SESSION":     4,
+		"ROLE_START":       5,
 	}
 )
 
@@ -573,7 +577,7 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"answerForm\x12\x14\n" +
 	"\x05whole\x18\t \x01(\tR\x05whole\x126\n" +
 	"\ffailure_form\x18\n" +
-	" \x01(\v2\x13.agentfield.v1.FormR\vfailureForm*_\n" +
+	" \x01(\v2\x13.agentfield.v1.FormR\vfailureForm*o\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -581,7 +585,9 @@ const file_agentfield_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"ROLE_AGENT\x10\x02\x12\x0f\n" +
 	"\vROLE_CLIENT\x10\x03\x12\x10\n" +
-	"\fROLE_SESSION\x10\x04:3\n" +
+	"\fROLE_SESSION\x10\x04\x12\x0e\n" +
+	"\n" +
+	"ROLE_START\x10\x05:3\n" +
 	"\x04json\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\bR\x04json:7\n" +
 	"\x06always\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\x06always:3\n" +
 	"\x04flat\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x87\x03 \x01(\bR\x04flat:;\n" +

@@ -123,7 +123,10 @@ type GetServerInfoResponse struct {
 	// What it allows.
 	Limits *Limits `protobuf:"bytes,3,opt,name=limits,proto3" json:"limits,omitempty"`
 	// The provider and transport matrix.
-	Pairs         []*ServedPair `protobuf:"bytes,4,rep,name=pairs,proto3" json:"pairs,omitempty"`
+	Pairs []*ServedPair `protobuf:"bytes,4,rep,name=pairs,proto3" json:"pairs,omitempty"`
+	// Where this very process serves REST and the page, as it knows: scheme, the
+	// host it is bound to, port. Empty: a gateway elsewhere does, or none.
+	HttpUrl       string `protobuf:"bytes,5,opt,name=http_url,json=httpUrl,proto3" json:"http_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -184,6 +187,13 @@ func (x *GetServerInfoResponse) GetPairs() []*ServedPair {
 		return x.Pairs
 	}
 	return nil
+}
+
+func (x *GetServerInfoResponse) GetHttpUrl() string {
+	if x != nil {
+		return x.HttpUrl
+	}
+	return ""
 }
 
 // What the server allows.
@@ -375,12 +385,13 @@ var File_agentfield_v1_server_service_proto protoreflect.FileDescriptor
 const file_agentfield_v1_server_service_proto_rawDesc = "" +
 	"\n" +
 	"\"agentfield/v1/server_service.proto\x12\ragentfield.v1\x1a\x1bagentfield/v1/options.proto\x1a\x1cagentfield/v1/provider.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"\x16\n" +
-	"\x14GetServerInfoRequest\"\xc7\x01\n" +
+	"\x14GetServerInfoRequest\"\xe2\x01\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x124\n" +
 	"\tauth_mode\x18\x02 \x01(\x0e2\x17.agentfield.v1.AuthModeR\bauthMode\x12-\n" +
 	"\x06limits\x18\x03 \x01(\v2\x15.agentfield.v1.LimitsR\x06limits\x12/\n" +
-	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\"\x86\x04\n" +
+	"\x05pairs\x18\x04 \x03(\v2\x19.agentfield.v1.ServedPairR\x05pairs\x12\x19\n" +
+	"\bhttp_url\x18\x05 \x01(\tR\ahttpUrl\"\x86\x04\n" +
 	"\x06Limits\x12*\n" +
 	"\x11max_payload_bytes\x18\x01 \x01(\x03R\x0fmaxPayloadBytes\x12\x1b\n" +
 	"\tmax_depth\x18\x02 \x01(\x05R\bmaxDepth\x12B\n" +

@@ -39,9 +39,10 @@ type StartSessionRequest struct {
 	Voice string `protobuf:"bytes,5,opt,name=voice,proto3" json:"voice,omitempty"`
 	// Facts for the handler: a JSON object of at most 16 KiB.
 	Metadata []byte `protobuf:"bytes,6,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Makes the request repeatable: unique per key and rpc for 24 hours. At most
-	// 128 characters. Over REST: the header `Idempotency-Key`. A repeat returns
-	// the same session with a fresh token.
+	// Makes the request repeatable: unique per key, or start token, and rpc for 24
+	// hours. At most 128 characters. Over REST: the header `Idempotency-Key`. A
+	// repeat returns the same session with a fresh token, so nobody else who may
+	// start this way should be able to guess it.
 	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -344,6 +345,154 @@ func (x *StartSessionResponse) GetEventsUrl() string {
 	return ""
 }
 
+// What a start token is to allow.
+type CreateClientTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `node.session`, which must be declared. A token starts this target alone.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// For how long it may be used: at least 1 second, at most 1 hour. Unset: 10
+	// minutes.
+	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// How many sessions it may start, 1 to 1000. 0: 1.
+	Uses          int32 `protobuf:"varint,3,opt,name=uses,proto3" json:"uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateClientTokenRequest) Reset() {
+	*x = CreateClientTokenRequest{}
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateClientTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateClientTokenRequest) ProtoMessage() {}
+
+func (x *CreateClientTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateClientTokenRequest.ProtoReflect.Descriptor instead.
+func (*CreateClientTokenRequest) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CreateClientTokenRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *CreateClientTokenRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *CreateClientTokenRequest) GetUses() int32 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
+// A start token.
+type CreateClientTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Shown in place of a key, as `Authorization: Bearer <token>`, and never in an
+	// address's query. Shown once.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Names it where the token itself must not stand: in logs and events.
+	TokenId string `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// What it starts.
+	Target string `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	// How many sessions it may start.
+	Uses int32 `protobuf:"varint,4,opt,name=uses,proto3" json:"uses,omitempty"`
+	// When it is void. Sessions that it has started go on.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateClientTokenResponse) Reset() {
+	*x = CreateClientTokenResponse{}
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateClientTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateClientTokenResponse) ProtoMessage() {}
+
+func (x *CreateClientTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateClientTokenResponse.ProtoReflect.Descriptor instead.
+func (*CreateClientTokenResponse) Descriptor() ([]byte, []int) {
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CreateClientTokenResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *CreateClientTokenResponse) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *CreateClientTokenResponse) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *CreateClientTokenResponse) GetUses() int32 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
+func (x *CreateClientTokenResponse) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // An offer.
 type RealtimeOfferRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -367,7 +516,7 @@ type RealtimeOfferRequest struct {
 
 func (x *RealtimeOfferRequest) Reset() {
 	*x = RealtimeOfferRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[2]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -379,7 +528,7 @@ func (x *RealtimeOfferRequest) String() string {
 func (*RealtimeOfferRequest) ProtoMessage() {}
 
 func (x *RealtimeOfferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[2]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -392,7 +541,7 @@ func (x *RealtimeOfferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealtimeOfferRequest.ProtoReflect.Descriptor instead.
 func (*RealtimeOfferRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{2}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RealtimeOfferRequest) GetSessionId() string {
@@ -455,7 +604,7 @@ type RealtimeOfferResponse struct {
 
 func (x *RealtimeOfferResponse) Reset() {
 	*x = RealtimeOfferResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[3]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +616,7 @@ func (x *RealtimeOfferResponse) String() string {
 func (*RealtimeOfferResponse) ProtoMessage() {}
 
 func (x *RealtimeOfferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[3]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +629,7 @@ func (x *RealtimeOfferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealtimeOfferResponse.ProtoReflect.Descriptor instead.
 func (*RealtimeOfferResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{3}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RealtimeOfferResponse) GetAnswerSdp() string {
@@ -514,7 +663,7 @@ type InvokeToolRequest struct {
 
 func (x *InvokeToolRequest) Reset() {
 	*x = InvokeToolRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[4]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +675,7 @@ func (x *InvokeToolRequest) String() string {
 func (*InvokeToolRequest) ProtoMessage() {}
 
 func (x *InvokeToolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[4]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +688,7 @@ func (x *InvokeToolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvokeToolRequest.ProtoReflect.Descriptor instead.
 func (*InvokeToolRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{4}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *InvokeToolRequest) GetSessionId() string {
@@ -614,7 +763,7 @@ type InvokeToolResponse struct {
 
 func (x *InvokeToolResponse) Reset() {
 	*x = InvokeToolResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[5]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +775,7 @@ func (x *InvokeToolResponse) String() string {
 func (*InvokeToolResponse) ProtoMessage() {}
 
 func (x *InvokeToolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[5]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +788,7 @@ func (x *InvokeToolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvokeToolResponse.ProtoReflect.Descriptor instead.
 func (*InvokeToolResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{5}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *InvokeToolResponse) GetExecutionId() string {
@@ -702,7 +851,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[6]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +863,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[6]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +876,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{6}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetSessionRequest) GetSessionId() string {
@@ -748,7 +897,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[7]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +909,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[7]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +922,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{7}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -800,7 +949,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[8]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +961,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[8]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +974,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{8}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSessionsRequest) GetTarget() string {
@@ -869,7 +1018,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[9]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +1030,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[9]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1043,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{9}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -929,7 +1078,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[10]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1090,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[10]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1103,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{10}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EndSessionRequest) GetSessionId() string {
@@ -996,7 +1145,7 @@ type EndSessionResponse struct {
 
 func (x *EndSessionResponse) Reset() {
 	*x = EndSessionResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[11]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1157,7 @@ func (x *EndSessionResponse) String() string {
 func (*EndSessionResponse) ProtoMessage() {}
 
 func (x *EndSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[11]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1170,7 @@ func (x *EndSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionResponse.ProtoReflect.Descriptor instead.
 func (*EndSessionResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{11}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EndSessionResponse) GetSession() *Session {
@@ -1042,7 +1191,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[12]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1203,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[12]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1216,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{12}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteSessionRequest) GetSessionId() string {
@@ -1088,7 +1237,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[13]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1249,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[13]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1262,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{13}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteSessionResponse) GetSession() *Session {
@@ -1137,7 +1286,7 @@ type WatchSessionRequest struct {
 
 func (x *WatchSessionRequest) Reset() {
 	*x = WatchSessionRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[14]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1298,7 @@ func (x *WatchSessionRequest) String() string {
 func (*WatchSessionRequest) ProtoMessage() {}
 
 func (x *WatchSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[14]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1311,7 @@ func (x *WatchSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionRequest.ProtoReflect.Descriptor instead.
 func (*WatchSessionRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{14}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchSessionRequest) GetSessionId() string {
@@ -1190,7 +1339,7 @@ type WatchSessionResponse struct {
 
 func (x *WatchSessionResponse) Reset() {
 	*x = WatchSessionResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[15]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1351,7 @@ func (x *WatchSessionResponse) String() string {
 func (*WatchSessionResponse) ProtoMessage() {}
 
 func (x *WatchSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[15]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1364,7 @@ func (x *WatchSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionResponse.ProtoReflect.Descriptor instead.
 func (*WatchSessionResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{15}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchSessionResponse) GetEvent() *SessionEvent {
@@ -1240,7 +1389,7 @@ type ListSessionWorkflowsRequest struct {
 
 func (x *ListSessionWorkflowsRequest) Reset() {
 	*x = ListSessionWorkflowsRequest{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[16]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1401,7 @@ func (x *ListSessionWorkflowsRequest) String() string {
 func (*ListSessionWorkflowsRequest) ProtoMessage() {}
 
 func (x *ListSessionWorkflowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[16]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1414,7 @@ func (x *ListSessionWorkflowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionWorkflowsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionWorkflowsRequest) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{16}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListSessionWorkflowsRequest) GetSessionId() string {
@@ -1302,7 +1451,7 @@ type ListSessionWorkflowsResponse struct {
 
 func (x *ListSessionWorkflowsResponse) Reset() {
 	*x = ListSessionWorkflowsResponse{}
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[17]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1463,7 @@ func (x *ListSessionWorkflowsResponse) String() string {
 func (*ListSessionWorkflowsResponse) ProtoMessage() {}
 
 func (x *ListSessionWorkflowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentfield_v1_session_service_proto_msgTypes[17]
+	mi := &file_agentfield_v1_session_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1476,7 @@ func (x *ListSessionWorkflowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionWorkflowsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionWorkflowsResponse) Descriptor() ([]byte, []int) {
-	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{17}
+	return file_agentfield_v1_session_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListSessionWorkflowsResponse) GetWorkflows() []*Workflow {
@@ -1388,7 +1537,18 @@ const file_agentfield_v1_session_service_proto_rawDesc = "" +
 	"events_url\x18\x14 \x01(\tR\teventsUrl\x1a>\n" +
 	"\x10ToolTargetsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd0\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"s\n" +
+	"\x18CreateClientTokenRequest\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12+\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x12\n" +
+	"\x04uses\x18\x03 \x01(\x05R\x04uses\"\xb3\x01\n" +
+	"\x19CreateClientTokenResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x19\n" +
+	"\btoken_id\x18\x02 \x01(\tR\atokenId\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\tR\x06target\x12\x12\n" +
+	"\x04uses\x18\x04 \x01(\x05R\x04uses\x129\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xd0\x01\n" +
 	"\x14RealtimeOfferRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n" +
@@ -1462,11 +1622,13 @@ const file_agentfield_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"}\n" +
 	"\x1cListSessionWorkflowsResponse\x125\n" +
 	"\tworkflows\x18\x01 \x03(\v2\x17.agentfield.v1.WorkflowR\tworkflows\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xd1\r\n" +
-	"\x0eSessionService\x12\xce\x01\n" +
-	"\fStartSession\x12\".agentfield.v1.StartSessionRequest\x1a#.agentfield.v1.StartSessionResponse\"u\xaa\xbb\x18\x12\b\xc9\x01B\r\n" +
-	"\vStartedForm\xb2\xbb\x18\x04\n" +
-	"\x02\x02\x03\x82\xd3\xe4\x93\x02Q:\x01*Z$:\x01*\"\x1f/api/v1/sessions/{target}/start\"&/api/v1/session-targets/{target}/start\x12\x97\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xeb\x0e\n" +
+	"\x0eSessionService\x12\xcf\x01\n" +
+	"\fStartSession\x12\".agentfield.v1.StartSessionRequest\x1a#.agentfield.v1.StartSessionResponse\"v\xaa\xbb\x18\x12\b\xc9\x01B\r\n" +
+	"\vStartedForm\xb2\xbb\x18\x05\n" +
+	"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02Q:\x01*Z$:\x01*\"\x1f/api/v1/sessions/{target}/start\"&/api/v1/session-targets/{target}/start\x12\x96\x01\n" +
+	"\x11CreateClientToken\x12'.agentfield.v1.CreateClientTokenRequest\x1a(.agentfield.v1.CreateClientTokenResponse\".\xaa\xbb\x18\x03\b\xc9\x01\xb2\xbb\x18\x03\n" +
+	"\x01\x03\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/api/v1/client-tokens\x12\x97\x02\n" +
 	"\rRealtimeOffer\x12#.agentfield.v1.RealtimeOfferRequest\x1a$.agentfield.v1.RealtimeOfferResponse\"\xba\x01\xaa\xbb\x18\x11\"\x0fapplication/sdp\xb2\xbb\x18\x05\n" +
 	"\x03\x02\x03\x04\x82\xd3\xe4\x93\x02\x95\x01:\toffer_sdpZE:\toffer_sdpb\n" +
 	"answer_sdp\",/api/v1/sessions/{session_id}/realtime-offerb\n" +
@@ -1505,78 +1667,84 @@ func file_agentfield_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_agentfield_v1_session_service_proto_rawDescData
 }
 
-var file_agentfield_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_agentfield_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_agentfield_v1_session_service_proto_goTypes = []any{
 	(*StartSessionRequest)(nil),          // 0: agentfield.v1.StartSessionRequest
 	(*StartSessionResponse)(nil),         // 1: agentfield.v1.StartSessionResponse
-	(*RealtimeOfferRequest)(nil),         // 2: agentfield.v1.RealtimeOfferRequest
-	(*RealtimeOfferResponse)(nil),        // 3: agentfield.v1.RealtimeOfferResponse
-	(*InvokeToolRequest)(nil),            // 4: agentfield.v1.InvokeToolRequest
-	(*InvokeToolResponse)(nil),           // 5: agentfield.v1.InvokeToolResponse
-	(*GetSessionRequest)(nil),            // 6: agentfield.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),           // 7: agentfield.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),          // 8: agentfield.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),         // 9: agentfield.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),            // 10: agentfield.v1.EndSessionRequest
-	(*EndSessionResponse)(nil),           // 11: agentfield.v1.EndSessionResponse
-	(*DeleteSessionRequest)(nil),         // 12: agentfield.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),        // 13: agentfield.v1.DeleteSessionResponse
-	(*WatchSessionRequest)(nil),          // 14: agentfield.v1.WatchSessionRequest
-	(*WatchSessionResponse)(nil),         // 15: agentfield.v1.WatchSessionResponse
-	(*ListSessionWorkflowsRequest)(nil),  // 16: agentfield.v1.ListSessionWorkflowsRequest
-	(*ListSessionWorkflowsResponse)(nil), // 17: agentfield.v1.ListSessionWorkflowsResponse
-	nil,                                  // 18: agentfield.v1.StartSessionResponse.ToolTargetsEntry
-	(*TurnDetection)(nil),                // 19: agentfield.v1.TurnDetection
-	(*timestamppb.Timestamp)(nil),        // 20: google.protobuf.Timestamp
-	(SessionState)(0),                    // 21: agentfield.v1.SessionState
-	(*durationpb.Duration)(nil),          // 22: google.protobuf.Duration
-	(ExecutionStatus)(0),                 // 23: agentfield.v1.ExecutionStatus
-	(FunctionKind)(0),                    // 24: agentfield.v1.FunctionKind
-	(*Session)(nil),                      // 25: agentfield.v1.Session
-	(*SessionEvent)(nil),                 // 26: agentfield.v1.SessionEvent
-	(*Workflow)(nil),                     // 27: agentfield.v1.Workflow
+	(*CreateClientTokenRequest)(nil),     // 2: agentfield.v1.CreateClientTokenRequest
+	(*CreateClientTokenResponse)(nil),    // 3: agentfield.v1.CreateClientTokenResponse
+	(*RealtimeOfferRequest)(nil),         // 4: agentfield.v1.RealtimeOfferRequest
+	(*RealtimeOfferResponse)(nil),        // 5: agentfield.v1.RealtimeOfferResponse
+	(*InvokeToolRequest)(nil),            // 6: agentfield.v1.InvokeToolRequest
+	(*InvokeToolResponse)(nil),           // 7: agentfield.v1.InvokeToolResponse
+	(*GetSessionRequest)(nil),            // 8: agentfield.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),           // 9: agentfield.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),          // 10: agentfield.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),         // 11: agentfield.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),            // 12: agentfield.v1.EndSessionRequest
+	(*EndSessionResponse)(nil),           // 13: agentfield.v1.EndSessionResponse
+	(*DeleteSessionRequest)(nil),         // 14: agentfield.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),        // 15: agentfield.v1.DeleteSessionResponse
+	(*WatchSessionRequest)(nil),          // 16: agentfield.v1.WatchSessionRequest
+	(*WatchSessionResponse)(nil),         // 17: agentfield.v1.WatchSessionResponse
+	(*ListSessionWorkflowsRequest)(nil),  // 18: agentfield.v1.ListSessionWorkflowsRequest
+	(*ListSessionWorkflowsResponse)(nil), // 19: agentfield.v1.ListSessionWorkflowsResponse
+	nil,                                  // 20: agentfield.v1.StartSessionResponse.ToolTargetsEntry
+	(*TurnDetection)(nil),                // 21: agentfield.v1.TurnDetection
+	(*timestamppb.Timestamp)(nil),        // 22: google.protobuf.Timestamp
+	(SessionState)(0),                    // 23: agentfield.v1.SessionState
+	(*durationpb.Duration)(nil),          // 24: google.protobuf.Duration
+	(ExecutionStatus)(0),                 // 25: agentfield.v1.ExecutionStatus
+	(FunctionKind)(0),                    // 26: agentfield.v1.FunctionKind
+	(*Session)(nil),                      // 27: agentfield.v1.Session
+	(*SessionEvent)(nil),                 // 28: agentfield.v1.SessionEvent
+	(*Workflow)(nil),                     // 29: agentfield.v1.Workflow
 }
 var file_agentfield_v1_session_service_proto_depIdxs = []int32{
-	18, // 0: agentfield.v1.StartSessionResponse.tool_targets:type_name -> agentfield.v1.StartSessionResponse.ToolTargetsEntry
-	19, // 1: agentfield.v1.StartSessionResponse.turn_detection:type_name -> agentfield.v1.TurnDetection
-	20, // 2: agentfield.v1.StartSessionResponse.created_at:type_name -> google.protobuf.Timestamp
-	21, // 3: agentfield.v1.StartSessionResponse.state:type_name -> agentfield.v1.SessionState
-	20, // 4: agentfield.v1.StartSessionResponse.session_token_expires_at:type_name -> google.protobuf.Timestamp
-	20, // 5: agentfield.v1.StartSessionResponse.connect_by:type_name -> google.protobuf.Timestamp
-	22, // 6: agentfield.v1.InvokeToolRequest.timeout:type_name -> google.protobuf.Duration
-	23, // 7: agentfield.v1.InvokeToolResponse.status:type_name -> agentfield.v1.ExecutionStatus
-	24, // 8: agentfield.v1.InvokeToolResponse.kind:type_name -> agentfield.v1.FunctionKind
-	20, // 9: agentfield.v1.InvokeToolResponse.created_at:type_name -> google.protobuf.Timestamp
-	25, // 10: agentfield.v1.GetSessionResponse.session:type_name -> agentfield.v1.Session
-	21, // 11: agentfield.v1.ListSessionsRequest.state:type_name -> agentfield.v1.SessionState
-	25, // 12: agentfield.v1.ListSessionsResponse.sessions:type_name -> agentfield.v1.Session
-	25, // 13: agentfield.v1.EndSessionResponse.session:type_name -> agentfield.v1.Session
-	25, // 14: agentfield.v1.DeleteSessionResponse.session:type_name -> agentfield.v1.Session
-	26, // 15: agentfield.v1.WatchSessionResponse.event:type_name -> agentfield.v1.SessionEvent
-	27, // 16: agentfield.v1.ListSessionWorkflowsResponse.workflows:type_name -> agentfield.v1.Workflow
-	0,  // 17: agentfield.v1.SessionService.StartSession:input_type -> agentfield.v1.StartSessionRequest
-	2,  // 18: agentfield.v1.SessionService.RealtimeOffer:input_type -> agentfield.v1.RealtimeOfferRequest
-	4,  // 19: agentfield.v1.SessionService.InvokeTool:input_type -> agentfield.v1.InvokeToolRequest
-	6,  // 20: agentfield.v1.SessionService.GetSession:input_type -> agentfield.v1.GetSessionRequest
-	8,  // 21: agentfield.v1.SessionService.ListSessions:input_type -> agentfield.v1.ListSessionsRequest
-	10, // 22: agentfield.v1.SessionService.EndSession:input_type -> agentfield.v1.EndSessionRequest
-	12, // 23: agentfield.v1.SessionService.DeleteSession:input_type -> agentfield.v1.DeleteSessionRequest
-	14, // 24: agentfield.v1.SessionService.WatchSession:input_type -> agentfield.v1.WatchSessionRequest
-	16, // 25: agentfield.v1.SessionService.ListSessionWorkflows:input_type -> agentfield.v1.ListSessionWorkflowsRequest
-	1,  // 26: agentfield.v1.SessionService.StartSession:output_type -> agentfield.v1.StartSessionResponse
-	3,  // 27: agentfield.v1.SessionService.RealtimeOffer:output_type -> agentfield.v1.RealtimeOfferResponse
-	5,  // 28: agentfield.v1.SessionService.InvokeTool:output_type -> agentfield.v1.InvokeToolResponse
-	7,  // 29: agentfield.v1.SessionService.GetSession:output_type -> agentfield.v1.GetSessionResponse
-	9,  // 30: agentfield.v1.SessionService.ListSessions:output_type -> agentfield.v1.ListSessionsResponse
-	11, // 31: agentfield.v1.SessionService.EndSession:output_type -> agentfield.v1.EndSessionResponse
-	13, // 32: agentfield.v1.SessionService.DeleteSession:output_type -> agentfield.v1.DeleteSessionResponse
-	15, // 33: agentfield.v1.SessionService.WatchSession:output_type -> agentfield.v1.WatchSessionResponse
-	17, // 34: agentfield.v1.SessionService.ListSessionWorkflows:output_type -> agentfield.v1.ListSessionWorkflowsResponse
-	26, // [26:35] is the sub-list for method output_type
-	17, // [17:26] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	20, // 0: agentfield.v1.StartSessionResponse.tool_targets:type_name -> agentfield.v1.StartSessionResponse.ToolTargetsEntry
+	21, // 1: agentfield.v1.StartSessionResponse.turn_detection:type_name -> agentfield.v1.TurnDetection
+	22, // 2: agentfield.v1.StartSessionResponse.created_at:type_name -> google.protobuf.Timestamp
+	23, // 3: agentfield.v1.StartSessionResponse.state:type_name -> agentfield.v1.SessionState
+	22, // 4: agentfield.v1.StartSessionResponse.session_token_expires_at:type_name -> google.protobuf.Timestamp
+	22, // 5: agentfield.v1.StartSessionResponse.connect_by:type_name -> google.protobuf.Timestamp
+	24, // 6: agentfield.v1.CreateClientTokenRequest.ttl:type_name -> google.protobuf.Duration
+	22, // 7: agentfield.v1.CreateClientTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 8: agentfield.v1.InvokeToolRequest.timeout:type_name -> google.protobuf.Duration
+	25, // 9: agentfield.v1.InvokeToolResponse.status:type_name -> agentfield.v1.ExecutionStatus
+	26, // 10: agentfield.v1.InvokeToolResponse.kind:type_name -> agentfield.v1.FunctionKind
+	22, // 11: agentfield.v1.InvokeToolResponse.created_at:type_name -> google.protobuf.Timestamp
+	27, // 12: agentfield.v1.GetSessionResponse.session:type_name -> agentfield.v1.Session
+	23, // 13: agentfield.v1.ListSessionsRequest.state:type_name -> agentfield.v1.SessionState
+	27, // 14: agentfield.v1.ListSessionsResponse.sessions:type_name -> agentfield.v1.Session
+	27, // 15: agentfield.v1.EndSessionResponse.session:type_name -> agentfield.v1.Session
+	27, // 16: agentfield.v1.DeleteSessionResponse.session:type_name -> agentfield.v1.Session
+	28, // 17: agentfield.v1.WatchSessionResponse.event:type_name -> agentfield.v1.SessionEvent
+	29, // 18: agentfield.v1.ListSessionWorkflowsResponse.workflows:type_name -> agentfield.v1.Workflow
+	0,  // 19: agentfield.v1.SessionService.StartSession:input_type -> agentfield.v1.StartSessionRequest
+	2,  // 20: agentfield.v1.SessionService.CreateClientToken:input_type -> agentfield.v1.CreateClientTokenRequest
+	4,  // 21: agentfield.v1.SessionService.RealtimeOffer:input_type -> agentfield.v1.RealtimeOfferRequest
+	6,  // 22: agentfield.v1.SessionService.InvokeTool:input_type -> agentfield.v1.InvokeToolRequest
+	8,  // 23: agentfield.v1.SessionService.GetSession:input_type -> agentfield.v1.GetSessionRequest
+	10, // 24: agentfield.v1.SessionService.ListSessions:input_type -> agentfield.v1.ListSessionsRequest
+	12, // 25: agentfield.v1.SessionService.EndSession:input_type -> agentfield.v1.EndSessionRequest
+	14, // 26: agentfield.v1.SessionService.DeleteSession:input_type -> agentfield.v1.DeleteSessionRequest
+	16, // 27: agentfield.v1.SessionService.WatchSession:input_type -> agentfield.v1.WatchSessionRequest
+	18, // 28: agentfield.v1.SessionService.ListSessionWorkflows:input_type -> agentfield.v1.ListSessionWorkflowsRequest
+	1,  // 29: agentfield.v1.SessionService.StartSession:output_type -> agentfield.v1.StartSessionResponse
+	3,  // 30: agentfield.v1.SessionService.CreateClientToken:output_type -> agentfield.v1.CreateClientTokenResponse
+	5,  // 31: agentfield.v1.SessionService.RealtimeOffer:output_type -> agentfield.v1.RealtimeOfferResponse
+	7,  // 32: agentfield.v1.SessionService.InvokeTool:output_type -> agentfield.v1.InvokeToolResponse
+	9,  // 33: agentfield.v1.SessionService.GetSession:output_type -> agentfield.v1.GetSessionResponse
+	11, // 34: agentfield.v1.SessionService.ListSessions:output_type -> agentfield.v1.ListSessionsResponse
+	13, // 35: agentfield.v1.SessionService.EndSession:output_type -> agentfield.v1.EndSessionResponse
+	15, // 36: agentfield.v1.SessionService.DeleteSession:output_type -> agentfield.v1.DeleteSessionResponse
+	17, // 37: agentfield.v1.SessionService.WatchSession:output_type -> agentfield.v1.WatchSessionResponse
+	19, // 38: agentfield.v1.SessionService.ListSessionWorkflows:output_type -> agentfield.v1.ListSessionWorkflowsResponse
+	29, // [29:39] is the sub-list for method output_type
+	19, // [19:29] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_agentfield_v1_session_service_proto_init() }
@@ -1594,7 +1762,7 @@ func file_agentfield_v1_session_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentfield_v1_session_service_proto_rawDesc), len(file_agentfield_v1_session_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

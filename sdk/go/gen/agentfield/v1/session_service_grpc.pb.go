@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	SessionService_StartSession_FullMethodName         = "/agentfield.v1.SessionService/StartSession"
+	SessionService_CreateClientToken_FullMethodName    = "/agentfield.v1.SessionService/CreateClientToken"
 	SessionService_RealtimeOffer_FullMethodName        = "/agentfield.v1.SessionService/RealtimeOffer"
 	SessionService_InvokeTool_FullMethodName           = "/agentfield.v1.SessionService/InvokeTool"
 	SessionService_GetSession_FullMethodName           = "/agentfield.v1.SessionService/GetSession"
@@ -41,18 +42,37 @@ const (
 // provider directly; the control plane owns the call, leads it together with
 // the agent's handler, runs the tools and keeps the log. RealtimeOffer,
 // InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-// take the session's own token in place of a key.
+// take the session's own token in place of a key; StartSession takes a start
+// token.
 type SessionServiceClient interface {
 	// StartSession starts a session of a declared target.
 	//
 	// With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
 	// are never inferred or switched.
 	//
+	// With a start token the session belongs to the key that made the token, and
+	// acts for the actor that the token was made for. It is as declared: model,
+	// voice and metadata are for keys to choose. A start that is refused uses
+	// nothing up, and neither does a repeat.
+	//
 	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
 	// UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
 	// handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-	// REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	// REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+	// also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+	// (another target, or something was chosen), START_TOKEN_EXPIRED,
+	// START_TOKEN_USED_UP.
 	StartSession(ctx context.Context, in *StartSessionRequest, opts ...grpc.CallOption) (*StartSessionResponse, error)
+	// CreateClientToken makes a start token: whoever shows it in place of a key may
+	// start sessions of one target, and nothing else.
+	//
+	// It is for a page or an app, which gets no key. It is void when it has
+	// expired or is used up, or when the key that made it is gone. Each call makes
+	// another one.
+	//
+	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+	// TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
+	CreateClientToken(ctx context.Context, in *CreateClientTokenRequest, opts ...grpc.CallOption) (*CreateClientTokenResponse, error)
 	// RealtimeOffer takes the client's SDP offer to the provider and returns its
 	// answer. Both pass byte for byte.
 	//
@@ -126,6 +146,16 @@ func (c *sessionServiceClient) StartSession(ctx context.Context, in *StartSessio
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StartSessionResponse)
 	err := c.cc.Invoke(ctx, SessionService_StartSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionServiceClient) CreateClientToken(ctx context.Context, in *CreateClientTokenRequest, opts ...grpc.CallOption) (*CreateClientTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateClientTokenResponse)
+	err := c.cc.Invoke(ctx, SessionService_CreateClientToken_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -232,18 +262,37 @@ func (c *sessionServiceClient) ListSessionWorkflows(ctx context.Context, in *Lis
 // provider directly; the control plane owns the call, leads it together with
 // the agent's handler, runs the tools and keeps the log. RealtimeOffer,
 // InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
-// take the session's own token in place of a key.
+// take the session's own token in place of a key; StartSession takes a start
+// token.
 type SessionServiceServer interface {
 	// StartSession starts a session of a declared target.
 	//
 	// With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
 	// are never inferred or switched.
 	//
+	// With a start token the session belongs to the key that made the token, and
+	// acts for the actor that the token was made for. It is as declared: model,
+	// voice and metadata are for keys to choose. A start that is refused uses
+	// nothing up, and neither does a repeat.
+	//
 	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
 	// UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
 	// handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-	// REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+	// REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+	// also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+	// (another target, or something was chosen), START_TOKEN_EXPIRED,
+	// START_TOKEN_USED_UP.
 	StartSession(context.Context, *StartSessionRequest) (*StartSessionResponse, error)
+	// CreateClientToken makes a start token: whoever shows it in place of a key may
+	// start sessions of one target, and nothing else.
+	//
+	// It is for a page or an app, which gets no key. It is void when it has
+	// expired or is used up, or when the key that made it is gone. Each call makes
+	// another one.
+	//
+	// Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+	// TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
+	CreateClientToken(context.Context, *CreateClientTokenRequest) (*CreateClientTokenResponse, error)
 	// RealtimeOffer takes the client's SDP offer to the provider and returns its
 	// answer. Both pass byte for byte.
 	//
@@ -316,6 +365,9 @@ type UnimplementedSessionServiceServer struct{}
 func (UnimplementedSessionServiceServer) StartSession(context.Context, *StartSessionRequest) (*StartSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartSession not implemented")
 }
+func (UnimplementedSessionServiceServer) CreateClientToken(context.Context, *CreateClientTokenRequest) (*CreateClientTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateClientToken not implemented")
+}
 func (UnimplementedSessionServiceServer) RealtimeOffer(context.Context, *RealtimeOfferRequest) (*RealtimeOfferResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RealtimeOffer not implemented")
 }
@@ -375,6 +427,24 @@ func _SessionService_StartSession_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SessionServiceServer).StartSession(ctx, req.(*StartSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionService_CreateClientToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateClientTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).CreateClientToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_CreateClientToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).CreateClientToken(ctx, req.(*CreateClientTokenRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -526,6 +596,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StartSession",
 			Handler:    _SessionService_StartSession_Handler,
+		},
+		{
+			MethodName: "CreateClientToken",
+			Handler:    _SessionService_CreateClientToken_Handler,
 		},
 		{
 			MethodName: "RealtimeOffer",

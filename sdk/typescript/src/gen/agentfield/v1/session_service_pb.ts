@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentfield/v1/session_service.proto.
  */
 export const file_agentfield_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNhZ2VudGZpZWxkL3YxL3Nlc3Npb25fc2VydmljZS5wcm90bxINYWdlbnRmaWVsZC52MSKUAQoTU3RhcnRTZXNzaW9uUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSEAoIcHJvdmlkZXIYAiABKAkSEQoJdHJhbnNwb3J0GAMgASgJEg0KBW1vZGVsGAQgASgJEg0KBXZvaWNlGAUgASgJEhYKCG1ldGFkYXRhGAYgASgMQgSguxgBEhIKCnJlcXVlc3RfaWQYByABKAkirAUKFFN0YXJ0U2Vzc2lvblJlc3BvbnNlEhIKCnNlc3Npb25faWQYASABKAkSDgoGdGFyZ2V0GAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhEKCXRyYW5zcG9ydBgEIAEoCRITCgVtb2RlbBgFIAEoCUIEuLsYARITCgV2b2ljZRgGIAEoCUIEuLsYARISCgptb2RhbGl0aWVzGAcgAygJEgwKBHRhZ3MYCCADKAkSSgoMdG9vbF90YXJnZXRzGAkgAygLMjQuYWdlbnRmaWVsZC52MS5TdGFydFNlc3Npb25SZXNwb25zZS5Ub29sVGFyZ2V0c0VudHJ5EjoKDnR1cm5fZGV0ZWN0aW9uGAogASgLMhwuYWdlbnRmaWVsZC52MS5UdXJuRGV0ZWN0aW9uQgS4uxgBEhEKCW9mZmVyX3VybBgLIAEoCRIQCgh0b29sX3VybBgMIAEoCRIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgVzdGF0ZRgOIAEoDjIbLmFnZW50ZmllbGQudjEuU2Vzc2lvblN0YXRlEg4KBnJ1bl9pZBgPIAEoCRIZChFyb290X2V4ZWN1dGlvbl9pZBgQIAEoCRIVCg1zZXNzaW9uX3Rva2VuGBEgASgJEjwKGHNlc3Npb25fdG9rZW5fZXhwaXJlc19hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY29ubmVjdF9ieRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZXZlbnRzX3VybBgUIAEoCRoyChBUb29sVGFyZ2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikAEKFFJlYWx0aW1lT2ZmZXJSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJb2ZmZXJfc2RwGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhEKCXRyYW5zcG9ydBgEIAEoCRIOCgZ0YXJnZXQYBSABKAkSDQoFbW9kZWwYBiABKAkSDQoFdm9pY2UYByABKAkiKwoVUmVhbHRpbWVPZmZlclJlc3BvbnNlEhIKCmFuc3dlcl9zZHAYASABKAkiqwEKEUludm9rZVRvb2xSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDAoEdG9vbBgCIAEoCRIOCgZ0YXJnZXQYAyABKAkSEwoFaW5wdXQYBCABKAxCBKC7GAESDwoHY2FsbF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCnJlcXVlc3RfaWQYByABKAki6gEKEkludm9rZVRvb2xSZXNwb25zZRIUCgxleGVjdXRpb25faWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhMKC3dvcmtmbG93X2lkGAMgASgJEg4KBnRhcmdldBgEIAEoCRIuCgZzdGF0dXMYBSABKA4yHi5hZ2VudGZpZWxkLnYxLkV4ZWN1dGlvblN0YXR1cxIpCgRraW5kGAYgASgOMhsuYWdlbnRmaWVsZC52MS5GdW5jdGlvbktpbmQSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoRR2V0U2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI9ChJHZXRTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmFnZW50ZmllbGQudjEuU2Vzc2lvbiJ4ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0Eg4KBnRhcmdldBgBIAEoCRIqCgVzdGF0ZRgCIAEoDjIbLmFnZW50ZmllbGQudjEuU2Vzc2lvblN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlkKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEigKCHNlc3Npb25zGAEgAygLMhYuYWdlbnRmaWVsZC52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJYChFFbmRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg4KBmRldGFpbBgCIAEoCRIOCgZoYW5ndXAYAyABKAgSDwoHYXR0ZW1wdBgEIAEoBSI9ChJFbmRTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmFnZW50ZmllbGQudjEuU2Vzc2lvbiIqChREZWxldGVTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIkAKFURlbGV0ZVNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYWdlbnRmaWVsZC52MS5TZXNzaW9uIkEKE1dhdGNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyJCChRXYXRjaFNlc3Npb25SZXNwb25zZRIqCgVldmVudBgBIAEoCzIbLmFnZW50ZmllbGQudjEuU2Vzc2lvbkV2ZW50IlgKG0xpc3RTZXNzaW9uV29ya2Zsb3dzUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImMKHExpc3RTZXNzaW9uV29ya2Zsb3dzUmVzcG9uc2USKgoJd29ya2Zsb3dzGAEgAygLMhcuYWdlbnRmaWVsZC52MS5Xb3JrZmxvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky0Q0KDlNlc3Npb25TZXJ2aWNlEs4BCgxTdGFydFNlc3Npb24SIi5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlcXVlc3QaIy5hZ2VudGZpZWxkLnYxLlN0YXJ0U2Vzc2lvblJlc3BvbnNlInWquxgSCMkBQg0KC1N0YXJ0ZWRGb3JtsrsYBAoCAgOC0+STAlE6ASpaJDoBKiIfL2FwaS92MS9zZXNzaW9ucy97dGFyZ2V0fS9zdGFydCImL2FwaS92MS9zZXNzaW9uLXRhcmdldHMve3RhcmdldH0vc3RhcnQSlwIKDVJlYWx0aW1lT2ZmZXISIy5hZ2VudGZpZWxkLnYxLlJlYWx0aW1lT2ZmZXJSZXF1ZXN0GiQuYWdlbnRmaWVsZC52MS5SZWFsdGltZU9mZmVyUmVzcG9uc2UiugGquxgRIg9hcHBsaWNhdGlvbi9zZHCyuxgFCgMCAwSC0+STApUBOglvZmZlcl9zZHBaRToJb2ZmZXJfc2RwYgphbnN3ZXJfc2RwIiwvYXBpL3YxL3Nlc3Npb25zL3tzZXNzaW9uX2lkfS9yZWFsdGltZS1vZmZlcmIKYW5zd2VyX3NkcCI1L2FwaS92MS9zZXNzaW9uLWluc3RhbmNlcy97c2Vzc2lvbl9pZH0vcmVhbHRpbWUtb2ZmZXISlwIKCkludm9rZVRvb2wSIC5hZ2VudGZpZWxkLnYxLkludm9rZVRvb2xSZXF1ZXN0GiEuYWdlbnRmaWVsZC52MS5JbnZva2VUb29sUmVzcG9uc2UiwwGquxhHCMoBEh4KDlgtRXhlY3V0aW9uLUlEEgxleGVjdXRpb25faWQSEgoIWC1SdW4tSUQSBnJ1bl9pZEIOCgxBY2NlcHRlZEZvcm2yuxgFCgMCAwSC0+STAmk6ASpaLzoBKiIqL2FwaS92MS9zZXNzaW9ucy97c2Vzc2lvbl9pZH0vdG9vbHMve3Rvb2x9IjMvYXBpL3YxL3Nlc3Npb24taW5zdGFuY2VzL3tzZXNzaW9uX2lkfS90b29scy97dG9vbH0SkwEKCkdldFNlc3Npb24SIC5hZ2VudGZpZWxkLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYWdlbnRmaWVsZC52MS5HZXRTZXNzaW9uUmVzcG9uc2UiQLK7GAUKAwIDBILT5JMCMWIHc2Vzc2lvbhImL2FwaS92MS9zZXNzaW9uLWluc3RhbmNlcy97c2Vzc2lvbl9pZH0SggEKDExpc3RTZXNzaW9ucxIiLmFnZW50ZmllbGQudjEuTGlzdFNlc3Npb25zUmVxdWVzdBojLmFnZW50ZmllbGQudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiKbK7GAQKAgIDgtPkkwIbEhkvYXBpL3YxL3Nlc3Npb24taW5zdGFuY2VzEpEBCgpFbmRTZXNzaW9uEiAuYWdlbnRmaWVsZC52MS5FbmRTZXNzaW9uUmVxdWVzdBohLmFnZW50ZmllbGQudjEuRW5kU2Vzc2lvblJlc3BvbnNlIj6yuxgFCgMCAwSC0+STAi86ASoiKi9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9L2VuZBKSAQoNRGVsZXRlU2Vzc2lvbhIjLmFnZW50ZmllbGQudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaJC5hZ2VudGZpZWxkLnYxLkRlbGV0ZVNlc3Npb25SZXNwb25zZSI2srsYBAoCAgOC0+STAigqJi9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9EsABCgxXYXRjaFNlc3Npb24SIi5hZ2VudGZpZWxkLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5hZ2VudGZpZWxkLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlImWquxgcGAEqCHNlcXVlbmNlMg5hZnRlcl9zZXF1ZW5jZbK7GAUKAwIDBILT5JMCNmIFZXZlbnQSLS9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9L2V2ZW50czABErIBChRMaXN0U2Vzc2lvbldvcmtmbG93cxIqLmFnZW50ZmllbGQudjEuTGlzdFNlc3Npb25Xb3JrZmxvd3NSZXF1ZXN0GisuYWdlbnRmaWVsZC52MS5MaXN0U2Vzc2lvbldvcmtmbG93c1Jlc3BvbnNlIkGyuxgFCgMCAwSC0+STAjISMC9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9L3dvcmtmbG93c0KvAQoRY29tLmFnZW50ZmllbGQudjFCE1Nlc3Npb25TZXJ2aWNlUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_agentfield_v1_execution, file_agentfield_v1_options, file_agentfield_v1_session, file_agentfield_v1_workflow_service, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiNhZ2VudGZpZWxkL3YxL3Nlc3Npb25fc2VydmljZS5wcm90bxINYWdlbnRmaWVsZC52MSKUAQoTU3RhcnRTZXNzaW9uUmVxdWVzdBIOCgZ0YXJnZXQYASABKAkSEAoIcHJvdmlkZXIYAiABKAkSEQoJdHJhbnNwb3J0GAMgASgJEg0KBW1vZGVsGAQgASgJEg0KBXZvaWNlGAUgASgJEhYKCG1ldGFkYXRhGAYgASgMQgSguxgBEhIKCnJlcXVlc3RfaWQYByABKAkirAUKFFN0YXJ0U2Vzc2lvblJlc3BvbnNlEhIKCnNlc3Npb25faWQYASABKAkSDgoGdGFyZ2V0GAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEhEKCXRyYW5zcG9ydBgEIAEoCRITCgVtb2RlbBgFIAEoCUIEuLsYARITCgV2b2ljZRgGIAEoCUIEuLsYARISCgptb2RhbGl0aWVzGAcgAygJEgwKBHRhZ3MYCCADKAkSSgoMdG9vbF90YXJnZXRzGAkgAygLMjQuYWdlbnRmaWVsZC52MS5TdGFydFNlc3Npb25SZXNwb25zZS5Ub29sVGFyZ2V0c0VudHJ5EjoKDnR1cm5fZGV0ZWN0aW9uGAogASgLMhwuYWdlbnRmaWVsZC52MS5UdXJuRGV0ZWN0aW9uQgS4uxgBEhEKCW9mZmVyX3VybBgLIAEoCRIQCgh0b29sX3VybBgMIAEoCRIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgVzdGF0ZRgOIAEoDjIbLmFnZW50ZmllbGQudjEuU2Vzc2lvblN0YXRlEg4KBnJ1bl9pZBgPIAEoCRIZChFyb290X2V4ZWN1dGlvbl9pZBgQIAEoCRIVCg1zZXNzaW9uX3Rva2VuGBEgASgJEjwKGHNlc3Npb25fdG9rZW5fZXhwaXJlc19hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY29ubmVjdF9ieRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZXZlbnRzX3VybBgUIAEoCRoyChBUb29sVGFyZ2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiYAoYQ3JlYXRlQ2xpZW50VG9rZW5SZXF1ZXN0Eg4KBnRhcmdldBgBIAEoCRImCgN0dGwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEdXNlcxgDIAEoBSKKAQoZQ3JlYXRlQ2xpZW50VG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRIQCgh0b2tlbl9pZBgCIAEoCRIOCgZ0YXJnZXQYAyABKAkSDAoEdXNlcxgEIAEoBRIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKQAQoUUmVhbHRpbWVPZmZlclJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglvZmZlcl9zZHAYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEQoJdHJhbnNwb3J0GAQgASgJEg4KBnRhcmdldBgFIAEoCRINCgVtb2RlbBgGIAEoCRINCgV2b2ljZRgHIAEoCSIrChVSZWFsdGltZU9mZmVyUmVzcG9uc2USEgoKYW5zd2VyX3NkcBgBIAEoCSKrAQoRSW52b2tlVG9vbFJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIMCgR0b29sGAIgASgJEg4KBnRhcmdldBgDIAEoCRITCgVpbnB1dBgEIAEoDEIEoLsYARIPCgdjYWxsX2lkGAUgASgJEioKB3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgHIAEoCSLqAQoSSW52b2tlVG9vbFJlc3BvbnNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSEwoLd29ya2Zsb3dfaWQYAyABKAkSDgoGdGFyZ2V0GAQgASgJEi4KBnN0YXR1cxgFIAEoDjIeLmFnZW50ZmllbGQudjEuRXhlY3V0aW9uU3RhdHVzEikKBGtpbmQYBiABKA4yGy5hZ2VudGZpZWxkLnYxLkZ1bmN0aW9uS2luZBIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCInChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIj0KEkdldFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYWdlbnRmaWVsZC52MS5TZXNzaW9uIngKE0xpc3RTZXNzaW9uc1JlcXVlc3QSDgoGdGFyZ2V0GAEgASgJEioKBXN0YXRlGAIgASgOMhsuYWdlbnRmaWVsZC52MS5TZXNzaW9uU3RhdGUSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWQoUTGlzdFNlc3Npb25zUmVzcG9uc2USKAoIc2Vzc2lvbnMYASADKAsyFi5hZ2VudGZpZWxkLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlgKEUVuZFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDgoGZGV0YWlsGAIgASgJEg4KBmhhbmd1cBgDIAEoCBIPCgdhdHRlbXB0GAQgASgFIj0KEkVuZFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYWdlbnRmaWVsZC52MS5TZXNzaW9uIioKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiQAoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFi5hZ2VudGZpZWxkLnYxLlNlc3Npb24iQQoTV2F0Y2hTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIkIKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEioKBWV2ZW50GAEgASgLMhsuYWdlbnRmaWVsZC52MS5TZXNzaW9uRXZlbnQiWAobTGlzdFNlc3Npb25Xb3JrZmxvd3NSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwocTGlzdFNlc3Npb25Xb3JrZmxvd3NSZXNwb25zZRIqCgl3b3JrZmxvd3MYASADKAsyFy5hZ2VudGZpZWxkLnYxLldvcmtmbG93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLrDgoOU2Vzc2lvblNlcnZpY2USzwEKDFN0YXJ0U2Vzc2lvbhIiLmFnZW50ZmllbGQudjEuU3RhcnRTZXNzaW9uUmVxdWVzdBojLmFnZW50ZmllbGQudjEuU3RhcnRTZXNzaW9uUmVzcG9uc2Uidqq7GBIIyQFCDQoLU3RhcnRlZEZvcm2yuxgFCgMCAwWC0+STAlE6ASpaJDoBKiIfL2FwaS92MS9zZXNzaW9ucy97dGFyZ2V0fS9zdGFydCImL2FwaS92MS9zZXNzaW9uLXRhcmdldHMve3RhcmdldH0vc3RhcnQSlgEKEUNyZWF0ZUNsaWVudFRva2VuEicuYWdlbnRmaWVsZC52MS5DcmVhdGVDbGllbnRUb2tlblJlcXVlc3QaKC5hZ2VudGZpZWxkLnYxLkNyZWF0ZUNsaWVudFRva2VuUmVzcG9uc2UiLqq7GAMIyQGyuxgDCgEDgtPkkwIaOgEqIhUvYXBpL3YxL2NsaWVudC10b2tlbnMSlwIKDVJlYWx0aW1lT2ZmZXISIy5hZ2VudGZpZWxkLnYxLlJlYWx0aW1lT2ZmZXJSZXF1ZXN0GiQuYWdlbnRmaWVsZC52MS5SZWFsdGltZU9mZmVyUmVzcG9uc2UiugGquxgRIg9hcHBsaWNhdGlvbi9zZHCyuxgFCgMCAwSC0+STApUBOglvZmZlcl9zZHBaRToJb2ZmZXJfc2RwYgphbnN3ZXJfc2RwIiwvYXBpL3YxL3Nlc3Npb25zL3tzZXNzaW9uX2lkfS9yZWFsdGltZS1vZmZlcmIKYW5zd2VyX3NkcCI1L2FwaS92MS9zZXNzaW9uLWluc3RhbmNlcy97c2Vzc2lvbl9pZH0vcmVhbHRpbWUtb2ZmZXISlwIKCkludm9rZVRvb2wSIC5hZ2VudGZpZWxkLnYxLkludm9rZVRvb2xSZXF1ZXN0GiEuYWdlbnRmaWVsZC52MS5JbnZva2VUb29sUmVzcG9uc2UiwwGquxhHCMoBEh4KDlgtRXhlY3V0aW9uLUlEEgxleGVjdXRpb25faWQSEgoIWC1SdW4tSUQSBnJ1bl9pZEIOCgxBY2NlcHRlZEZvcm2yuxgFCgMCAwSC0+STAmk6ASpaLzoBKiIqL2FwaS92MS9zZXNzaW9ucy97c2Vzc2lvbl9pZH0vdG9vbHMve3Rvb2x9IjMvYXBpL3YxL3Nlc3Npb24taW5zdGFuY2VzL3tzZXNzaW9uX2lkfS90b29scy97dG9vbH0SkwEKCkdldFNlc3Npb24SIC5hZ2VudGZpZWxkLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYWdlbnRmaWVsZC52MS5HZXRTZXNzaW9uUmVzcG9uc2UiQLK7GAUKAwIDBILT5JMCMWIHc2Vzc2lvbhImL2FwaS92MS9zZXNzaW9uLWluc3RhbmNlcy97c2Vzc2lvbl9pZH0SggEKDExpc3RTZXNzaW9ucxIiLmFnZW50ZmllbGQudjEuTGlzdFNlc3Npb25zUmVxdWVzdBojLmFnZW50ZmllbGQudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiKbK7GAQKAgIDgtPkkwIbEhkvYXBpL3YxL3Nlc3Npb24taW5zdGFuY2VzEpEBCgpFbmRTZXNzaW9uEiAuYWdlbnRmaWVsZC52MS5FbmRTZXNzaW9uUmVxdWVzdBohLmFnZW50ZmllbGQudjEuRW5kU2Vzc2lvblJlc3BvbnNlIj6yuxgFCgMCAwSC0+STAi86ASoiKi9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9L2VuZBKSAQoNRGVsZXRlU2Vzc2lvbhIjLmFnZW50ZmllbGQudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaJC5hZ2VudGZpZWxkLnYxLkRlbGV0ZVNlc3Npb25SZXNwb25zZSI2srsYBAoCAgOC0+STAigqJi9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9EsABCgxXYXRjaFNlc3Npb24SIi5hZ2VudGZpZWxkLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5hZ2VudGZpZWxkLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlImWquxgcGAEqCHNlcXVlbmNlMg5hZnRlcl9zZXF1ZW5jZbK7GAUKAwIDBILT5JMCNmIFZXZlbnQSLS9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9L2V2ZW50czABErIBChRMaXN0U2Vzc2lvbldvcmtmbG93cxIqLmFnZW50ZmllbGQudjEuTGlzdFNlc3Npb25Xb3JrZmxvd3NSZXF1ZXN0GisuYWdlbnRmaWVsZC52MS5MaXN0U2Vzc2lvbldvcmtmbG93c1Jlc3BvbnNlIkGyuxgFCgMCAwSC0+STAjISMC9hcGkvdjEvc2Vzc2lvbi1pbnN0YW5jZXMve3Nlc3Npb25faWR9L3dvcmtmbG93c0KvAQoRY29tLmFnZW50ZmllbGQudjFCE1Nlc3Npb25TZXJ2aWNlUHJvdG9QAVowYWdlbnRmaWVsZC5kZXYvZ28vZ2VuL2FnZW50ZmllbGQvdjE7YWdlbnRmaWVsZHYxogIDQVhYqgINQWdlbnRmaWVsZC5WMcoCDUFnZW50ZmllbGRcVjHiAhlBZ2VudGZpZWxkXFYxXEdQQk1ldGFkYXRh6gIOQWdlbnRmaWVsZDo6VjFiBnByb3RvMw", [file_agentfield_v1_execution, file_agentfield_v1_options, file_agentfield_v1_session, file_agentfield_v1_workflow_service, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to start.
@@ -71,9 +71,10 @@ export type StartSessionRequest = Message<"agentfield.v1.StartSessionRequest"> &
   metadata: Uint8Array;
 
   /**
-   * Makes the request repeatable: unique per key and rpc for 24 hours. At most
-   * 128 characters. Over REST: the header `Idempotency-Key`. A repeat returns
-   * the same session with a fresh token.
+   * Makes the request repeatable: unique per key, or start token, and rpc for 24
+   * hours. At most 128 characters. Over REST: the header `Idempotency-Key`. A
+   * repeat returns the same session with a fresh token, so nobody else who may
+   * start this way should be able to guess it.
    *
    * @generated from field: string request_id = 7;
    */
@@ -243,6 +244,92 @@ export const StartSessionResponseSchema: GenMessage<StartSessionResponse> = /*@_
   messageDesc(file_agentfield_v1_session_service, 1);
 
 /**
+ * What a start token is to allow.
+ *
+ * @generated from message agentfield.v1.CreateClientTokenRequest
+ */
+export type CreateClientTokenRequest = Message<"agentfield.v1.CreateClientTokenRequest"> & {
+  /**
+   * `node.session`, which must be declared. A token starts this target alone.
+   *
+   * @generated from field: string target = 1;
+   */
+  target: string;
+
+  /**
+   * For how long it may be used: at least 1 second, at most 1 hour. Unset: 10
+   * minutes.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 2;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * How many sessions it may start, 1 to 1000. 0: 1.
+   *
+   * @generated from field: int32 uses = 3;
+   */
+  uses: number;
+};
+
+/**
+ * Describes the message agentfield.v1.CreateClientTokenRequest.
+ * Use `create(CreateClientTokenRequestSchema)` to create a new message.
+ */
+export const CreateClientTokenRequestSchema: GenMessage<CreateClientTokenRequest> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_session_service, 2);
+
+/**
+ * A start token.
+ *
+ * @generated from message agentfield.v1.CreateClientTokenResponse
+ */
+export type CreateClientTokenResponse = Message<"agentfield.v1.CreateClientTokenResponse"> & {
+  /**
+   * Shown in place of a key, as `Authorization: Bearer <token>`, and never in an
+   * address's query. Shown once.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * Names it where the token itself must not stand: in logs and events.
+   *
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+
+  /**
+   * What it starts.
+   *
+   * @generated from field: string target = 3;
+   */
+  target: string;
+
+  /**
+   * How many sessions it may start.
+   *
+   * @generated from field: int32 uses = 4;
+   */
+  uses: number;
+
+  /**
+   * When it is void. Sessions that it has started go on.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message agentfield.v1.CreateClientTokenResponse.
+ * Use `create(CreateClientTokenResponseSchema)` to create a new message.
+ */
+export const CreateClientTokenResponseSchema: GenMessage<CreateClientTokenResponse> = /*@__PURE__*/
+  messageDesc(file_agentfield_v1_session_service, 3);
+
+/**
  * An offer.
  *
  * @generated from message agentfield.v1.RealtimeOfferRequest
@@ -303,7 +390,7 @@ export type RealtimeOfferRequest = Message<"agentfield.v1.RealtimeOfferRequest">
  * Use `create(RealtimeOfferRequestSchema)` to create a new message.
  */
 export const RealtimeOfferRequestSchema: GenMessage<RealtimeOfferRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 2);
+  messageDesc(file_agentfield_v1_session_service, 4);
 
 /**
  * The provider's answer.
@@ -324,7 +411,7 @@ export type RealtimeOfferResponse = Message<"agentfield.v1.RealtimeOfferResponse
  * Use `create(RealtimeOfferResponseSchema)` to create a new message.
  */
 export const RealtimeOfferResponseSchema: GenMessage<RealtimeOfferResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 3);
+  messageDesc(file_agentfield_v1_session_service, 5);
 
 /**
  * A tool call of the client.
@@ -388,7 +475,7 @@ export type InvokeToolRequest = Message<"agentfield.v1.InvokeToolRequest"> & {
  * Use `create(InvokeToolRequestSchema)` to create a new message.
  */
 export const InvokeToolRequestSchema: GenMessage<InvokeToolRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 4);
+  messageDesc(file_agentfield_v1_session_service, 6);
 
 /**
  * What was stored.
@@ -451,7 +538,7 @@ export type InvokeToolResponse = Message<"agentfield.v1.InvokeToolResponse"> & {
  * Use `create(InvokeToolResponseSchema)` to create a new message.
  */
 export const InvokeToolResponseSchema: GenMessage<InvokeToolResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 5);
+  messageDesc(file_agentfield_v1_session_service, 7);
 
 /**
  * Which session to return.
@@ -472,7 +559,7 @@ export type GetSessionRequest = Message<"agentfield.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 6);
+  messageDesc(file_agentfield_v1_session_service, 8);
 
 /**
  * One session.
@@ -493,7 +580,7 @@ export type GetSessionResponse = Message<"agentfield.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 7);
+  messageDesc(file_agentfield_v1_session_service, 9);
 
 /**
  * Which sessions to list. All conditions given must hold.
@@ -535,7 +622,7 @@ export type ListSessionsRequest = Message<"agentfield.v1.ListSessionsRequest"> &
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 8);
+  messageDesc(file_agentfield_v1_session_service, 10);
 
 /**
  * A page of sessions.
@@ -563,7 +650,7 @@ export type ListSessionsResponse = Message<"agentfield.v1.ListSessionsResponse">
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 9);
+  messageDesc(file_agentfield_v1_session_service, 11);
 
 /**
  * What to end.
@@ -606,7 +693,7 @@ export type EndSessionRequest = Message<"agentfield.v1.EndSessionRequest"> & {
  * Use `create(EndSessionRequestSchema)` to create a new message.
  */
 export const EndSessionRequestSchema: GenMessage<EndSessionRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 10);
+  messageDesc(file_agentfield_v1_session_service, 12);
 
 /**
  * The session after its end.
@@ -627,7 +714,7 @@ export type EndSessionResponse = Message<"agentfield.v1.EndSessionResponse"> & {
  * Use `create(EndSessionResponseSchema)` to create a new message.
  */
 export const EndSessionResponseSchema: GenMessage<EndSessionResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 11);
+  messageDesc(file_agentfield_v1_session_service, 13);
 
 /**
  * What to delete.
@@ -648,7 +735,7 @@ export type DeleteSessionRequest = Message<"agentfield.v1.DeleteSessionRequest">
  * Use `create(DeleteSessionRequestSchema)` to create a new message.
  */
 export const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 12);
+  messageDesc(file_agentfield_v1_session_service, 14);
 
 /**
  * It is deleted.
@@ -669,7 +756,7 @@ export type DeleteSessionResponse = Message<"agentfield.v1.DeleteSessionResponse
  * Use `create(DeleteSessionResponseSchema)` to create a new message.
  */
 export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 13);
+  messageDesc(file_agentfield_v1_session_service, 15);
 
 /**
  * What to watch, and from where.
@@ -698,7 +785,7 @@ export type WatchSessionRequest = Message<"agentfield.v1.WatchSessionRequest"> &
  * Use `create(WatchSessionRequestSchema)` to create a new message.
  */
 export const WatchSessionRequestSchema: GenMessage<WatchSessionRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 14);
+  messageDesc(file_agentfield_v1_session_service, 16);
 
 /**
  * What happened.
@@ -719,7 +806,7 @@ export type WatchSessionResponse = Message<"agentfield.v1.WatchSessionResponse">
  * Use `create(WatchSessionResponseSchema)` to create a new message.
  */
 export const WatchSessionResponseSchema: GenMessage<WatchSessionResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 15);
+  messageDesc(file_agentfield_v1_session_service, 17);
 
 /**
  * Whose workflows to list.
@@ -754,7 +841,7 @@ export type ListSessionWorkflowsRequest = Message<"agentfield.v1.ListSessionWork
  * Use `create(ListSessionWorkflowsRequestSchema)` to create a new message.
  */
 export const ListSessionWorkflowsRequestSchema: GenMessage<ListSessionWorkflowsRequest> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 16);
+  messageDesc(file_agentfield_v1_session_service, 18);
 
 /**
  * A page of workflows.
@@ -782,7 +869,7 @@ export type ListSessionWorkflowsResponse = Message<"agentfield.v1.ListSessionWor
  * Use `create(ListSessionWorkflowsResponseSchema)` to create a new message.
  */
 export const ListSessionWorkflowsResponseSchema: GenMessage<ListSessionWorkflowsResponse> = /*@__PURE__*/
-  messageDesc(file_agentfield_v1_session_service, 17);
+  messageDesc(file_agentfield_v1_session_service, 19);
 
 /**
  * Sessions are realtime conversations between a client and an agent over a
@@ -792,7 +879,8 @@ export const ListSessionWorkflowsResponseSchema: GenMessage<ListSessionWorkflows
  * provider directly; the control plane owns the call, leads it together with
  * the agent's handler, runs the tools and keeps the log. RealtimeOffer,
  * InvokeTool, GetSession, EndSession, WatchSession and ListSessionWorkflows
- * take the session's own token in place of a key.
+ * take the session's own token in place of a key; StartSession takes a start
+ * token.
  *
  * @generated from service agentfield.v1.SessionService
  */
@@ -803,10 +891,18 @@ export const SessionService: GenService<{
    * With a handler declared, it is sent to a worker at once. Provider and transport, if given, must be the declared ones: they
    * are never inferred or switched.
    *
+   * With a start token the session belongs to the key that made the token, and
+   * acts for the actor that the token was made for. It is as declared: model,
+   * voice and metadata are for keys to choose. A start that is refused uses
+   * nothing up, and neither does a repeat.
+   *
    * Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
    * UNSUPPORTED_SESSION_TRANSPORT, TRANSPORT_NOT_SERVED, NODE_UNAVAILABLE (a
    * handler is declared and no worker is connected), SESSION_LIMIT_REACHED,
-   * REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE.
+   * REQUEST_ID_REUSED, SERVER_DRAINING, STORE_UNAVAILABLE; with a start token
+   * also with UNAUTHENTICATED (unknown, or its key is gone), PERMISSION_DENIED
+   * (another target, or something was chosen), START_TOKEN_EXPIRED,
+   * START_TOKEN_USED_UP.
    *
    * @generated from rpc agentfield.v1.SessionService.StartSession
    */
@@ -814,6 +910,24 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof StartSessionRequestSchema;
     output: typeof StartSessionResponseSchema;
+  },
+  /**
+   * CreateClientToken makes a start token: whoever shows it in place of a key may
+   * start sessions of one target, and nothing else.
+   *
+   * It is for a page or an app, which gets no key. It is void when it has
+   * expired or is used up, or when the key that made it is gone. Each call makes
+   * another one.
+   *
+   * Fails with INVALID_ARGUMENT, NODE_NOT_FOUND, TARGET_NOT_FOUND,
+   * TRANSPORT_NOT_SERVED, STORE_UNAVAILABLE.
+   *
+   * @generated from rpc agentfield.v1.SessionService.CreateClientToken
+   */
+  createClientToken: {
+    methodKind: "unary";
+    input: typeof CreateClientTokenRequestSchema;
+    output: typeof CreateClientTokenResponseSchema;
   },
   /**
    * RealtimeOffer takes the client's SDP offer to the provider and returns its
