@@ -10,8 +10,10 @@ import typer
 
 from agentfield_cli.formats import TextFormat
 from agentfield_cli.options import ApiKey, Output, Server, link, run
+from agentfield_cli.talk_command import talk
 
 app = typer.Typer(help="Start realtime sessions and follow them.", no_args_is_help=True)
+app.command()(talk)
 
 SessionId = Annotated[str, typer.Argument(metavar="SESSION_ID", help="The session.")]
 Provider = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["end_of", "event_line", "text_of"]
+__all__ = ["end_of", "event_line", "labelled", "one_line", "text_of"]
 
 import json
 import re
@@ -28,23 +28,23 @@ _WIDTH = 160
 
 def end_of(session: pb.Session) -> list[str]:
     """Return which session it is, where it is in its life, and why."""
-    return [_labelled("session", session.session_id), _labelled("state", _state(session))]
+    return [labelled("session", session.session_id), labelled("state", _state(session))]
 
 
 def text_of(session: pb.Session) -> Iterator[str]:
     """Yield the lines of a session: what it is, what was said, and what it used."""
     for name, text in _header(session):
         if text:
-            yield _labelled(name, text)
+            yield labelled(name, text)
     if session.turns:
         yield ""
         yield from map(_turn, session.turns)
-    used = _told(members(session.usage or b"{}"), _width() - len(_labelled("usage", "")))
+    used = _told(members(session.usage or b"{}"), _width() - len(labelled("usage", "")))
     if session.provider_calls or used:
         yield ""
-        yield from (_labelled("call", _call(call)) for call in session.provider_calls)
+        yield from (labelled("call", _call(call)) for call in session.provider_calls)
         if used:
-            yield _labelled("usage", used)
+            yield labelled("usage", used)
 
 
 def event_line(event: pb.SessionEvent) -> str:
@@ -56,7 +56,7 @@ def event_line(event: pb.SessionEvent) -> str:
     return f"{start}{_told(facts, _width() - len(start))}".rstrip()
 
 
-def _labelled(name: str, text: str) -> str:
+def labelled(name: str, text: str) -> str:
     return f"{name:<8}  {text}"
 
 
@@ -80,7 +80,7 @@ def _state(session: pb.Session) -> str:
     if session.end_reason:
         state += f": {enum_text(pb.SessionEndReason.DESCRIPTOR, session.end_reason)}"
     if session.end_detail:
-        state += f" ({_one_line(session.end_detail)})"
+        state += f" ({one_line(session.end_detail)})"
     return state
 
 
@@ -99,9 +99,9 @@ def _when(session: pb.Session) -> str:
 def _turn(turn: pb.Turn) -> str:
     who = "agent" if turn.role == pb.TURN_ROLE_AGENT else "caller"
     nothing = "(nothing was heard)" if who == "agent" else "(not written down)"
-    return _labelled(
+    return labelled(
         who,
-        (_one_line(turn.text) or nothing) + ("  (interrupted)" if turn.interrupted else ""),
+        (one_line(turn.text) or nothing) + ("  (interrupted)" if turn.interrupted else ""),
     )
 
 
@@ -133,10 +133,10 @@ def _joined(told: Mapping[str, str]) -> str:
 
 def _value(text: str) -> str:
     """Return a JSON value as one line; a text without its quotes."""
-    return _one_line(json.loads(text) if text.startswith('"') else text)
+    return one_line(json.loads(text) if text.startswith('"') else text)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     # Half a surrogate pair is valid JSON, and cannot be written.
     return visible(" ".join(text.split()).encode(errors="replace").decode())
 
