@@ -11,27 +11,34 @@ PAGE := gateway/agentfield_gateway/console
 help: ## What there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# Runs a command, and tells what it is for and how long it takes.
+STEP = $(PYTHON) $(CURDIR)/scripts/step.py
+PACKAGES = $$(grep -c '==' $<) packages
+
 setup: $(VENV)/.done $(VENV)/tools/.done $(VENV)/existing/.done ## Install everything into .venv from the lock
 
 $(VENV)/.done: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(UV) || $(BIN)/pip install --quiet 'uv==0.13.9'
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@test -x $(BIN)/python || $(STEP) "Making $(VENV)" $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(STEP) "Getting uv, the installer" $(BIN)/pip install --quiet 'uv==0.13.9'
+	@$(STEP) "Installing $(PACKAGES) into $(VENV)" \
+		$(UV) pip install --python $(BIN)/python --require-hashes -r $<
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Programs that need other versions than our own packages do.
-$(VENV)/tools/.done: tests/tools/requirements.lock $(VENV)/.done
-	rm -rf $(VENV)/tools
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --target $(VENV)/tools -r $<
+$(VENV)/tools/.done: tests/tools/requirements.lock | $(VENV)/.done
+	@rm -rf $(VENV)/tools
+	@$(STEP) "Installing $(PACKAGES) of tools that tests use" \
+		$(UV) pip install --python $(BIN)/python --require-hashes --target $(VENV)/tools -r $<
 	@touch $@
 
 # The SDK that existing agents are built with has the name of our package, so it gets a place of its
 # own. 48 MB.
-$(VENV)/existing/.done: tests/existing/requirements.lock $(VENV)/.done
-	rm -rf $(VENV)/existing
-	$(UV) venv --quiet --python $(BIN)/python $(VENV)/existing
-	$(UV) pip install --quiet --python $(VENV)/existing/bin/python --no-deps --require-hashes -r $<
+$(VENV)/existing/.done: tests/existing/requirements.lock | $(VENV)/.done
+	@rm -rf $(VENV)/existing
+	@$(UV) venv --quiet --python $(BIN)/python $(VENV)/existing
+	@$(STEP) "Installing $(PACKAGES) of the SDK that existing agents use" \
+		$(UV) pip install --python $(VENV)/existing/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
 # Whoever has none and cannot install it is told so; the tests that need it then fail.
@@ -81,11 +88,12 @@ fresh: generate console ## What is generated or built, and committed, is what it
 		{ git status --short -- $(STUBS) $(PAGE); echo "run 'make generate console' and commit"; exit 1; }
 
 stubs: sdk/typescript/node_modules/.done ## The TypeScript and Go stubs compile
-	cd sdk/typescript && npm run --silent build
-	cd sdk/go && go vet ./...
+	@cd sdk/typescript && $(STEP) "Compiling the TypeScript stubs" npm run --silent build
+	@cd sdk/go && $(STEP) "Compiling the Go stubs" go vet ./...
 
 sdk/typescript/node_modules/.done: sdk/typescript/package-lock.json
-	cd sdk/typescript && npm ci --silent
+	@cd sdk/typescript && $(STEP) "Installing $$(grep -c '"node_modules/' package-lock.json) packages for TypeScript" \
+		npm ci --no-audit --no-fund
 	@touch $@
 
 format: setup ## Rewrite style
