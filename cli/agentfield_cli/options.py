@@ -49,9 +49,12 @@ def link(context: typer.Context, server: str | None, api_key: str | None) -> Lin
 
 
 def run(work: Coroutine[None, None, None]) -> None:
-    """Run one command to its end."""
+    """Run one command to its end. Raises KeyboardInterrupt for Ctrl-C."""
+    from agentfield_cli.interrupts import woken_by_signals
+
     try:
-        asyncio.run(work)
+        with asyncio.Runner() as runner, woken_by_signals(runner.get_loop()):
+            runner.run(work)
     except BrokenPipeError:
         # Whoever reads our output has seen enough. What is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

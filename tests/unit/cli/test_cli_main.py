@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import selectors
 import signal
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 from unit.cli.scripted_plane import Af, Plane
@@ -13,6 +16,7 @@ from agentfield.v1 import errors
 from agentfield.v1 import execution_service_pb2 as execution_pb
 from agentfield.v1 import node_service_pb2 as pb
 from agentfield_cli.exits import Exit, exit_code
+from agentfield_cli.options import run
 
 pytestmark = pytest.mark.unit
 
@@ -194,14 +198,44 @@ def test_ctrl_c_leaves_quietly_with_130(plane: Plane) -> None:
     ) as process:
         assert arrived.wait(30)
         process.send_signal(signal.SIGINT)
-        try:
-            out, err = process.communicate(timeout=5)
-        except subprocess.TimeoutExpired:  # it came while compiled code could not take it
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=25)
+        out, err = process.communicate(timeout=30)
         over.set()
 
     assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_ctrl_c_ends_a_command_that_waits_although_the_signal_interrupts_no_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It interrupts none when it comes between Python's look for signals and the wait."""
+    waits, woken_otherwise = threading.Event(), threading.Event()
+    select = selectors.DefaultSelector.select
+
+    async def command() -> None:
+        asyncio.get_running_loop().call_later(10, woken_otherwise.set)
+        await asyncio.Event().wait()
+
+    def noted(self: selectors.DefaultSelector, timeout: float | None = None) -> Any:
+        if timeout:
+            waits.set()
+        return select(self, timeout)
+
+    def interrupt() -> None:
+        assert waits.wait(30)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.raise_signal(signal.SIGINT)  # comes to this thread, and not to the one that waits
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", noted)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(command())
+    finally:
+        thread.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert not woken_otherwise.is_set()
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(plane: Plane) -> None:
