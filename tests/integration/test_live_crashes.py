@@ -16,6 +16,7 @@ from agentfield.live.recorder import Recorder
 from agentfield.live.registry import Registry
 from agentfield.simulator import Entry
 from agentfield.simulator.conformance import violations
+from agentfield.simulator.tasks import owned_tasks
 from agentfield.testing import Call, Order, Reply, Script, Simulator
 from agentfield_sdk.context import current
 
@@ -71,12 +72,12 @@ class Tearing:
     @asynccontextmanager
     async def mended(self, provider: Simulator) -> AsyncIterator[None]:
         """Have what was torn away taken up again while the block runs."""
-        mending = asyncio.create_task(self._cut(provider) if self._links_only else self._mend())
-        try:
-            yield
-        finally:
-            mending.cancel()
-            await asyncio.wait([mending])
+        async with owned_tasks() as tasks:
+            mending = tasks.create_task(self._cut(provider) if self._links_only else self._mend())
+            try:
+                yield
+            finally:
+                mending.cancel()
 
     async def _cut(self, provider: Simulator) -> None:
         while True:

@@ -12,14 +12,16 @@ from typing import Any
 
 import grpc
 import pytest
-from support.live import PLAIN, VOICE, Desk, Line, desk, own_tasks, until
-from support.processes import free_port
+from support.live import PLAIN, VOICE, Desk, Line, desk, until
+from support.ports import held_port
+from support.tasks import meanwhile
 
 from agentfield import Agent, RealtimeSession
 from agentfield.app import App, running
 from agentfield.config import read_config
 from agentfield.live.registry import Registry
 from agentfield.sessions.sharing import Unowned
+from agentfield.simulator.tasks import owned_tasks
 from agentfield.store.sessions import SqlSessions
 from agentfield.testing import (
     Fault,
@@ -44,8 +46,8 @@ SHUTDOWN_SECONDS = 4.5
 class Server:
     """A server in a task of its own, started again and again at one address on one folder."""
 
-    def __init__(self, folder: Path, provider: Simulator) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
+    def __init__(self, folder: Path, port: int, provider: Simulator) -> None:
+        self.address = f"127.0.0.1:{port}"
         self.folder = folder
         self.stop = asyncio.Event()
         self._provider = provider
@@ -54,29 +56,28 @@ class Server:
     async def up(self, *flags: str) -> AsyncIterator[Desk]:
         """Run it and be connected to it, until the block is left or it is told to stop."""
         self.stop = asyncio.Event()
-        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        serving: asyncio.Future[Any] = asyncio.create_task(self._serve(ready, flags))
-        await asyncio.wait([ready, serving], return_when=asyncio.FIRST_COMPLETED)
-        try:
-            async with (
-                connected(ready.result(), simulator=self._provider) as plane,
-                Client(self.address) as client,
-                own_tasks() as tasks,
-            ):
-                worker = ScriptedWorker(plane, "desk", "find", sessions=[VOICE, PLAIN])
-                yield Desk(
-                    plane=plane,
-                    provider=self._provider,
-                    worker=worker,
-                    client=client,
-                    tasks=tasks,
-                )
+        ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
+        async with owned_tasks() as tasks:
+            serving = tasks.create_task(self._serve(ready, flags))
+            try:
+                async with (
+                    connected(await ready, simulator=self._provider) as plane,
+                    Client(self.address) as client,
+                    meanwhile() as beside,
+                ):
+                    worker = ScriptedWorker(plane, "desk", "find", sessions=[VOICE, PLAIN])
+                    yield Desk(
+                        plane=plane,
+                        provider=self._provider,
+                        worker=worker,
+                        client=client,
+                        beside=beside,
+                    )
+                    self.stop.set()
+                    async with asyncio.timeout(SHUTDOWN_SECONDS):
+                        await serving
+            finally:
                 self.stop.set()
-                async with asyncio.timeout(SHUTDOWN_SECONDS):
-                    await serving
-        finally:
-            self.stop.set()
-            await asyncio.wait([serving])
 
     async def _serve(self, ready: asyncio.Future[App], flags: tuple[str, ...]) -> None:
         ours = [f"--grpc-bind={self.address}", "--http-bind=none", f"--data-dir={self.folder}"]
@@ -96,8 +97,9 @@ class Server:
 
 @asynccontextmanager
 async def server(folder: Path, script: Script = STAYS) -> AsyncIterator[Server]:
-    async with simulator(script=script) as provider:
-        yield Server(folder, provider)
+    with held_port() as port:
+        async with simulator(script=script) as provider:
+            yield Server(folder, port, provider)
 
 
 async def test_who_waits_to_be_heard_when_the_server_goes_down_is_sent_on(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.tasks import meanwhile
 
 from agentfield.simulator import Call, Fault, Heard, Order, Reply, Script, Simulator, running
 from agentfield.simulator.caller import Caller, calling
@@ -349,16 +350,21 @@ async def test_a_fault_happens_as_often_as_scripted() -> None:
 async def test_a_call_that_is_opened_while_the_simulator_goes_is_ended_with_it() -> None:
     """Without that, leaving the block would wait for it for ever."""
     slow = Script(faults=[Fault(on="offer", status=None, after_ms=300)])
-    async with asyncio.timeout(10), calling() as caller, aiohttp.ClientSession() as http:
+
+    async def post(http: aiohttp.ClientSession, url: str, offer: str) -> None:
+        headers = {"Content-Type": "application/sdp", "Authorization": "Bearer ek"}
+        async with http.post(url, data=offer, headers=headers):
+            pass
+
+    async with (
+        asyncio.timeout(10),
+        calling() as caller,
+        aiohttp.ClientSession() as http,
+        meanwhile() as beside,
+    ):
         offer = await caller.offer()
         async with running(script=slow) as simulator:
-            offering = asyncio.ensure_future(
-                http.post(
-                    f"{simulator.base_url}/realtime/calls",
-                    data=offer,
-                    headers={"Content-Type": "application/sdp", "Authorization": "Bearer ek"},
-                )
-            )
+            offering = beside.begin(post(http, f"{simulator.base_url}/realtime/calls", offer))
             await simulator.journal.until(
                 lambda entry: entry.body.get("path") == "/v1/realtime/calls"
             )

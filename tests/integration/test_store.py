@@ -64,10 +64,11 @@ async def outcome(database: Database, run: Callable[[Connection], object]) -> ob
 
 
 async def test_a_caller_that_gave_up_does_not_undo_its_write(database: Database) -> None:
-    task = asyncio.get_running_loop().create_task(database.write(put("a")))
-    await asyncio.sleep(0)
-    task.cancel()
-    await database.write(put("b"))
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(database.write(put("a")))
+        await asyncio.sleep(0)
+        task.cancel()
+        await database.write(put("b"))
 
     assert await names(database) == ["a", "b"]
 

@@ -32,6 +32,7 @@ from agentfield.v1 import session_pb2
 from agentfield.v1 import session_service_pb2 as pb
 from agentfield_sdk import Client, Session, SessionEvent
 from agentfield_sdk.values import value_of
+from support.tasks import Meanwhile, meanwhile
 from support.voice import is_hang_up
 
 T = TypeVar("T")
@@ -211,13 +212,11 @@ class Desk:
     provider: Simulator
     worker: ScriptedWorker
     client: Client
-    tasks: list[asyncio.Task[Any]]
+    beside: Meanwhile
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
         """Have something done while the test goes on; it is over before the desk is gone."""
-        task = asyncio.create_task(work)
-        self.tasks.append(task)
-        return task
+        return self.beside.begin(work)
 
     async def start(self, name: str = "voice", **options: Any) -> Line:
         """Start a session of this node, or of the one that is named as well."""
@@ -276,19 +275,6 @@ def _is_frame(type_: str, facts: Mapping[str, Any], entry: Entry) -> bool:
 
 
 @asynccontextmanager
-async def own_tasks() -> AsyncIterator[list[asyncio.Task[Any]]]:
-    """Hold tasks that are over when the block is left."""
-    tasks: list[asyncio.Task[Any]] = []
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-
-@asynccontextmanager
 async def desk(
     *flags: str,
     script: Script = SCRIPT,
@@ -305,6 +291,6 @@ async def desk(
         control_plane(*http, *flags, simulator=provider) as plane,
         ScriptedWorker(plane, "desk", *functions, sessions=sessions) as worker,
         Client(plane.grpc_address) as client,
-        own_tasks() as tasks,
+        meanwhile() as beside,
     ):
-        yield Desk(plane=plane, provider=provider, worker=worker, client=client, tasks=tasks)
+        yield Desk(plane=plane, provider=provider, worker=worker, client=client, beside=beside)

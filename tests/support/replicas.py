@@ -15,12 +15,14 @@ from agentfield.app import App, serving
 from agentfield.bus import PostgresBus
 from agentfield.config import read_config
 from agentfield.simulator import Script, Simulator
+from agentfield.simulator.tasks import owned_tasks
 from agentfield.store.database import Connection, Database, unavailable
 from agentfield.testing import ControlPlane, ScriptedWorker, connected, simulator
 from agentfield.v1 import session_pb2
 from agentfield_sdk import Client
-from support.live import PLAIN, SCRIPT, VOICE, Desk, Line, own_tasks
+from support.live import PLAIN, SCRIPT, VOICE, Desk, Line
 from support.storage import Storage
+from support.tasks import meanwhile
 
 T = TypeVar("T")
 
@@ -90,14 +92,13 @@ class Replica:
     async def up(self, *flags: str) -> AsyncIterator[ControlPlane]:
         """Run it and be connected to it, until the block is left or it is told to stop."""
         ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-        self._serving: asyncio.Future[None] = asyncio.create_task(self._serve(ready, flags))
-        either: list[asyncio.Future[Any]] = [ready, self._serving]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            async with connected(ready.result(), simulator=self._provider) as plane:
-                yield plane
-        finally:
-            await self.stop()
+        async with owned_tasks() as tasks:
+            self._serving = tasks.create_task(self._serve(ready, flags))
+            try:
+                async with connected(await ready, simulator=self._provider) as plane:
+                    yield plane
+            finally:
+                self._stop.set()
 
     async def stop(self) -> None:
         """Stop it as SIGTERM does."""
@@ -151,7 +152,7 @@ async def site(
         enter = stack.enter_async_context
         provider = await enter(simulator(script=replace(script, tells_of_leaving=False)))
         database: Database = await enter(storage.open())
-        tasks = await enter(own_tasks())
+        beside = await enter(meanwhile())
         replicas, desks = [], []
         for number in (1, 2):
             replica = Replica(storage.folder, Cut(database, peers), provider)
@@ -162,7 +163,7 @@ async def site(
             )
             replicas.append(replica)
             desks.append(
-                Desk(plane=plane, provider=provider, worker=worker, client=client, tasks=tasks)
+                Desk(plane=plane, provider=provider, worker=worker, client=client, beside=beside)
             )
         await desks[0].worker.connect()
         yield Site(a=desks[0], b=desks[1], first=replicas[0], second=replicas[1], database=database)

@@ -45,8 +45,8 @@ async def test_work_ends_although_who_asked_has_gone() -> None:
         await may_end.wait()
         ended.set()
 
-    async with lasting.running():
-        asking = asyncio.ensure_future(lasting.finish(work()))
+    async with lasting.running(), asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(lasting.finish(work()))
         await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait({asking})
@@ -98,10 +98,10 @@ async def test_a_command_whose_step_was_not_posted_is_posted_by_its_repeat() -> 
                 await asyncio.Event().wait()
 
     session = cast("Whole", Full())
-    first = asyncio.ensure_future(commands.take("id", session, lambda _: []))
-    await asyncio.sleep(0)
-    first.cancel()
-    await asyncio.wait({first})
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(commands.take("id", session, lambda _: []))
+        await asyncio.sleep(0)
+        first.cancel()
 
     again = await commands.take("id", session, lambda _: [])
 

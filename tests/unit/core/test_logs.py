@@ -60,7 +60,8 @@ async def test_lines_of_a_block_and_of_its_tasks_name_what_they_are_about(lines:
         log.debug("in a task")
 
     with about(session_id="sess_1", execution_id=""), about(execution_id="exec_1"):
-        await asyncio.create_task(work())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(work())
     inside = lines.last()
     log.debug("outside")
     assert (inside["session_id"], inside["execution_id"]) == ("sess_1", "exec_1")
