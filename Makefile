@@ -14,6 +14,7 @@ help: ## What there is to do
 # Runs a command, and tells what it is for and how long it takes.
 STEP = $(PYTHON) $(CURDIR)/scripts/step.py
 PACKAGES = $$(grep -c '==' $<) packages
+NPM_CI = npm ci --no-audit --no-fund --loglevel=error
 
 setup: $(VENV)/.done $(VENV)/tools/.done $(VENV)/existing/.done ## Install everything into .venv from the lock
 
@@ -43,13 +44,13 @@ $(VENV)/existing/.done: tests/existing/requirements.lock | $(VENV)/.done
 
 # Whoever has none and cannot install it is told so; the tests that need it then fail.
 chromium: ## A browser for the tests, where there is none
-	-@scripts/chromium.sh install >/dev/null
+	@scripts/chromium.sh >/dev/null 2>&1 || $(STEP) "Installing Chromium, 115 MB" scripts/chromium.sh install || true
 
 demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
 	$(BIN)/python examples/demo.py
 
-test: setup stubs chromium ## Every test
-	$(BIN)/pytest
+test: setup stubs chromium ## Every test, in two processes
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: lint types layers proto fresh ## Everything but the tests
 
@@ -80,7 +81,7 @@ console: console/node_modules/.done ## The page, from console/ into the gateway'
 	cd console && npm run --silent schema && npm run --silent types && npm run --silent build
 
 console/node_modules/.done: console/package-lock.json
-	cd console && npm ci --silent
+	@cd console && $(STEP) "Installing the packages of the page" $(NPM_CI)
 	@touch $@
 
 fresh: generate console ## What is generated or built, and committed, is what its sources say
@@ -92,8 +93,7 @@ stubs: sdk/typescript/node_modules/.done ## The TypeScript and Go stubs compile
 	@cd sdk/go && $(STEP) "Compiling the Go stubs" go vet ./...
 
 sdk/typescript/node_modules/.done: sdk/typescript/package-lock.json
-	@cd sdk/typescript && $(STEP) "Installing $$(grep -c '"node_modules/' package-lock.json) packages for TypeScript" \
-		npm ci --no-audit --no-fund
+	@cd sdk/typescript && $(STEP) "Installing the packages of the TypeScript stubs" $(NPM_CI)
 	@touch $@
 
 format: setup ## Rewrite style

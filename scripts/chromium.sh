@@ -18,7 +18,6 @@ found() {
 }
 
 installed() {
-	echo "Installing Chromium for the tests in a real browser: 115 MB" >&2
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 chromium
