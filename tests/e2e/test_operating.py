@@ -6,10 +6,11 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.processes import free_port
+from support.ports import held_port
 
 pytestmark = pytest.mark.e2e
 
@@ -19,8 +20,14 @@ TELEMETRY = (ROOT / "docs/telemetry.md").read_text()
 LEAVE = "trap 'kill $(jobs -p); wait' EXIT\n"
 
 
-async def test_the_commands_of_the_guide(tmp_path: Path) -> None:
-    ports = {"8180": free_port(), "8080": free_port()}
+@pytest.fixture
+def ports() -> Iterator[dict[str, int]]:
+    """Return what to use in place of the ports that the guide shows."""
+    with held_port() as grpc, held_port() as http:
+        yield {"8180": grpc, "8080": http}
+
+
+async def test_the_commands_of_the_guide(tmp_path: Path, ports: dict[str, int]) -> None:
     commands = "".join(re.findall(r"```sh\n(.*?)```", DOCUMENT, flags=re.DOTALL))
     for shown, port in ports.items():
         commands = commands.replace(f"localhost:{shown}", f"localhost:{port}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from support.processes import World, free_port
+from support.processes import World
 
 from agentfield import telemetry
 from agentfield_gateway import operations
@@ -36,7 +36,7 @@ async def told(address: str) -> set[tuple[str, str, str]]:
 
 
 async def test_it_lists_every_metric_of_every_process(world: World) -> None:
-    metrics = f"127.0.0.1:{free_port()}"
+    metrics = f"127.0.0.1:{world.port()}"
     await world.server("--http-bind=none", f"--metrics-bind={metrics}")
     await world.gateway()
     server, gateway = listed("Of the control plane:"), listed("Of a gateway:")

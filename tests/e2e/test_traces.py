@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from support.collector import Collector, Received, collecting
 from support.postgres import Postgres
-from support.processes import World, free_port, world
+from support.processes import World, world
 from support.storage import Storage
 from support.voice import VoiceWorld, voice_world
 
@@ -235,7 +235,7 @@ async def test_an_agent_that_makes_no_spans_passes_on_those_of_others(
 async def test_a_collector_that_is_away_costs_nobody_a_call_nor_an_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{world.port()}")
     server = await world.server("--http-bind=none")
     agent = await world.agent("library.py")
     async with Client(world.grpc) as client:

