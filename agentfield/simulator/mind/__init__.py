@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LocalMind"]
+__all__ = ["ChatFailed", "ChatMind", "LocalMind"]
 
+from agentfield.simulator.mind.chat import ChatFailed, ChatMind
 from agentfield.simulator.mind.local import LocalMind
