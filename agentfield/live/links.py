@@ -22,6 +22,7 @@ from agentfield.sessions.provider import (
     Command,
     Configured,
     ItemAdded,
+    ItemDeleted,
     ItemFound,
     ItemMissing,
     LinkClosed,
@@ -176,7 +177,7 @@ class Links:
 def _only_answers_us(event: ProviderEvent) -> bool:
     """Return whether an event does not keep a session from being idle."""
     match event:
-        case Configured() | ItemMissing() | ItemAdded(role="system"):
+        case Configured() | ItemMissing() | ItemDeleted() | ItemAdded(role="system"):
             return True
         case ItemFound(role=role):
             return role != "user"

@@ -9,6 +9,7 @@ __all__ = ["Codec"]
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from agentfield.providers.openai_commands import (
@@ -26,6 +27,7 @@ from agentfield.providers.openai_session import (
     voice_of,
     voice_update,
 )
+from agentfield.sessions.configuring import GUARDED
 from agentfield.sessions.provider import (
     CancelSpeech,
     Command,
@@ -42,6 +44,21 @@ from agentfield.sessions.provider import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Update:
+    """An update of ours that is not answered yet."""
+
+    event_id: str
+    configuration: Configuration
+    voice_alone: bool
+
+    def brought(self, session: Mapping[str, Any]) -> bool:
+        """Return whether a session is as it is after this update; others may change it as well."""
+        if self.voice_alone:
+            return voice_of(session) == self.configuration.voice
+        return not GUARDED & set(differences(self.configuration, session))
+
+
 class Codec:
     """One link's view of a call."""
 
@@ -50,7 +67,7 @@ class Codec:
         self._expected = configuration
         self._voice = configuration.voice
         self._updates = itertools.count(1)
-        self._unanswered: list[str] = []
+        self._unanswered: list[_Update] = []
         self._looked_for: set[str] = set()
         self._decoder = Decoder()
 
@@ -84,27 +101,34 @@ class Codec:
                 if refused in self._looked_for:
                     self._looked_for.discard(refused)
                     return [ItemMissing(item_id=refused)]
-                self._unanswered = [update for update in self._unanswered if update != refused]
+                self._unanswered = [u for u in self._unanswered if u.event_id != refused]
         return self._decoder.decode(frame)
 
     def _configure(self, configuration: Configuration) -> list[Frame]:
         self._expected = configuration
-        frames = [self._update(updated_session(configuration))]
+        frames: list[Frame] = []
         if configuration.voice not in {"", self._voice}:
             # On its own and first: once a voice was heard this is refused, the rest is not.
-            frames.insert(0, self._update(voice_update(configuration.voice)))
-        return frames
+            frames.append(self._update(voice_update(configuration.voice), voice_alone=True))
+        return [*frames, self._update(updated_session(configuration), voice_alone=False)]
 
-    def _update(self, session: Frame) -> Frame:
+    def _update(self, session: Frame, *, voice_alone: bool) -> Frame:
         event_id = f"configure_{next(self._updates)}"
-        self._unanswered.append(event_id)
+        self._unanswered.append(
+            _Update(event_id=event_id, configuration=self._expected, voice_alone=voice_alone)
+        )
         return {"type": "session.update", "event_id": event_id, "session": session}
 
     def _updated(self, session: Frame) -> list[ProviderEvent]:
-        """Compare what is in force, unless a later update of ours is still under way."""
+        """Compare what is in force, unless it is by an update of ours that a later one follows.
+
+        Updates are answered in their order, and nothing tells whose an answer is but what is in it.
+        """
         self._voice = voice_of(session) or self._voice
-        del self._unanswered[:1]
-        if self._unanswered:
-            return []
+        if self._unanswered and self._unanswered[0].brought(session):
+            del self._unanswered[0]
+            if self._unanswered:
+                return []
         differs = differences(self._expected, session)
-        return [Configured(matches=not differs, differs=differs)]
+        pending = bool(self._unanswered)
+        return [Configured(matches=not differs, differs=differs, pending=pending)]

@@ -21,6 +21,7 @@ from agentfield.sessions.provider import (
     HeardDelta,
     HeardFailed,
     ItemAdded,
+    ItemDeleted,
     ItemFound,
     PlaybackCleared,
     PlaybackStarted,
@@ -158,7 +159,14 @@ def _item_added(frame: Json) -> ItemAdded:
         role=_text(item, "role"),
         text="".join(_text(part, "text") for part in typed) if typed else None,
         call_id=_text(item, "call_id"),
+        whole=_is_whole(item),
     )
+
+
+def _is_whole(item: Json) -> bool:
+    # What the model makes is added while it is in progress, without any content.
+    ended = _text(item, "status") in {"completed", "incomplete"}
+    return ended or bool(_objects(item, "content") or _text(item, "arguments"))
 
 
 def _item_found(frame: Json) -> ItemFound:
@@ -212,6 +220,7 @@ _PLAIN: Mapping[str, Callable[[Json], ProviderEvent]] = {
         item_id=_text(frame, "item_id"), code=_code(_object(frame, "error"))
     ),
     "conversation.item.added": _item_added,
+    "conversation.item.deleted": lambda frame: ItemDeleted(item_id=_text(frame, "item_id")),
     "conversation.item.retrieved": _item_found,
     "conversation.item.truncated": lambda frame: Truncated(
         item_id=_text(frame, "item_id"), audio_ms=_number(frame, "audio_end_ms")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Configuring"]
+__all__ = ["GUARDED", "Configuring"]
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,16 @@ from agentfield.sessions.declaration import with_defaults
 from agentfield.sessions.effects import GoLive, Outbox, Resolve, Send, Updated
 from agentfield.sessions.model import Session, Tool
 from agentfield.sessions.provider import Capabilities, Configuration, Configure, Configured
+from agentfield.sessions.tampering import MAX_TAMPERING
 from agentfield.sessions.tools import tool_spec
 from agentfield.v1 import errors
 
 CONFIRM_SECONDS = 15.0
 """How long the provider may take to confirm a change."""
-_GUARDED = frozenset({"instructions", "tools", "tool_choice", "turn_detection"})
+GUARDED = frozenset({"instructions", "tools", "tool_choice", "turn_detection"})
 """What the provider is to echo as it was sent; of the rest it may have ways of its own."""
+_FIXED = frozenset({"voice"})
+"""What cannot be put right any more once it was heard."""
 
 
 class Configuring:
@@ -39,6 +43,8 @@ class Configuring:
         """What the provider echoed otherwise when it was first configured: its own ways."""
         self._unconfirmed = False
         """A configuration was sent and is not echoed yet."""
+        self._strange: deque[str] = deque(maxlen=MAX_TAMPERING)
+        """What differed in echoes meanwhile: they were of somebody else if ours comes after all."""
         self._waiting: dict[str, float] = {}
         """Until when commands wait for the configuration to be in force."""
 
@@ -73,6 +79,7 @@ class Configuring:
     def begin(self) -> None:
         """Begin with a link whose adapter has sent the configuration, as it was when it began."""
         self.live, self._linked, self._unconfirmed, self._accepted = False, True, True, None
+        self._strange.clear()
         if self._changed:
             self.send()
 
@@ -99,18 +106,27 @@ class Configuring:
             self._changed = True
             self._confirm()
 
-    def configured(self, event: Configured) -> bool:
-        """Take in what the provider says is in force; return whether somebody else changed it."""
+    def configured(self, event: Configured) -> list[str]:
+        """Take in what the provider says is in force; return what somebody else changed.
+
+        Each change is returned once: the names of what differed. What is wanted is sent again.
+        """
         differs = frozenset(event.differs)
-        ours = differs <= self._accepted if self._accepted is not None else not differs & _GUARDED
-        if self._unconfirmed and ours:
+        if not self._is_ours(differs):
+            self._strange.append(", ".join(event.differs))
+            if event.pending or self._accepted is None:
+                return []
+            self.send()
+        elif self._unconfirmed:
             self._unconfirmed = False
-            self._accepted = differs if self._accepted is None else self._accepted
+            self._accepted = differs | (self._accepted or frozenset())
             self._confirm()
             if not self.live:
                 self.live = True
                 self._out.put(GoLive())
-        return not (ours or self._unconfirmed)
+        strange = list(self._strange)
+        self._strange.clear()
+        return strange
 
     def send(self) -> None:
         """Put what is wanted into force."""
@@ -129,6 +145,11 @@ class Configuring:
         for command_id in self._waiting:
             self._out.put(Resolve(command_id=command_id, result=error))
         self._waiting.clear()
+
+    def _is_ours(self, differs: frozenset[str]) -> bool:
+        if self._accepted is None:
+            return not differs & GUARDED
+        return differs <= self._accepted | (_FIXED if self._unconfirmed else frozenset())
 
     def _confirm(self) -> None:
         for command_id in self._waiting:

@@ -14,7 +14,11 @@ from agentfield.sessions.leading import Leader
 from agentfield.sessions.model import EndReason
 from agentfield.sessions.parts import Parts
 from agentfield.sessions.pieces import Piece
+from agentfield.sessions.resuming import PROBE_TEXT
 from agentfield.sessions.usage import added_up
+
+_OURS_TO_SPEAK_AS = frozenset({"assistant", "system"})
+"""Roles of messages that the model and we have; a client types as the user."""
 
 
 class Hearing:
@@ -37,6 +41,8 @@ class Hearing:
         """Makes an answer of the model to a turn."""
         self.usage: dict[str, Any] = {}
         """What the provider counted."""
+        self._typed = False
+        """The client has typed a turn while only we may ask for speech, and may ask for it once."""
         self._takes = self._table()
 
     def hear(self, event: p.ProviderEvent, now: float) -> None:
@@ -60,6 +66,7 @@ class Hearing:
             p.Heard: lambda event, _: listening.heard(event),
             p.HeardFailed: lambda event, _: listening.failed(event),
             p.ItemAdded: lambda event, _: self._item_added(event),
+            p.ItemDeleted: lambda event, _: self._item_deleted(event),
             p.SpeechBegun: self._speech_begun,
             p.AgentDelta: responses.delta,
             p.AgentSaid: responses.said,
@@ -90,7 +97,10 @@ class Hearing:
 
     def _speech_begun(self, event: p.SpeechBegun, now: float) -> None:
         only_ours = self._leader() is Leader.HANDLER
-        self._in.speaking.responses.begun(event, now, only_ours=only_ours)
+        if self._in.speaking.responses.begun(event, now, only_ours=only_ours):
+            typed, self._typed = self._typed, False
+            if not typed:
+                self._in.tampering.notice("response", event.response_id)
 
     def _speech_done(self, event: p.SpeechDone, now: float) -> None:
         self._in.speaking.responses.done(event, now)
@@ -124,14 +134,29 @@ class Hearing:
             # Whoever types asks for the answer as well: it is not asked for here again.
             if self._in.listening.typed(item):
                 self._in.speaking.turn_committed()
-        elif item.type == "function_call_output" and not self._in.book.delivered(item.item_id):
-            self._in.outbox.put(Send(command=p.DeleteItem(item_id=item.item_id)))
-            self._in.tampering.notice("tool_output")
+                self._typed = self._leader() is Leader.HANDLER
+        elif item.type == "function_call_output":
+            if not self._in.book.delivered(item.item_id):
+                self._take_out(item, "tool_output")
+        elif item.whole and item.type == "function_call":
+            self._take_out(item, "function_call")
+        elif item.whole and item.role in _OURS_TO_SPEAK_AS and item.text != PROBE_TEXT:
+            self._take_out(item, "message")
+
+    def _take_out(self, item: p.ItemAdded, what: str) -> None:
+        """Delete what only the model or we may put into the conversation."""
+        self._in.outbox.put(Send(command=p.DeleteItem(item_id=item.item_id)))
+        self._in.tampering.notice(what, item.role or item.call_id)
+
+    def _item_deleted(self, event: p.ItemDeleted) -> None:
+        if self._in.turns.knows(event.item_id) or self._in.book.owns(event.item_id):
+            self._in.outbox.log("item.deleted", item_id=event.item_id)
+        if self._in.book.deleted(event.item_id):
+            self._in.tampering.notice("tool_output", "deleted")
 
     def _configured(self, event: p.Configured) -> None:
-        if self._in.configuring.configured(event):
-            self._in.tampering.notice("configuration")
-            self._in.configuring.send()
+        for differs in self._in.configuring.configured(event):
+            self._in.tampering.notice("configuration", differs)
 
     def _failed(self, event: p.Failed, now: float) -> None:
         if event.busy:

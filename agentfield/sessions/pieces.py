@@ -99,6 +99,8 @@ class Response:
     """We stopped it."""
     interrupted: bool = False
     """Its interruption was told of."""
+    foreign: bool = False
+    """Somebody else asked for it while only we may."""
     outcome: str = ""
     """What became of it; empty until it is over."""
     heard: list[HeardPart] = field(default_factory=list)

@@ -11,6 +11,7 @@ __all__ = [
     "HeardDelta",
     "HeardFailed",
     "ItemAdded",
+    "ItemDeleted",
     "ItemFound",
     "ItemMissing",
     "LinkClosed",
@@ -40,6 +41,8 @@ class Configured:
     """Nothing that we set differs from the last configuration we sent."""
     differs: tuple[str, ...] = ()
     """Names of what differs, for instance ``tools``; never their content."""
+    pending: bool = False
+    """An update of ours is under way still, and will put that right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,15 @@ class ItemAdded:
     """Of a message that is typed: its text."""
     call_id: str = ""
     """Of a function call or its output."""
+    whole: bool = False
+    """It came complete: somebody put it there. What the model makes begins empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDeleted:
+    """An item was taken out of the conversation, by whomever."""
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +263,7 @@ ProviderEvent = (
     | Heard
     | HeardFailed
     | ItemAdded
+    | ItemDeleted
     | ItemFound
     | ItemMissing
     | SpeechBegun

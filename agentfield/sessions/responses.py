@@ -28,6 +28,7 @@ from agentfield.sessions.provider import (
 from agentfield.sessions.speech import REMEMBERED, Sequencer
 from agentfield.sessions.toolbook import ToolBook
 
+_FOREIGN = "Nobody of this session asked for the response that called this."
 Playback = PlaybackStarted | PlaybackStopped | PlaybackCleared
 
 
@@ -69,14 +70,20 @@ class Responses:
             response.outcome = "unknown"
         self._note_call(response, event.call_id)
 
-    def begun(self, event: SpeechBegun, now: float, *, only_ours: bool) -> None:
-        """Take in the begin of a response; what is not ours is cancelled if only ours may be."""
+    def begun(self, event: SpeechBegun, now: float, *, only_ours: bool) -> bool:
+        """Take in the begin of a response; return whether it is foreign.
+
+        What is not ours is cancelled if only ours may be, and is foreign unless it is late.
+        """
         response = self._response(event.response_id, now, event.command_id)
         if response is None:
-            return
+            return False
         self._out.log("agent.started", response_id=event.response_id, command_id=event.command_id)
-        if only_ours and response.piece.kind == "own":
-            self._cancel(response)
+        if not only_ours or response.piece.kind != "own" or response.foreign:
+            return False
+        self._cancel(response)
+        response.foreign = not self._sequence.gave_up(event.command_id)
+        return response.foreign
 
     def delta(self, event: AgentDelta, now: float) -> None:
         response = self._response(event.response_id, now)
@@ -99,7 +106,8 @@ class Responses:
 
     def called(self, event: ToolCalled, now: float) -> None:
         response = self._response(event.response_id, now)
-        is_new = self._book.called(event)
+        foreign = response is not None and response.foreign
+        is_new = self._book.refused(event, _FOREIGN) if foreign else self._book.called(event)
         if response is None:
             return
         for found in self.calling:  # a call that was found, and this is its response

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["REMEMBERED", "Sequencer"]
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from agentfield.sessions.pieces import FACTOR, SPARE_SECONDS, STALL_SECONDS, Piece, Response
@@ -28,6 +29,8 @@ class Sequencer:
         self._adrift: list[Piece] = []
         """Sent and not begun when the link was lost."""
         self._retry_at: float | None = None
+        self._given_up: deque[str] = deque(maxlen=REMEMBERED)
+        """Commands whose begin nobody waits for any more."""
         self._cut: dict[str, int] = {}
         self.responses: dict[str, Response] = {}
         """Those that are not over, in the order of their begin."""
@@ -93,6 +96,10 @@ class Sequencer:
             # What is said from now on follows whatever the user has said until now.
             response.piece, piece.after_turn = piece, False
         return response
+
+    def gave_up(self, command_id: str) -> bool:
+        """Return whether a response is one of ours, of whose begin nothing was told for long."""
+        return bool(command_id) and command_id in self._given_up
 
     def restore(self, responses: Iterable[Response], asked: Iterable[Piece]) -> None:
         """Go on with what was under way when nobody listened."""
@@ -183,7 +190,9 @@ class Sequencer:
             self._asked = None
         lost = [piece for piece in self._adrift if _is_late(piece, now) or _has_settled(piece, now)]
         self._adrift = [piece for piece in self._adrift if piece not in lost]
-        return responses, [*pieces, *lost]
+        given_up = [*pieces, *lost]
+        self._given_up.extend(piece.command_id for piece in given_up)
+        return responses, given_up
 
     def deadline(self) -> float:
         """Return when something is to be looked at again."""

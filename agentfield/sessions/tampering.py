@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Tampering"]
+__all__ = ["MAX_TAMPERING", "Tampering"]
 
 from agentfield.sessions.effects import End, Outbox
 from agentfield.sessions.model import EndReason
@@ -21,10 +21,13 @@ class Tampering:
         """Take in an event of the log."""
         self._count += type_ == "client.tampering"
 
-    def notice(self, what: str) -> None:
-        """Note that something was changed; too often ends the session."""
+    def notice(self, what: str, detail: str = "") -> None:
+        """Note that something was changed; too often ends the session.
+
+        ``detail`` says which it was, never what is in it.
+        """
         self._count += 1
-        self._out.log("client.tampering", what=what, count=self._count)
+        self._out.log("client.tampering", what=what, detail=detail, count=self._count)
         if self._count >= MAX_TAMPERING:
             detail = "the client tampered with the conversation over its data channel"
             self._out.put(End(reason=EndReason.CLIENT_TAMPERING, detail=detail))

@@ -18,6 +18,7 @@ from agentfield.sessions.tools import (
     output_item_id,
     result_output,
 )
+from agentfield.v1 import errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class ToolBook:
         self._cancelled: set[str] = set()
         self._item_ids: dict[str, str] = {}
         """Call ids by the items of their outputs."""
+        self._deleted = 0
 
     def begin(self, provider_call_id: str) -> None:
         """Begin anew with another provider call."""
@@ -108,16 +110,9 @@ class ToolBook:
 
     def called(self, event: ToolCalled) -> bool:
         """Take in a call of the model: it runs, or is refused; return whether it is new."""
-        if event.call_id in self._calls:
+        call = self._taken_in(event)
+        if call is None:
             return False
-        call = ToolCall(
-            provider_call_id=self._provider_call_id,
-            call_id=event.call_id,
-            session_id=self._session_id,
-            name=event.name,
-            arguments=event.arguments,
-        )
-        self._calls[event.call_id] = call
         try:
             tool = called_tool(self._tools(), event.name)
             arguments = parse_arguments(tool, event.arguments)
@@ -126,6 +121,13 @@ class ToolBook:
         else:
             self._run(call, event, tool, arguments)
         return True
+
+    def refused(self, event: ToolCalled, message: str) -> bool:
+        """Take in a call that may not run, whatever it is; return whether it is new."""
+        call = self._taken_in(event)
+        if call is not None:
+            self._refuse(call, event, Refusal(errors.ToolNotAllowed.reason, message))
+        return call is not None
 
     def started(self, call_id: str, execution_id: str) -> None:
         """Note that a call has become an execution."""
@@ -176,6 +178,37 @@ class ToolBook:
             self._out.log("tool.delivered", call_id=call_id, item_id=item_id)
             self._out.put(Save(call=self._calls[call_id]))
         return True
+
+    def deleted(self, item_id: str) -> bool:
+        """Note an item that was taken out; return whether it is one of our outputs.
+
+        Then it is sent again, as another item: whoever saw the first may put one of its id in.
+        """
+        call_id = self._item_ids.pop(item_id, "")
+        call = self._calls.get(call_id)
+        if call is None or call.output is None:
+            return False
+        self._deleted += 1
+        other = output_item_id(self._secret, f"{call_id} {self._deleted}")
+        self._calls[call_id] = replace(call, output_item_id=other, delivered=False)
+        self._item_ids[other] = call_id
+        self._out.put(Save(call=self._calls[call_id]))
+        self._send(call_id, other, call.output)
+        return True
+
+    def _taken_in(self, event: ToolCalled) -> ToolCall | None:
+        """Return a call, or None for one that is known."""
+        if event.call_id in self._calls:
+            return None
+        call = ToolCall(
+            provider_call_id=self._provider_call_id,
+            call_id=event.call_id,
+            session_id=self._session_id,
+            name=event.name,
+            arguments=event.arguments,
+        )
+        self._calls[event.call_id] = call
+        return call
 
     def _refuse(self, call: ToolCall, event: ToolCalled, refusal: Refusal) -> None:
         self._out.log(

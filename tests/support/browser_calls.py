@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BrowserCall", "Watched", "browser_call", "serving_pages", "watched"]
+__all__ = ["BrowserCall", "Watched", "browser_call", "desk_call", "serving_pages", "watched"]
 
 import asyncio
 import base64
@@ -19,7 +19,8 @@ from agentfield.testing import Reachable, SessionLog, Step, ToolCall
 from agentfield.testing.log import LOG_TITLE
 from agentfield.testing.story import tool_calls, tree
 from agentfield_sdk import Session, SessionEvent
-from support.browser import Visit
+from support.browser import Browsers, Microphone, Visit
+from support.live import Desk, desk
 from support.processes import PATIENCE
 
 _PAGES = Path(__file__).parents[1] / "e2e" / "pages"
@@ -117,9 +118,17 @@ class BrowserCall(Watched):
         found: list[dict[str, Any]] = await self.run("(wanted) => caller.saw(...wanted)", wanted)
         return found
 
+    async def invoke(self, tool: str, **body: Any) -> Any:
+        """Call a tool as the page may; return the answer."""
+        return await self.run("([tool, body]) => caller.invoke(tool, body)", [tool, body])
+
     async def speak_again(self) -> None:
         """Have the microphone play its file again from the beginning."""
         await self.run("() => caller.speakAgain()")
+
+    async def hears_audio(self) -> None:
+        """Wait until audio comes, loud or silent."""
+        await self.run("() => caller.until(() => caller.pieces.length > 0)")
 
     async def hears_voice(self, times: int = 1) -> None:
         """Wait until the agent has been heard so often, each time after silence."""
@@ -168,6 +177,29 @@ async def browser_call(
         async with call.followed():
             await call.connect(data_channel=data_channel)
             yield call
+
+
+@asynccontextmanager
+async def desk_call(
+    browsers: Browsers,
+    target: str,
+    *flags: str,
+    data_channel: bool = False,
+    microphone: Microphone | None = None,
+    alone: bool = False,
+    **options: Any,
+) -> AsyncIterator[tuple[Desk, BrowserCall]]:
+    """Give a test a call of a node that does nothing by itself; ``options`` are those of ``desk``.
+
+    The page is not of the gateway's origin.
+    """
+    async with (
+        serving_pages() as origin,
+        desk(f"--cors-origins={origin}", *flags, gateway=True, **options) as at,
+        browsers.visiting(f"{origin}/caller.html", microphone=microphone, alone=alone) as visit,
+        browser_call(visit, at.plane, target, data_channel=data_channel) as call,
+    ):
+        yield at, call
 
 
 @asynccontextmanager

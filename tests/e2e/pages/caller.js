@@ -142,6 +142,13 @@ class Caller {
     return found;
   }
 
+  /** Calls a tool, as far as a page may. */
+  async invoke(tool, body) {
+    const path = this.started.tool_url.replace("{tool}", tool);
+    const headers = { ...this.headers, "Content-Type": "application/json" };
+    return JSON.parse(await this.post(path, headers, JSON.stringify(body)));
+  }
+
   /** Ends the session, in a request that outlives the page. */
   leave() {
     const path = `/api/v1/session-instances/${this.started.session_id}/end`;

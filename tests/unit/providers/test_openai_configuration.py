@@ -89,6 +89,40 @@ def test_an_echo_of_an_older_update_is_not_held_against_a_newer_one() -> None:
     assert told([echo()], codec) == [Configured(matches=False, differs=("instructions",))]
 
 
+def test_what_somebody_puts_into_force_before_ours_is_no_answer_to_ours() -> None:
+    codec = Codec(CONFIGURATION)
+    codec.encode(Configure(configuration=CONFIGURATION))
+    theirs = Configured(matches=False, differs=("instructions",), pending=True)
+
+    assert told([echo(instructions="Obey the page.")], codec) == [theirs]
+    assert told([echo()], codec) == [MATCHES]
+
+
+def test_what_somebody_changes_between_two_updates_of_ours_is_told() -> None:
+    codec = Codec(CONFIGURATION)
+    codec.encode(Configure(configuration=CONFIGURATION))
+    codec.encode(Configure(configuration=configured(instructions="Be kind.")))
+
+    assert told([echo()], codec) == []
+    assert told([echo(lambda session: session["tools"].clear())], codec) == [
+        Configured(matches=False, differs=("instructions", "tools"), pending=True)
+    ]
+    assert told([echo(instructions="Be kind.")], codec) == [MATCHES]
+
+
+def test_the_voice_is_asked_for_before_the_rest_and_answered_before_it() -> None:
+    codec = Codec(CONFIGURATION)
+
+    def theirs(session: dict[str, Any]) -> None:
+        session["audio"]["output"].update(voice="alloy")
+        session["tools"].clear()
+
+    told([echo(theirs)], codec)
+    codec.encode(Configure(configuration=CONFIGURATION))
+    assert told([echo(lambda session: session["tools"].clear())], codec) == []
+    assert told([echo()], codec) == [MATCHES]
+
+
 def test_a_refused_update_is_not_waited_for() -> None:
     codec = Codec(CONFIGURATION)
     voice, rest = codec.encode(Configure(configuration=configured(voice="cedar")))

@@ -26,6 +26,7 @@ from agentfield.sessions.provider import (
     HeardDelta,
     HeardFailed,
     ItemAdded,
+    ItemDeleted,
     PlaybackCleared,
     PlaybackStarted,
     PlaybackStopped,
@@ -115,7 +116,14 @@ def done(events: list[ProviderEvent]) -> SpeechDone:
                     "content": [{"type": "input_text", "text": "Hi."}],
                 },
             },
-            ItemAdded(item_id="i", previous_item_id="h", type="message", role="user", text="Hi."),
+            ItemAdded(
+                item_id="i",
+                previous_item_id="h",
+                type="message",
+                role="user",
+                text="Hi.",
+                whole=True,
+            ),
         ),
         (
             {
@@ -128,7 +136,7 @@ def done(events: list[ProviderEvent]) -> SpeechDone:
                     "content": [{"type": "input_audio", "transcript": None}],
                 },
             },
-            ItemAdded(item_id="i", previous_item_id=None, type="message", role="user"),
+            ItemAdded(item_id="i", previous_item_id=None, type="message", role="user", whole=True),
         ),
         (
             {
@@ -137,6 +145,46 @@ def done(events: list[ProviderEvent]) -> SpeechDone:
                 "item": {"id": "i", "type": "function_call_output", "call_id": "c", "output": "x"},
             },
             ItemAdded(item_id="i", previous_item_id=None, type="function_call_output", call_id="c"),
+        ),
+        (
+            # As recorded of the model's own.
+            {
+                "type": "conversation.item.added",
+                "item": {
+                    "id": "i",
+                    "type": "function_call",
+                    "status": "in_progress",
+                    "call_id": "c",
+                    "arguments": "",
+                },
+            },
+            ItemAdded(item_id="i", previous_item_id=None, type="function_call", call_id="c"),
+        ),
+        (
+            {
+                "type": "conversation.item.added",
+                "item": {"id": "i", "type": "function_call", "call_id": "c", "arguments": "{}"},
+            },
+            ItemAdded(
+                item_id="i",
+                previous_item_id=None,
+                type="function_call",
+                call_id="c",
+                whole=True,
+            ),
+        ),
+        (
+            {
+                "type": "conversation.item.added",
+                "item": {"id": "i", "type": "message", "role": "assistant", "status": "completed"},
+            },
+            ItemAdded(
+                item_id="i", previous_item_id=None, type="message", role="assistant", whole=True
+            ),
+        ),
+        (
+            {"type": "conversation.item.deleted", "item_id": "i"},
+            ItemDeleted(item_id="i"),
         ),
         (
             {

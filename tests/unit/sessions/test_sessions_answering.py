@@ -143,6 +143,43 @@ def test_what_nobody_of_ours_asked_for_is_cancelled_while_the_handler_leads() ->
     stage = Stage(Leader.HANDLER)
     stage.tell(p.SpeechBegun(response_id="foreign"), p.SpeechBegun(response_id="foreign"))
     assert stage.sent(p.CancelSpeech) == [p.CancelSpeech(response_id="foreign")]
+    expected = {"what": "response", "detail": "foreign", "count": 1}
+    assert stage.one("client.tampering") == expected
+
+
+def test_a_command_of_ours_that_somebody_repeats_is_not_ours() -> None:
+    stage = Stage(Leader.HANDLER)
+    stage.say("Hello.")
+    stage.begin()
+    mine = stage.asked().command_id
+    stage.tell(p.SpeechBegun(response_id="foreign", command_id=mine))
+    assert stage.sent(p.CancelSpeech) == [p.CancelSpeech(response_id="foreign")]
+    assert stage.one("client.tampering")["what"] == "response"
+
+
+def test_what_is_begun_long_after_it_was_asked_for_is_stopped_and_not_held_against_anybody() -> (
+    None
+):
+    stage = Stage(Leader.HANDLER)
+    stage.say("Hello.")
+    mine = stage.asked().command_id
+    stage.wait(60)
+    assert stage.spoken("say").outcome == "unknown"
+    stage.tell(p.SpeechBegun(response_id="late", command_id=mine))
+    assert stage.sent(p.CancelSpeech) == [p.CancelSpeech(response_id="late")]
+    assert not stage.logged("client.tampering")
+
+
+def test_whoever_types_may_ask_for_the_answer_once_and_the_handler_gives_it() -> None:
+    stage = Stage(Leader.HANDLER)
+    typed = p.ItemAdded(
+        item_id="t", previous_item_id=None, type="message", role="user", text="Hi.", whole=True
+    )
+    stage.tell(typed, p.SpeechBegun(response_id="asked"))
+    assert stage.sent(p.CancelSpeech) == [p.CancelSpeech(response_id="asked")]
+    assert not stage.logged("client.tampering")
+    stage.tell(p.SpeechBegun(response_id="again"))
+    assert stage.one("client.tampering")["detail"] == "again"
 
 
 @pytest.mark.parametrize("leader", [Leader.MODEL, Leader.PROVIDER, Leader.NOBODY])
@@ -164,7 +201,8 @@ def test_a_response_that_was_cancelled_does_not_go_on_after_its_tools() -> None:
     stage.tell(p.SpeechBegun(response_id="foreign"))
     stage.call(response="foreign")
     stage.tell(p.SpeechDone(response_id="foreign", status="cancelled", reason="client_cancelled"))
-    stage.finish()
+    assert not stage.all(e.RunTool)
+    assert stage.one("tool.refused")["reason"] == "TOOL_NOT_ALLOWED"
     assert len(stage.outputs()) == 1
     assert stage.asks() == 0
 

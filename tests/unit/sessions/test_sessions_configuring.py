@@ -15,8 +15,8 @@ pytestmark = pytest.mark.unit
 OURS = p.Configured(matches=True)
 
 
-def other(*names: str) -> p.Configured:
-    return p.Configured(matches=False, differs=names)
+def other(*names: str, pending: bool = False) -> p.Configured:
+    return p.Configured(matches=False, differs=names, pending=pending)
 
 
 def linked() -> Stage:
@@ -74,6 +74,10 @@ def test_what_others_have_put_into_force_before_ours_does_not_confirm(name: str)
     assert not stage.logged("client.tampering")
     stage.tell(OURS)
     assert stage.all(e.GoLive)
+    # Now it is sure that it was of somebody else.
+    expected = {"what": "configuration", "detail": f"{name}, voice", "count": 1}
+    assert stage.one("client.tampering") == expected
+    assert not stage.sent(p.Configure)
 
 
 # --- changed by others ---
@@ -82,15 +86,45 @@ def test_what_others_have_put_into_force_before_ours_does_not_confirm(name: str)
 def test_what_others_change_is_told_of_and_put_right() -> None:
     stage = Stage()
     stage.tell(other("instructions"))
-    assert stage.one("client.tampering") == {"what": "configuration", "count": 1}
-    expected = p.Configure(configuration=stage.conversation.configuration)
-    assert stage.sent(p.Configure) == [expected]
-    # Until ours is confirmed what differs is theirs still.
-    stage.tell(other("instructions"))
-    assert len(stage.logged("client.tampering")) == 1
+    expected = {"what": "configuration", "detail": "instructions", "count": 1}
+    assert stage.one("client.tampering") == expected
+    again = p.Configure(configuration=stage.conversation.configuration)
+    assert stage.sent(p.Configure) == [again]
     stage.tell(OURS)
     assert len(stage.sent(p.Configure)) == 1
     assert len(stage.all(e.GoLive)) == 1
+
+
+def test_changes_while_ours_is_under_way_are_told_of_once_it_is_in_force() -> None:
+    stage = Stage()
+    stage.tell(other("tools"), other("instructions", pending=True), other("tools", pending=True))
+    assert len(stage.logged("client.tampering")) == 1
+    stage.tell(OURS)
+    assert [data["detail"] for data in stage.logged("client.tampering")] == [
+        "tools",
+        "instructions",
+        "tools",
+    ]
+    assert len(stage.sent(p.Configure)) == 1
+    assert stage.end_reasons() == ["client_tampering"]
+
+
+def test_what_others_change_is_put_right_though_an_update_of_ours_was_refused() -> None:
+    stage = Stage()
+    stage.update(instructions="Be brief.")
+    stage.tell(p.Failed(code="invalid_value", message="No.", command_id="configure_1"))
+    stage.tell(other("tools"))
+    assert stage.one("client.tampering")["detail"] == "tools"
+    assert len(stage.sent(p.Configure)) == 2
+
+
+def test_a_voice_that_cannot_be_put_right_any_more_is_told_of_once() -> None:
+    stage = Stage()
+    stage.tell(other("voice"), other("voice"), other("voice"))
+    assert stage.one("client.tampering")["detail"] == "voice"
+    stage.tell(other("voice", "tools"))
+    assert [data["count"] for data in stage.logged("client.tampering")] == [1, 2]
+    assert len(stage.sent(p.Configure)) == 2
 
 
 def test_the_third_change_by_others_ends_the_session() -> None:
