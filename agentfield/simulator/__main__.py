@@ -8,12 +8,15 @@ import json
 import logging
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+from agentfield.simulator.mind import LocalMind
 from agentfield.simulator.refusals import Refused
 from agentfield.simulator.script import Script
 from agentfield.simulator.scriptjson import script_from_json
 from agentfield.simulator.simulator import running
+from agentfield.simulator.speech import SpeechDamaged, SpeechNotInstalled, local_speech
 
 
 def _arguments() -> argparse.Namespace:
@@ -22,6 +25,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--api-key", help="the only key that is accepted; any if not given")
     parser.add_argument("--script", type=Path, help="a JSON file with the script")
+    parser.add_argument(
+        "--voice",
+        action="store_true",
+        help="hear, decide and speak for real, in place of the script's words: needs the extra "
+        "voice-local, and no network",
+    )
     return parser.parse_args()
 
 
@@ -30,12 +39,41 @@ async def _serve(arguments: argparse.Namespace, script: Script) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(
-        script=script, api_key=arguments.api_key, host=arguments.host, port=arguments.port
-    ) as simulator:
+    async with AsyncExitStack() as stack:
+        speech = mind = None
+        if arguments.voice:
+            speech = await stack.enter_async_context(local_speech())
+            mind = LocalMind()
+        simulator = await stack.enter_async_context(
+            running(
+                script=script,
+                api_key=arguments.api_key,
+                host=arguments.host,
+                port=arguments.port,
+                speech=speech,
+                mind=mind,
+            )
+        )
         ready = {"event": "ready", "http": simulator.origin, "base_url": simulator.base_url}
+        ready |= {"voice": arguments.voice}
         print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for it
         await stop.wait()
+
+
+class _Lines(logging.Formatter):
+    """Writes a record with its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        usual = vars(logging.makeLogRecord({}))
+        fields = {key: value for key, value in vars(record).items() if key not in usual}
+        told = "".join(f" {key}={value}" for key, value in fields.items() if key != "message")
+        return f"{super().format(record)}{told}"
+
+
+def _log() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines(logging.BASIC_FORMAT))
+    logging.basicConfig(level="WARNING", handlers=[handler])
 
 
 def _script(path: Path | None) -> Script:
@@ -50,14 +88,14 @@ def _failed(error: Exception, code: int) -> int:
 def main() -> int:
     """Read the script and serve until a signal comes; return the exit code."""
     arguments = _arguments()
-    logging.basicConfig(level="WARNING")
+    _log()
     try:
         script = _script(arguments.script)
     except (OSError, ValueError, Refused) as error:
         return _failed(error, 1)
     try:
         asyncio.run(_serve(arguments, script))
-    except (ValueError, OverflowError) as error:
+    except (SpeechNotInstalled, SpeechDamaged, ValueError, OverflowError) as error:
         return _failed(error, 1)
     except OSError as error:
         return _failed(error, 3)
