@@ -5,18 +5,28 @@ from __future__ import annotations
 __all__ = ["Found", "emails", "matching", "uris", "uuids"]
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
 from agentfield.simulator.mind.english import DIGITS, SMALL, TENS
-from agentfield.simulator.mind.words import Utterance, Word, content
+from agentfield.simulator.mind.words import Utterance, Word, bears_meaning
 
 _LONGEST = 24
-"""As many words a code that is spelled out may have."""
-_SEPARATORS = "-/. _"
+"""As many words, and as many characters, a code that is spelled out may have."""
+_PARTS = re.compile(r"(?P<class>\[(?:\\.|[^]])*\])|\\?(?P<sign>[-/ _]|(?<=\\)\.)")
+"""A class of characters, or a separator that a pattern names outside of them."""
 _SOUNDS_LIKE = {"for": "4", "fore": "4", "to": "2", "too": "2", "ate": "8", "won": "1", "o": "0"}
-_SIGNS = {"dash": "-", "hyphen": "-", "minus": "-", "slash": "/", "dot": ".", "underscore": "_"}
+_TIMES = {"double": 2, "triple": 3}
+_SIGNS = {
+    "oh": "0",
+    "dash": "-",
+    "hyphen": "-",
+    "minus": "-",
+    "slash": "/",
+    "dot": ".",
+    "underscore": "_",
+}
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _SPOKEN_EMAIL = re.compile(
     r"(?P<local>[\w+-]+(?: (?:dot|underscore|dash|plus) [\w+-]+| ?\. ?[\w+-]+)*) at"
@@ -59,27 +69,28 @@ def uris(utterance: Utterance) -> list[Found]:
     return [each for each in found if not each.value.endswith("://")]
 
 
-def matching(utterance: Utterance, pattern: str) -> Iterator[Found]:
-    """Yield what matches a pattern as a whole, the longest first.
+def matching(utterance: Utterance, pattern: str) -> list[Found]:
+    """Return what matches a pattern as a whole, the longest first.
 
     Words beside each other are put together, number words become digits, letters capitals or not,
     and the separators that the pattern names are put in where they were not said.
     """
     try:
         form = re.compile(pattern)
+        bare = re.compile(_PARTS.sub(lambda part: part["class"] or "", pattern))
     except re.error:
-        return
-    separators = [sign for sign in _SEPARATORS if sign in re.sub(r"\[[^]]*\]|\\d|\\w", "", pattern)]
-    words = utterance.words
+        return []
+    separators = sorted({part["sign"] for part in _PARTS.finditer(pattern) if part["sign"]})
+    found = []
     for alike in (False, True):
-        for length in range(min(len(words), _LONGEST), 0, -1):
-            for start in range(len(words) - length + 1):
-                window = words[start : start + length]
-                for value in _readings(window, alike=alike):
-                    fitting = _fitting(form, value, separators)
-                    if fitting is not None:
-                        yield Found(value=fitting, start=window[0].start, end=window[-1].end)
-                        break
+        for window, value in _spelled(utterance.words, alike=alike):
+            for reading in dict.fromkeys((value, value.upper(), value.lower())):
+                fitting = _fitting(form, bare, reading, separators)
+                if fitting is not None:
+                    start, end = window[0].start, window[-1].end
+                    found.append(Found(value=fitting, start=start, end=end))
+                    break
+    return found
 
 
 def _found(match: re.Match[str], value: str) -> Found:
@@ -92,48 +103,64 @@ def _signs(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
-def _readings(window: Sequence[Word], *, alike: bool) -> Iterator[str]:
-    """Yield what these words may spell; nothing if one of them spells nothing."""
-    pieces: list[str] = []
-    place = 0
-    while place < len(window):
-        word = window[place]
-        times = {"double": 2, "triple": 3}.get(word.low, 1)
-        if times > 1 and place + 1 < len(window):
-            place += 1
-            word = window[place]
-        piece = _piece(word, first=place == 0, alone=len(window) == 1, alike=alike)
-        if piece is None:
-            return
-        if pieces and word.low in DIGITS and window[place - 1].low in TENS:
-            pieces[-1] = pieces[-1][:-1]
-        pieces.append(piece * times)
-        place += 1
-    value = "".join(pieces)
+def _spelled(words: Sequence[Word], *, alike: bool) -> list[tuple[Sequence[Word], str]]:
+    """Return runs of words that may spell something, and what, the longest runs first."""
+    runs = []
+    for start in range(len(words)):
+        pieces: list[str] = []
+        for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
+            before = words[end - 2] if end - start > 1 else None
+            piece = _piece(words[end - 1], before, alike=alike)
+            if piece is None:
+                break
+            if before is not None and before.low in TENS and words[end - 1].low in DIGITS:
+                pieces[-1] = pieces[-1][:-1]
+            pieces.append(piece)
+            run, value = words[start:end], "".join(pieces)
+            if _may_be_a_code(run, value, alike=alike):
+                runs.append((run, value))
+    return sorted(runs, key=lambda run: -len(run[0]))
+
+
+def _may_be_a_code(run: Sequence[Word], value: str, *, alike: bool) -> bool:
     digits = sum(letter.isdigit() for letter in value)
-    spelled = digits or all(len(word.text) == 1 or word.text.isupper() for word in window)
-    if spelled and (digits > 2 or not alike):
-        yield from dict.fromkeys((value, value.upper(), value.lower()))
+    if len(run) == 1 and not digits:
+        return run[0].text.isupper()
+    letters = all(len(word.text) == 1 or word.text.isupper() for word in run)
+    return len(value) <= _LONGEST and bool(digits > 2 if alike else digits or letters)
 
 
-def _piece(word: Word, *, first: bool, alone: bool, alike: bool) -> str | None:
-    """Return what one word stands for in something that is spelled; None if for nothing."""
+def _piece(word: Word, before: Word | None, *, alike: bool) -> str | None:
+    """Return what a word stands for in something that is spelled; None if for nothing."""
+    if word.low in _TIMES:
+        return ""
     if word.low in SMALL or word.low in TENS:
-        return str(SMALL.get(word.low, TENS.get(word.low)))
-    meant = {**_SIGNS, "oh": "0", **(_SOUNDS_LIKE if alike else {})}.get(word.low)
-    if meant is not None:
-        return meant
-    written = len(word.text) == 1 or any(letter.isdigit() for letter in word.text)
-    capitals = word.text.isupper() and len(word.text) <= 8
-    short = len(word.text) <= 3 and first and not alone and bool(content(word.text))
-    return word.text if written or capitals or short else None
+        piece = str(SMALL.get(word.low, TENS.get(word.low)))
+    elif word.low in _SIGNS:
+        piece = _SIGNS[word.low]
+    elif alike and word.low in _SOUNDS_LIKE:
+        piece = _SOUNDS_LIKE[word.low]
+    elif (
+        len(word.text) == 1
+        or word.text.isupper()
+        or any(map(str.isdigit, word.text))
+        or (before is None and len(word.text) <= 3 and bears_meaning(word))
+    ):
+        piece = word.text
+    else:
+        return None
+    return piece * (_TIMES.get(before.low, 1) if before else 1)
 
 
-def _fitting(form: re.Pattern[str], value: str, separators: Sequence[str]) -> str | None:
+def _fitting(
+    form: re.Pattern[str], bare: re.Pattern[str], value: str, separators: Sequence[str]
+) -> str | None:
     """Return the value as the form wants it, with one or two separators put in if need be."""
     if form.fullmatch(value):
         return value
-    for count in (1, 2) if len(value) <= 16 else ():
+    if not bare.fullmatch(value):
+        return None
+    for count in (1, 2):
         for places in combinations(range(1, len(value)), count):
             for signs in product(separators, repeat=count):
                 whole = value

@@ -96,8 +96,8 @@ def test_times(text: str, values: list[str]) -> None:
     ],
 )
 def test_codes(text: str, pattern: str, value: str | None) -> None:
-    found = next(matching(Utterance(text=text), pattern), None)
-    assert (found.value if found else None) == value
+    found = matching(Utterance(text=text), pattern)
+    assert (found[0].value if found else None) == value
 
 
 @pytest.mark.parametrize(
