@@ -213,3 +213,36 @@ def delete(
     from agentfield_cli import session
 
     run(session.delete(link(context, server, api_key), output, session_id))
+
+
+@app.command("link")
+def make_link(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="node.session")],
+    *,
+    ttl: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="How long it can be used: 90s, 10m, 1h at most."),
+    ] = None,
+    uses: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many calls it is good for.")
+    ] = 1,
+    page: Annotated[
+        str,
+        typer.Option(
+            envvar="AGENTFIELD_SERVER",
+            metavar="URL",
+            help="Where the gateway is; else where the control plane says.",
+        ),
+    ] = "",
+    output: Annotated[
+        TextFormat, typer.Option("-o", "--output", help="raw is the address alone.")
+    ] = TextFormat.RAW,
+    server: Server = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Print an address where a person can talk to a session in a browser, without a key."""
+    from agentfield_cli import session_link
+
+    request = session_link.linking(target, ttl, uses)
+    run(session_link.link(link(context, server, api_key), output, request, page))
