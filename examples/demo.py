@@ -29,7 +29,7 @@ EXAMPLES = Path(__file__).parent
 PATIENCE = 15.0
 EXPECTED_TURNS = [
     ("user", "Where is my hat?"),
-    ("agent", "I looked: it left Hamburg today."),
+    ("agent", "I looked: it left the warehouse today."),
     ("user", "And my lamp?"),
     ("agent", "Your lamp comes on Tuesday."),
 ]

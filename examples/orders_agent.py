@@ -6,7 +6,7 @@ from agentfield import Agent
 
 app = Agent("orders")
 
-ORDERS = {"hat": "it left Hamburg today", "lamp": "it comes on Tuesday"}
+ORDERS = {"hat": "it left the warehouse today", "lamp": "it comes on Tuesday"}
 
 
 @app.skill(idempotent=True)

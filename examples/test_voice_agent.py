@@ -13,7 +13,7 @@ async def test_the_agent_answers_and_then_its_model_does() -> None:
     async with simulator(script=SCRIPT) as provider, control_plane(simulator=provider) as plane:
         async with orders.serving(), support.serving(), calling(plane, "support.voice") as call:
             call.say("Where is my hat?")
-            await call.until("agent.heard", text="I looked: it left Hamburg today.")
+            await call.until("agent.heard", text="I looked: it left the warehouse today.")
             await call.until("handler.returned")
             call.say("And my lamp?")
             await call.until("agent.heard", text="Tuesday.")

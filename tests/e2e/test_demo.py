@@ -43,7 +43,7 @@ async def test_the_demo_shows_a_call_and_stops_cleanly() -> None:
     said = [line.split(maxsplit=1) for line in lines if line.startswith(("  caller  ", "  agent"))]
     assert said == [
         ["caller", "Where is my hat?"],
-        ["agent", "(handler)    I looked: it left Hamburg today."],
+        ["agent", "(handler)    I looked: it left the warehouse today."],
         ["caller", "And my lamp?"],
         ["agent", "(model)      Your lamp comes on Tuesday."],
     ]

@@ -150,6 +150,6 @@ async def test_the_caller_of_the_simulators_document_places_a_call_by_hand(tmp_p
 
         while " agent.heard " not in (line := await call.line()):
             pass
-        assert "I looked: it left Hamburg today." in line
+        assert "I looked: it left the warehouse today." in line
         await voice.af("session", "end", session_id)
         assert await call.exit_code() == 0

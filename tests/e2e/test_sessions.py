@@ -57,7 +57,7 @@ async def test_the_example_answers_its_turn_once_and_then_leaves_it_to_the_model
             agent.signal(signal.SIGCONT)
         await call.until("agent.heard", outcome="completed")
         await call.until("handler.returned")
-        assert spoken(call) == ["I looked: it left Hamburg today."]
+        assert spoken(call) == ["I looked: it left the warehouse today."]
         call.say("Well, thank you.")
         await call.until("agent.heard", outcome="completed")
         assert spoken(call)[1:] == ["You are welcome."]
@@ -65,7 +65,7 @@ async def test_the_example_answers_its_turn_once_and_then_leaves_it_to_the_model
 
         assert await call.turns() == [
             ("user", "Where is my hat?"),
-            ("agent", "I looked: it left Hamburg today."),
+            ("agent", "I looked: it left the warehouse today."),
             ("user", "Well, thank you."),
             ("agent", "You are welcome."),
         ]
