@@ -12,7 +12,10 @@ from functools import cached_property
 from agentfield.simulator.mind.english import ODD_FORMS, SILENT
 
 _WORD = re.compile(r"\d+(?:[.,:]\d+)+(?![^\W_])|[^\W_]+(?:['\u2019][^\W_]+)*|[$€£%°]")
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_SEAMS = re.compile(
+    r"[\W_]+|(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=\d)(?=[^\W\d])|(?<=[^\W\d_])(?=\d)"
+)
+"""Where the words of an identifier meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def content(text: str) -> list[str]:
 
 def identifier_words(name: str) -> list[str]:
     """Return the words of ``wms__countStock``, ``late-checkout`` or ``living room``."""
-    return [part.lower() for part in _PARTS.findall(name)]
+    return [part.lower() for part in _SEAMS.split(name) if part]
 
 
 def stem(word: str) -> str:

@@ -122,6 +122,8 @@ def test_identifiers_are_words() -> None:
     assert identifier_words("wms__countStock") == ["wms", "count", "stock"]
     assert identifier_words("getHTTPStatus2") == ["get", "http", "status", "2"]
     assert identifier_words("late-checkout") == ["late", "checkout"]
+    assert identifier_words("IC74") == ["ic", "74"]
+    assert identifier_words("Zürich West") == ["zürich", "west"]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,7 @@ def test_forms_of_a_word_have_one_stem(forms: str) -> None:
             "dark blue",
         ),
         ({"enum": ["apples"]}, "an apple", "apples"),
+        ({"enum": ["Zürich", "Genève"]}, "to zürich please", "Zürich"),
         ({"enum": ["oil_change"]}, "an oil change", "oil_change"),
         ({"oneOf": [{"const": "s1", "title": "small size"}]}, "small size", "s1"),
         ({"type": "array", "items": {"enum": ["a1", "b1"]}}, "b1 and a1", ["b1", "a1"]),
