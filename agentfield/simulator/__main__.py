@@ -6,17 +6,21 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from agentfield.simulator.mind import LocalMind
+from agentfield.simulator.mind import ChatMind, LocalMind
 from agentfield.simulator.refusals import Refused
 from agentfield.simulator.script import Script
 from agentfield.simulator.scriptjson import script_from_json
+from agentfield.simulator.senses import Mind
 from agentfield.simulator.simulator import running
 from agentfield.simulator.speech import SpeechDamaged, SpeechNotInstalled, local_speech
+
+_CHAT_KEY = "AGENTFIELD_CHAT_API_KEY"
 
 
 def _arguments() -> argparse.Namespace:
@@ -31,7 +35,18 @@ def _arguments() -> argparse.Namespace:
         help="hear, decide and speak for real, in place of the script's words: needs the extra "
         "voice-local, and no network",
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--chat-url",
+        help=f"with --voice: the OpenAI-compatible chat API that decides and words the replies, "
+        f"such as http://127.0.0.1:11434/v1; its key is taken from {_CHAT_KEY}",
+    )
+    parser.add_argument("--chat-model", help="the model it is asked for")
+    arguments = parser.parse_args()
+    if (arguments.chat_url is None) != (arguments.chat_model is None):
+        parser.error("--chat-url and --chat-model belong together")
+    if arguments.chat_url is not None and not arguments.voice:
+        parser.error("--chat-url needs --voice")
+    return arguments
 
 
 async def _serve(arguments: argparse.Namespace, script: Script) -> None:
@@ -43,7 +58,7 @@ async def _serve(arguments: argparse.Namespace, script: Script) -> None:
         speech = mind = None
         if arguments.voice:
             speech = await stack.enter_async_context(local_speech())
-            mind = LocalMind()
+            mind = _mind(arguments)
         simulator = await stack.enter_async_context(
             running(
                 script=script,
@@ -58,6 +73,13 @@ async def _serve(arguments: argparse.Namespace, script: Script) -> None:
         ready |= {"voice": arguments.voice}
         print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for it
         await stop.wait()
+
+
+def _mind(arguments: argparse.Namespace) -> Mind:
+    if arguments.chat_url is None:
+        return LocalMind()
+    key = os.environ.get(_CHAT_KEY, "")
+    return ChatMind(arguments.chat_url, arguments.chat_model, key)
 
 
 class _Lines(logging.Formatter):

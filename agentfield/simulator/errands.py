@@ -12,7 +12,7 @@ from functools import partial
 
 from agentfield.simulator.effects import Speak, Think, Transcribe
 from agentfield.simulator.outcomes import Decided, Failed, Outcome, Spoken, Transcribed
-from agentfield.simulator.senses import Ears, Mind, Mouth, Senses
+from agentfield.simulator.senses import Ears, Mind, Mouth, SenseFailed, Senses
 
 _PATIENCE = 30.0
 """Seconds after which recognising, thinking, or making one piece of speech has failed."""
@@ -20,8 +20,8 @@ _PATIENCE = 30.0
 _log = logging.getLogger("agentfield.simulator")
 
 
-class _SenseFailed(Exception):
-    """An ear, a mind or a mouth has failed, which has been logged."""
+class _Over(Exception):
+    """An errand cannot be done, which has been logged."""
 
 
 class Errands:
@@ -73,7 +73,7 @@ class Errands:
         async def run() -> None:
             try:
                 await work()
-            except _SenseFailed:
+            except _Over:
                 self._bring(failed)
 
         def forget(done: asyncio.Task[None]) -> None:
@@ -111,8 +111,9 @@ class Errands:
                 yield
         except Exception as error:
             # What stands behind a port may fail as it likes; its words may be people's.
+            why = str(error) if isinstance(error, SenseFailed) else type(error).__name__
             _log.warning(
                 "a sense has failed; the call goes on",
-                extra={"sense": sense, "error": type(error).__name__, "call_id": self._call_id},
+                extra={"sense": sense, "error": why, "call_id": self._call_id},
             )
-            raise _SenseFailed from error
+            raise _Over from error

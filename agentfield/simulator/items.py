@@ -27,6 +27,7 @@ class Items:
         self._order: list[str] = []
         self._understood: dict[str, str] = {}
         self._unheard: set[str] = set()
+        self._lasting: dict[str, int] = {}
 
     @property
     def await_words(self) -> bool:
@@ -99,9 +100,23 @@ class Items:
             )
         return "\n".join(reversed(words))
 
-    def hear(self, item_id: str) -> None:
-        """Wait for what the model hears in an utterance."""
+    @property
+    def heard_ms(self) -> int:
+        """How long all utterances are together."""
+        return sum(ms for item_id, ms in self._lasting.items() if item_id in self._items)
+
+    def written(self) -> str:
+        """Return all words that are not heard: texts, transcripts of the model, functions."""
+        return "\n".join(
+            text_of(item) or f"{item.get('arguments', '')} {item.get('output', '')}"
+            for item_id, item in self._items.items()
+            if item_id not in self._lasting
+        )
+
+    def hear(self, item_id: str, ms: int) -> None:
+        """Wait for what the model hears in an utterance of this length."""
         self._unheard.add(item_id)
+        self._lasting[item_id] = ms
 
     def understand(self, item_id: str, words: str) -> None:
         """Keep what the model hears in an utterance, whether it is transcribed or not."""

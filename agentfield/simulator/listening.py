@@ -119,6 +119,7 @@ class Listener:
         item: Json = {"id": item_id, "type": "message", "status": "completed", "role": "user"}
         item["content"] = [{"type": "input_audio", "transcript": None}]
         before = self._items.add(item)
+        self._items.hear(item_id, audio_ms)
         self._outbox.emit("input_audio_buffer.committed", previous_item_id=before, item_id=item_id)
         self._outbox.emit("conversation.item.added", previous_item_id=before, item=dict(item))
         self._outbox.emit("conversation.item.done", previous_item_id=before, item=dict(item))
@@ -126,7 +127,6 @@ class Listener:
         if heard is None:
             if wanted is not None:
                 self._unknown[item_id] = audio_ms
-            self._items.hear(item_id)
             language = (wanted or {}).get("language")
             self._outbox.do(Transcribe(item_id=item_id, language=language))
             return

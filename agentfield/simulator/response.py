@@ -20,7 +20,7 @@ from agentfield.simulator.script import Reply
 from agentfield.simulator.senses import Abilities, Sound
 from agentfield.simulator.thoughts import thought_of
 from agentfield.simulator.tone import pcm_tone
-from agentfield.simulator.usage import usage
+from agentfield.simulator.usage import tokens_of, usage
 
 _MS_PER_CHARACTER = 60
 _WORDS_BEFORE_AUDIO = 3
@@ -81,6 +81,8 @@ class Response:
             speaks=self._audible,
         )
         self._facts = self._described()
+        self._given = asked or f"{session['instructions'] or ''}\n{surroundings.items.written()}"
+        self._heard_ms = 0 if asked else surroundings.items.heard_ms
         self._sounds: deque[Sound | None] = deque()
         self._decision: Reply | None = None
         self.listens = False
@@ -117,7 +119,12 @@ class Response:
             status=status,
             status_details=details and {"type": status} | details,
             output=[dict(item) for item in self._output.items],
-            usage=usage(self._output.items, audio_ms),
+            usage=usage(
+                words=tokens_of(self._given),
+                heard_ms=self._heard_ms,
+                output=self._output.items,
+                audio_ms=audio_ms,
+            ),
         )
         self._in.outbox.emit("rate_limits.updated", rate_limits=[_TOKENS])
         if self._in.playback:

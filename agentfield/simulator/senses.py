@@ -12,6 +12,7 @@ __all__ = [
     "Listener",
     "Mind",
     "Mouth",
+    "SenseFailed",
     "Senses",
     "Sound",
     "Speech",
@@ -24,6 +25,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentfield.simulator.script import Reply
+
+
+class SenseFailed(Exception):
+    """Why one of them does not work, in a text that is logged: it holds nothing that was said.
+
+    Of any other exception only its type is.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

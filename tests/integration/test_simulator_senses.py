@@ -16,7 +16,7 @@ from support.senses import SaidEars, ToneMouth, ToneSpeech, WordyMind
 from agentfield.simulator import Call, Entry, Reply, Script, Simulator, running
 from agentfield.simulator.caller import Caller, calling
 from agentfield.simulator.conformance import violations
-from agentfield.simulator.senses import Thought
+from agentfield.simulator.senses import SenseFailed, Thought
 from agentfield.simulator.tone import pcm_tone
 from agentfield.simulator.vad import loudness
 
@@ -188,6 +188,23 @@ async def test_a_sense_that_fails_fails_one_answer_and_tells_nobody_what_was_sai
     assert WORDS not in caplog.text
     assert WORDS not in str(vars(record))
     assert (vars(record)["sense"], vars(record)["error"]) == (sense, "RuntimeError")
+
+
+async def test_a_sense_that_knows_what_may_be_told_has_it_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mouth = ToneMouth(fails=SenseFailed("the mouth is on strike"))
+    async with (
+        simulated(ToneSpeech(mouth=mouth)) as (_, client),
+        client.realtime.connect(model="gpt-realtime") as session,
+    ):
+        await session.response.create(response={"instructions": 'Say "Yes."'})
+        async with asyncio.timeout(10):
+            async for event in session:
+                if event.type == "response.done":
+                    break
+    (record,) = caplog.records
+    assert vars(record)["error"] == "the mouth is on strike"
 
 
 async def test_ears_that_cannot_follow_leave_the_call_alive(

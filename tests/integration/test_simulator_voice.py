@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import random
 import re
 import struct
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 from openai import AsyncOpenAI
 
 from agentfield.simulator import Entry, Simulator, running
@@ -185,7 +187,9 @@ async def test_the_official_client_talks_to_it_over_a_websocket() -> None:
     assert len(words(understood) & words(transcript)) >= len(words(transcript)) * 2 // 3
 
 
-async def program(*arguments: str, before: str = "") -> asyncio.subprocess.Process:
+async def program(
+    *arguments: str, before: str = "", **environment: str
+) -> asyncio.subprocess.Process:
     code = f"import runpy, sys; {before}\nrunpy.run_module('agentfield.simulator', run_name='__main__')"
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -194,20 +198,84 @@ async def program(*arguments: str, before: str = "") -> asyncio.subprocess.Proce
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environment,
     )
+
+
+async def ready(program: asyncio.subprocess.Process) -> dict[str, Any]:
+    """Return what a program says when it is ready."""
+    assert program.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        return dict(json.loads(await program.stdout.readline()))
+
+
+@asynccontextmanager
+async def chat_server(asked: list[tuple[str, Any]]) -> AsyncIterator[str]:
+    """Serve chat completions that say the same every time; note keys and models."""
+
+    async def complete(request: web.Request) -> web.Response:
+        body = await request.json()
+        asked.append((request.headers["Authorization"], body["model"]))
+        message = {"role": "assistant", "content": "It is behind you."}
+        return web.json_response({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    app = web.Application()
+    app.add_routes([web.post("/v1/chat/completions", complete)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
 
 
 async def test_the_program_says_when_it_is_ready_to_talk() -> None:
     started = await program("--voice")
-    assert started.stdout is not None
+    line = await ready(started)
+    started.terminate()
     async with asyncio.timeout(PATIENCE):
-        ready = json.loads(await started.stdout.readline())
-        started.terminate()
         await started.communicate()
-    assert ready["event"] == "ready"
-    assert ready["voice"] is True
-    assert ready["base_url"].startswith("http://127.0.0.1:")
+    assert line["event"] == "ready"
+    assert line["voice"] is True
+    assert line["base_url"].startswith("http://127.0.0.1:")
     assert started.returncode == 0
+
+
+async def test_the_program_has_a_chat_model_decide_where_there_is_one() -> None:
+    asked: list[tuple[str, Any]] = []
+    async with chat_server(asked) as url:
+        flags = ("--voice", f"--chat-url={url}", "--chat-model=small")
+        started = await program(*flags, AGENTFIELD_CHAT_API_KEY="its-key")
+        base_url = (await ready(started))["base_url"]
+        async with (
+            AsyncOpenAI(base_url=base_url, api_key="any") as client,
+            client.realtime.connect(model="gpt-realtime") as session,
+        ):
+            content: Any = [{"type": "input_text", "text": "Where is my hat?"}]
+            item: Any = {"type": "message", "role": "user", "content": content}
+            await session.conversation.item.create(item=item)
+            await session.response.create()
+            async with asyncio.timeout(PATIENCE):
+                async for event in session:
+                    if event.type == "response.output_audio_transcript.done":
+                        assert event.transcript == "It is behind you."
+                        break
+        started.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await started.communicate()
+    assert asked == [("Bearer its-key", "small")]
+
+
+@pytest.mark.parametrize(
+    "flags", [["--chat-url=http://127.0.0.1:1/v1", "--chat-model=small"], ["--chat-model=small"]]
+)
+async def test_the_program_refuses_a_chat_model_that_it_would_not_ask(flags: list[str]) -> None:
+    started = await program(*flags)
+    async with asyncio.timeout(PATIENCE):
+        _, errors = await started.communicate()
+    assert started.returncode == 2
+    assert b"--chat-url" in errors
 
 
 async def test_the_program_says_what_is_missing_where_the_extra_is() -> None:

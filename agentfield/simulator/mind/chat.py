@@ -12,7 +12,7 @@ from yarl import URL
 
 from agentfield.simulator.mind.messages import Malformed, reply_of, request_of
 from agentfield.simulator.script import Reply
-from agentfield.simulator.senses import Thought
+from agentfield.simulator.senses import SenseFailed, Thought
 
 _LARGEST = 1_048_576
 """Bytes of the largest answer that is read."""
@@ -24,7 +24,7 @@ _HINTS = {
 }
 
 
-class ChatFailed(Exception):
+class ChatFailed(SenseFailed):
     """The endpoint gave no usable answer. Its text holds no key and nothing that anybody said."""
 
 

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
+from agentfield.simulator.senses import SenseFailed
+
 Unwanted = Callable[[], bool]
 """Tells work that is under way whether nobody waits for it any more."""
 _Result = TypeVar("_Result")
 
 
-class SpeechBusy(RuntimeError):
+class SpeechBusy(SenseFailed):
     """So much waits to be heard or spoken that waiting, too, is of no use."""
 
     def __init__(self, name: str, most: int) -> None:

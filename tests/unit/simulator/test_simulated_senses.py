@@ -419,3 +419,23 @@ def test_the_script_stands_in_for_what_is_not_given() -> None:
     thinks.wait(2000)
     said = one(thinks.events, "response.output_audio_transcript.done")
     assert said["transcript"] == "Because."
+
+
+def test_usage_counts_words_and_how_long_was_heard_and_spoken() -> None:
+    play = Play(instructions="Be brief.")
+    play.answered("It rains.")
+    play.speaks(sound("It rains."), None)
+    first = one(play.events, "response.done")["response"]["usage"]
+    assert first["input_token_details"]["text_tokens"] == 2
+    assert first["input_token_details"]["audio_tokens"] == 500 // 100
+    assert first["output_token_details"] == {"text_tokens": 2, "audio_tokens": 1000 // 50}
+    assert first["total_tokens"] == 2 + 5 + 2 + 20
+    play.stage.wait(2000)
+    before = len(play.events)
+    play.stage.send(
+        "response.create", response={"conversation": "none", "output_modalities": ["text"]}
+    )
+    play.thinks("So it does.")
+    again = one(play.events[before:], "response.done")["response"]["usage"]
+    assert again["input_token_details"]["text_tokens"] == 4
+    assert again["total_tokens"] == again["input_tokens"] + again["output_tokens"]
