@@ -78,7 +78,7 @@ generate: setup sdk/typescript/node_modules/.done ## All stubs in every language
 	$(BIN)/buf generate --template buf.gen.docs.yaml
 
 console: console/node_modules/.done ## The page, from console/ into the gateway's static files
-	cd console && npm run --silent schema && npm run --silent types && npm run --silent build
+	cd console && npm run --silent schema && npm run --silent types && npm run --silent build && npm test --silent
 
 console/node_modules/.done: console/package-lock.json
 	@cd console && $(STEP) "Installing the packages of the page" $(NPM_CI)

@@ -68,7 +68,7 @@ async def broken(session: RealtimeSession) -> None:
 SCRIPT = Script(
     replies=[
         Reply(
-            when="hats",
+            when=r"hats\?",
             says="One moment.",
             speaks_ms=300,
             calls=[Call(name="look_up", arguments={"thing": "hat"})],
