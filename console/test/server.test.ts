@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { choices } from "../src/choices";
-import { shortened, spots } from "../src/picture/tree";
+import { spots } from "../src/picture/tree";
 import type { Node } from "../src/server/api";
 import { failureOf } from "../src/server/failures";
 import { wishOf } from "../src/server/link";
@@ -119,11 +119,9 @@ test("an answer that is no error of ours is told by its status", async () => {
   assert.equal(trouble.detail, undefined);
 });
 
-test("times, names and JSON are written to be read", () => {
+test("times and JSON are written to be read", () => {
   assert.deepEqual([0, 820, 2449, 65_000].map(duration), ["0 ms", "820 ms", "2.4 s", "1:05"]);
   assert.deepEqual([0, 7_999, 3_723_000].map(clock), ["0:00", "0:07", "1:02:03"]);
-  assert.equal(shortened("support.resolve_voice_turn", 11), "suppo…_turn");
-  assert.equal(shortened("short", 11), "short");
   assert.equal(readable('{"a":1}'), '{\n  "a": 1\n}');
   assert.equal(readable("no JSON"), "no JSON");
   assert.equal(readable({ a: [] }), '{\n  "a": []\n}');

@@ -14,7 +14,10 @@ from agentfield import Client
 from agentfield.testing import ControlPlane, Script, Simulator, control_plane, simulator
 from support.browser import Browsers, Microphone, Visit
 from support.live import until
+from support.processes import PATIENCE
 from support.shop import SCRIPT, shop
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 class Shown:
@@ -77,6 +80,11 @@ class Shown:
         """Have the provider hear these words."""
         session = await self.client.sessions.get(await self.session_id())
         self.provider.speak(session.provider_calls[-1].external_id, words, lasts_ms=lasts_ms)
+
+    async def hears_out(self, words: str) -> None:
+        """Wait until the agent has said these words, and is silent."""
+        await expect(self.entry(words).last).to_have_attribute("data-open", "false")
+        await expect(self.speaker).to_have_text("Nobody is speaking")
 
     async def hang_up(self) -> None:
         """Hang up and wait for the end."""

@@ -102,7 +102,7 @@ function changedBy(turn: Turn, type: string, data: Facts): Turn | undefined {
     case "agent.said":
       return { ...turn, fullText: word(data, "text"), commandId: word(data, "command_id") };
     case "agent.interrupted":
-      return { ...turn, interrupted: true };
+      return turn.partial || turn.fullText ? { ...turn, interrupted: true } : undefined;
     case "agent.heard":
       return heard(turn, data);
     default:

@@ -1,5 +1,5 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { shortened, spots, type Spot } from "../picture/tree";
+import { useRef, useState } from "preact/hooks";
+import { spots, type Spot } from "../picture/tree";
 import type { Workflow } from "../picture/workflow";
 import { useStore } from "../store";
 import { duration } from "../words";
@@ -9,8 +9,6 @@ import { Mark } from "./mark";
 const ROW = 48;
 const COLUMN = 20;
 const LEFT = 18;
-/** What one character of a name takes at most. */
-const CHARACTER = 8.2;
 
 /** The picture of a workflow: each execution below the one that called it. */
 export function WorkflowPart({ workflow }: { workflow: Workflow }) {
@@ -37,18 +35,12 @@ interface PictureProps {
 }
 
 function Picture({ placed, chosen, choose }: PictureProps) {
-  const frame = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(320);
+  const tree = useRef<SVGSVGElement>(null);
   const [current, setCurrent] = useState(0);
-  useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(entry.contentRect.width));
-    if (frame.current) observer.observe(frame.current);
-    return () => observer.disconnect();
-  }, []);
   const go = (row: number) => {
     const to = Math.min(Math.max(row, 0), placed.length - 1);
     setCurrent(to);
-    frame.current?.querySelectorAll<SVGGElement>("[role=treeitem]")[to]?.focus();
+    tree.current?.querySelectorAll<SVGGElement>("[role=treeitem]")[to]?.focus();
   };
   const keys = (event: KeyboardEvent, spot: Spot) => {
     const to = rowAfter(event.key, spot, placed);
@@ -57,52 +49,44 @@ function Picture({ placed, chosen, choose }: PictureProps) {
     else return;
     event.preventDefault();
   };
+  const label = "Executions, each below the one that called it";
   return (
-    <div class="picture" ref={frame}>
-      <svg
-        role="tree"
-        aria-label="Executions, each below the one that called it"
-        width={width}
-        height={placed.length * ROW}
-      >
-        {placed.map((spot) => (
-          <Connector key={`to ${spot.executionId}`} spot={spot} />
-        ))}
-        {placed.map((spot) => (
-          <g
-            key={spot.executionId}
-            role="treeitem"
-            class="spot"
-            aria-level={spot.column + 1}
-            aria-selected={spot.executionId === chosen}
-            aria-label={`${spot.target}, ${told(spot)}`}
-            tabIndex={spot.row === Math.min(current, placed.length - 1) ? 0 : -1}
-            data-status={spot.status}
-            onClick={() => {
-              setCurrent(spot.row);
-              choose(spot.executionId);
-            }}
-            onKeyDown={(event) => keys(event, spot)}
-          >
-            <Node spot={spot} width={width} />
-          </g>
-        ))}
-      </svg>
-    </div>
+    <svg class="picture" role="tree" aria-label={label} height={placed.length * ROW} ref={tree}>
+      {placed.map((spot) => (
+        <Connector key={`to ${spot.executionId}`} spot={spot} />
+      ))}
+      {placed.map((spot) => (
+        <g
+          key={spot.executionId}
+          role="treeitem"
+          class="spot"
+          aria-level={spot.column + 1}
+          aria-selected={spot.executionId === chosen}
+          aria-label={`${spot.target} ${told(spot)}`}
+          tabindex={spot.row === Math.min(current, placed.length - 1) ? 0 : -1}
+          data-status={spot.status}
+          onClick={() => {
+            setCurrent(spot.row);
+            choose(spot.executionId);
+          }}
+          onKeyDown={(event) => keys(event, spot)}
+        >
+          <Node spot={spot} />
+        </g>
+      ))}
+    </svg>
   );
 }
 
-function Node({ spot, width }: { spot: Spot; width: number }) {
+function Node({ spot }: { spot: Spot }) {
   const [x, y] = place(spot);
-  const room = Math.floor((width - x - 26) / CHARACTER);
   return (
     <>
-      <title>{spot.target}</title>
-      <rect class="ground" x={x - 14} y={y - 22} width={Math.max(40, width - x + 14)} height={44} rx={8} />
+      <rect class="ground" x={x - 14} y={y - 22} width="100%" height={44} rx={8} />
       <Mark status={spot.status} x={x} y={y} />
       <text class="name" x={x + 20} y={y - 3}>
-        {shortened(spot.target, Math.max(6, room))}
-      </text>
+        {spot.target}
+      </text>{" "}
       <text class="told" x={x + 20} y={y + 14}>
         {told(spot)}
       </text>

@@ -57,11 +57,3 @@ function spotOf(
     ...(parentRow === undefined ? {} : { parentRow }),
   };
 }
-
-/** Shorten a name to so many characters, by its middle: both ends tell most. */
-export function shortened(name: string, most: number): string {
-  if (name.length <= most) return name;
-  const head = Math.max(1, Math.ceil((most - 1) / 2));
-  const tail = Math.max(1, most - 1 - head);
-  return `${name.slice(0, head)}…${name.slice(-tail)}`;
-}
