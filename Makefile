@@ -49,7 +49,7 @@ chromium: ## A browser for the tests, where there is none
 demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
 	$(BIN)/python examples/demo.py
 
-test: setup stubs chromium ## Every test, in two processes
+test: setup stubs chromium console/node_modules/.done ## Every test, in two processes
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: lint types layers proto fresh ## Everything but the tests

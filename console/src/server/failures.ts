@@ -32,9 +32,11 @@ const LINK = "Ask whoever sent you the link for a new one.";
 const AGAIN = "Wait a moment, then try again.";
 
 const BY_REASON: Partial<Record<ErrorReason, Words>> & Readonly<Record<string, Words>> = {
+  START_TOKEN_EXPIRED: ["The link has expired", LINK],
+  START_TOKEN_USED_UP: ["The link is used up", `It was good for so many calls. ${LINK}`],
   UNAUTHENTICATED: [
-    "The link is not valid any more",
-    `It has expired, was used up or has been changed. ${LINK}`,
+    "The link is not valid",
+    `It is incomplete, long expired, or was taken back. ${LINK}`,
   ],
   PERMISSION_DENIED: ["The link does not allow this", `It is for another session. ${LINK}`],
   NODE_NOT_FOUND: [
