@@ -8,6 +8,7 @@ from functools import partial
 
 from agentfield.simulator.senses import Listener
 from agentfield.simulator.speech.detector import CHUNK, Detector
+from agentfield.simulator.speech.figures import written
 from agentfield.simulator.speech.recognizer import Recognizer
 from agentfield.simulator.speech.resampling import samples
 from agentfield.simulator.speech.utterance import spans
@@ -34,7 +35,7 @@ class LocalEars:
     async def transcribe(self, pcm: bytes, *, language: str | None = None) -> str:  # noqa: ARG002 - it knows one
         """Return what is said in 16-bit samples of one channel at 16 kHz; "" if nothing is.
 
-        Noise without speech is "", too. Pauses of more than half a second are left out; recordings
+        Noise without speech is "", too. Numbers that were spelled are in figures. Pauses of more than half a second are left out; recordings
         may be of any length. Cancelling stops the work within a few milliseconds. Raises
         SpeechBusy if too many recordings are waiting.
         """
@@ -47,4 +48,4 @@ class LocalEars:
             self._recognizer.hear(sound[begin * CHUNK : end * CHUNK], stopped=unwanted)
             for begin, end in spans(probabilities, padding=_PADDING, most=_MOST)
         )
-        return " ".join(text for text in said if text)
+        return written(" ".join(text for text in said if text))

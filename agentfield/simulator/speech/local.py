@@ -33,7 +33,7 @@ class LocalSpeech:
     mouth: Mouth
 
 
-class _Once:
+class Once:
     """The models of this process: loaded when they are first needed, and kept."""
 
     def __init__(self) -> None:
@@ -41,6 +41,7 @@ class _Once:
         self._models: Models | None = None
 
     def loaded(self) -> Models:
+        """Return the models, loading them unless they are there."""
         with self._lock:
             if self._models is None:
                 from agentfield.simulator.speech.loading import Models
@@ -52,7 +53,7 @@ class _Once:
             return self._models
 
 
-_once = _Once()
+_once = Once()
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ __all__ = [
     "ids",
 ]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Phonemes = tuple[str, ...]
 """Sounds of a word; a stress mark stands right before its vowel."""
@@ -102,7 +102,7 @@ def from_dictionary(symbols: Iterable[str]) -> Phonemes:
 
 def as_spoken(sounds: Phonemes) -> Phonemes:
     """Return what becomes of the sounds of a word in American speech."""
-    spoken = list(_with_second_stress(sounds))
+    spoken = list(_with_linking_r(_with_second_stress(sounds)))
     if spoken and spoken[0] == "ə" and len(spoken) > 1:
         spoken[0] = "ɐ"
     for at, sound in enumerate(spoken):
@@ -113,7 +113,7 @@ def as_spoken(sounds: Phonemes) -> Phonemes:
         if spoken[at + 1 :] == ["ə", "n"]:
             spoken[at:] = ["ʔ", "n̩"]
             break
-        if after[0] in _WEAK:
+        if after[0] in _WEAK and spoken[at + 1 : at + 3] != ["ə", "n"]:
             spoken[at] = "ɾ"
     return tuple(spoken)
 
@@ -135,6 +135,15 @@ def _sound(name: str, *, stressed: bool) -> str:
         full, weak = _BY_STRESS[name]
         return full if stressed else weak
     return _CONSONANTS.get(name) or _VOWELS[name]
+
+
+def _with_linking_r(sounds: Phonemes) -> Iterator[str]:
+    """Say the r of a vowel that ends in one, where another vowel follows: a(r)rives."""
+    for at, sound in enumerate(sounds):
+        yield sound
+        following = next((each for each in sounds[at + 1 :] if each not in {_MAIN, _SECOND}), "")
+        if sound in {"ɚ", "ɜː"} and following in _ALL_VOWELS:
+            yield "ɹ"
 
 
 def _with_second_stress(sounds: Phonemes) -> Phonemes:

@@ -8,94 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from agentfield.simulator.speech.familiar import AFTER, ALWAYS, BEFORE_VOWELS, LETTERS
 from agentfield.simulator.speech.lexicon import Lexicon
 from agentfield.simulator.speech.phonemes import Phonemes, as_spoken, from_arpabet
 
-_LETTERS = {
-    "a": "ˈeɪ",
-    "b": "bˈiː",
-    "c": "sˈiː",
-    "d": "dˈiː",
-    "e": "ˈiː",
-    "f": "ˈɛf",
-    "g": "dʒˈiː",
-    "h": "ˈeɪtʃ",
-    "i": "ˈaɪ",
-    "j": "dʒˈeɪ",
-    "k": "kˈeɪ",
-    "l": "ˈɛl",
-    "m": "ˈɛm",
-    "n": "ˈɛn",
-    "o": "ˈoʊ",
-    "p": "pˈiː",
-    "q": "kjˈuː",
-    "r": "ˈɑːɹ",
-    "s": "ˈɛs",
-    "t": "tˈiː",
-    "u": "jˈuː",
-    "v": "vˈiː",
-    "w": "dˈʌbəljˌuː",
-    "x": "ˈɛks",
-    "y": "wˈaɪ",
-    "z": "zˈiː",
-}
-_ALWAYS = {
-    "a": "ɐ",
-    "an": "ɐn",
-    "and": "ænd",
-    "are": "ɑːɹ",
-    "as": "æz",
-    "at": "æt",
-    "be": "biː",
-    "been": "bɪn",
-    "but": "bʌt",
-    "can": "kæn",
-    "could": "kʊd",
-    "do": "duː",
-    "for": "fɔːɹ",
-    "from": "fɹʌm",
-    "had": "hæd",
-    "has": "hɐz",
-    "have": "hæv",
-    "he": "hiː",
-    "her": "hɜː",
-    "his": "hɪz",
-    "i": "aɪ",
-    "if": "ɪf",
-    "in": "ɪn",
-    "is": "ɪz",
-    "it": "ɪt",
-    "its": "ɪts",
-    "lead": "lˈiːd",
-    "live": "lˈɪv",
-    "me": "miː",
-    "my": "maɪ",
-    "of": "ʌv",
-    "on": "ɔn",
-    "or": "ɔːɹ",
-    "our": "ˈaʊɚ",
-    "read": "ɹˈiːd",
-    "she": "ʃiː",
-    "so": "sˌoʊ",
-    "that": "ðæt",
-    "the": "ðə",
-    "their": "ðɛɹ",
-    "them": "ðɛm",
-    "they": "ðeɪ",
-    "this": "ðɪs",
-    "to": "tə",
-    "us": "ʌs",
-    "was": "wʌz",
-    "we": "wiː",
-    "were": "wɜː",
-    "will": "wɪl",
-    "with": "wɪð",
-    "would": "wʊd",
-    "you": "juː",
-    "your": "jʊɹ",
-}
-"""Words that are hardly stressed, and those that the dictionary has in their rarer meaning."""
-_BEFORE_VOWELS = {"the": "ðɪ", "to": "tʊ"}
 _PAUSES = {"(": ",", ")": ",", ":": ":", ";": ";", ",": ",", ".": ".", "!": "!", "?": "?"}
 _TOKENS = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[(),.:;!?]")
 _CASES = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -125,12 +41,12 @@ class Pronouncer:
         Words in other scripts than Latin are left out.
         """
         tokens = [part for token in _TOKENS.findall(text) for part in self._parts(token)]
-        words = [(at, token) for at, token in enumerate(tokens) if token not in _PAUSES]
-        shouted = len(words) > 1 and not any(letter.islower() for _, w in words for letter in w)
-        around = ["", *(word for _, word in words), ""]
+        shouted = len(tokens) > 2 and not any(letter.islower() for letter in "".join(tokens))
+        around = ["", *("" if token in _PAUSES else token for token in tokens), ""]
         spoken = {
-            at: self._word(word, before=around[n], after=around[n + 2], shouted=shouted)
-            for n, (at, word) in enumerate(words)
+            at: self._word(token, before=around[at], after=around[at + 2], shouted=shouted)
+            for at, token in enumerate(tokens)
+            if token not in _PAUSES
         }
         return "".join(self._line(tokens, spoken)).strip() if spoken else ""
 
@@ -143,8 +59,8 @@ class Pronouncer:
                 paused = True
                 continue
             following = spoken.get(at + 1, "")
-            if token.lower() in _BEFORE_VOWELS and following.startswith(tuple(_SOUNDS_OF_VOWELS)):
-                yield f" {_BEFORE_VOWELS[token.lower()]}"
+            if token.lower() in BEFORE_VOWELS and following.startswith(tuple(_SOUNDS_OF_VOWELS)):
+                yield f" {BEFORE_VOWELS[token.lower()]}"
             else:
                 yield f" {spoken[at]}"
             paused = False
@@ -158,11 +74,15 @@ class Pronouncer:
         return _CASES.split(token)
 
     def _word(self, word: str, *, before: str, after: str, shouted: bool) -> str:
+        """Return how a word sounds between its neighbours, "" for those that a pause parts from it."""
         small = word.lower()
         if self._is_spelled(word, before=before, after=after, shouted=shouted):
-            return " ".join(_LETTERS[letter] for letter in small if letter in _LETTERS)
-        if small in _ALWAYS:
-            return _ALWAYS[small]
+            return " ".join(LETTERS[letter] for letter in small if letter in LETTERS)
+        otherwise, neighbours = AFTER.get(small, ("", frozenset()))
+        if before.lower() in neighbours:
+            return otherwise
+        if small in ALWAYS:
+            return ALWAYS[small]
         return "".join(as_spoken(self._sounds(small, before.lower(), after.lower())))
 
     def _is_spelled(self, word: str, *, before: str, after: str, shouted: bool) -> bool:
@@ -170,7 +90,7 @@ class Pronouncer:
         small = word.lower()
         if len(word) == 1:
             in_row = any(len(other) == 1 and other.isupper() for other in (before, after))
-            return word not in {"I", "A", "a"} or (word.isupper() and in_row)
+            return word not in {"I", "A", "a"} or (word == "A" and (in_row or not after))
         if not word.isalpha():
             return False
         if word.isupper() and not shouted:

@@ -126,7 +126,8 @@ def _month_date(match: re.Match[str]) -> str:
 def _named(match: re.Match[str]) -> str:
     """Read what something is called digit by digit if it is longer than two digits."""
     number = match["number"]
-    return match["before"] + (cardinal(int(number)) if len(number) < 3 else digits(number))
+    before = match["before"].removesuffix("#") or "number "
+    return before + (cardinal(int(number)) if len(number) < 3 else digits(number))
 
 
 NUMBERS: tuple[Rule, ...] = (

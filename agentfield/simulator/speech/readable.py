@@ -43,7 +43,7 @@ _SIGNS = {
     "%": " percent ",
     "+": " plus ",
     "=": " equals ",
-    "#": " number ",
+    "#": " ",
     "/": " slash ",
     "\\": " backslash ",
     "<": " less than ",
@@ -51,8 +51,33 @@ _SIGNS = {
     "°": " degrees ",
 }
 _PLAIN = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": ", ", "—": ", ", "…": ".", "_": " ", "*": " "}
+    {
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "–": ", ",
+        "—": ", ",
+        "_": " ",
+        "*": " ",
+        "ß": "ss",
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "th",
+        "þ": "th",
+        "Æ": "Ae",
+        "Œ": "Oe",
+        "Ø": "O",
+        "Ł": "L",
+        "Đ": "D",
+        "Ð": "Th",
+        "Þ": "Th",
+    }
 )
+"""Signs and letters that are not taken apart by themselves."""
 _WORDS: tuple[Rule, ...] = (
     (re.compile(r"https?://(?:www\.)?|(?<!\S)www\."), lambda _: ""),
     (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["Recognizer"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,10 @@ from agentfield.simulator.speech.tokens import Tokens
 
 _RATE = 16_000
 _TOKENS_PER_SECOND = 6.5
-"""More has nobody said; without a limit the model sometimes repeats itself for ever."""
+"""More has nobody said."""
+_SILENCES = (_RATE // 10, _RATE // 4)
+"""Samples of silence around what is heard: it mistakes words at the very beginning otherwise, and
+where it repeated itself for ever, other silence lets it understand."""
 
 
 class Recognizer:
@@ -43,10 +46,20 @@ class Recognizer:
         self._results = [result.name for result in self._decoder.get_outputs()]
 
     def hear(self, sound: Samples, *, stopped: Callable[[], bool] = lambda: False) -> str:
-        """Return the words in samples at 16 kHz, at least a tenth of a second of them.
+        """Return the words in samples at 16 kHz.
 
         Gives up with "" soon after ``stopped`` says so.
         """
+        said: Sequence[int] = ()
+        for silence in _SILENCES:
+            around = np.zeros(silence, np.float32)
+            said, ended = self._listen(np.concatenate((around, sound, around)), stopped)
+            if ended or stopped():
+                break
+        return "" if stopped() else self._tokens.text(said)
+
+    def _listen(self, sound: Samples, stopped: Callable[[], bool]) -> tuple[Sequence[int], bool]:
+        """Return what was said, and whether it came to an end: some of it is endless repetition."""
         mask = np.ones((1, len(sound)), np.int64)
         given = {"input_values": sound[np.newaxis], "attention_mask": mask}
         encoded = self._encoder.run(None, given)[0]
@@ -56,9 +69,9 @@ class Recognizer:
         while len(said) <= most and not stopped():
             token = self._next(said[-1], encoded, mask, memory)
             if token == self._tokens.end:
-                return self._tokens.text(said)
+                return said, True
             said.append(token)
-        return "" if stopped() else self._tokens.text(said)
+        return said, False
 
     def _next(self, last: int, encoded: Any, mask: Any, memory: dict[str, Any]) -> int:
         """Return the likeliest token after the last one and remember what was computed for it."""

@@ -7,13 +7,12 @@ __all__ = ["pieces"]
 import re
 from collections.abc import Iterator
 
-_ABBREVIATIONS = frozenset(
-    (
-        "mr mrs ms dr prof st jr sr vs no approx dept inc ltd co corp etc e.g i.e a.m p.m jan feb "
-        "mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun ave "
-        "blvd rd u.s u.k"
-    ).split()
+_BEFORE_NAMES = frozenset("mr mrs ms dr prof st vs e.g i.e".split())
+_SHORTENED = frozenset(
+    "no approx dept inc ltd co corp etc jr sr a.m p.m u.s u.k ave blvd jan feb mar apr jun jul aug "
+    "sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun".split()
 )
+"""Followed by a capital letter these end a sentence: "at 5 p.m. We"."""
 _SENTENCE_ENDS = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)\s*|\n+\s*")
 _CLAUSE_ENDS = re.compile(r"[,;:][\"'”’)\]]*(?=\s)\s*|\s+[–—-]\s+|[–—]\s*")
 _LEAST = 12
@@ -55,12 +54,10 @@ def _is_abbreviation(text: str, end: re.Match[str]) -> bool:
     if not end[0].startswith(".") or end[0].startswith(".."):
         return False
     word = text[: end.start()].rsplit(maxsplit=1)[-1].lstrip("(\"'“‘").lower()
-    one_letter = len(word) == 1 and word.isalpha() and word != "i"
-    if word in _ABBREVIATIONS or one_letter:
-        # "5 p.m. We" ends a sentence, "5 p.m. on" does not; "Dr. Who" never does.
-        following = text[end.end() : end.end() + 1]
-        return not following.isupper() or word not in {"a.m", "p.m", "etc", "inc", "ltd", "co"}
-    return False
+    initial = len(word) == 1 and word.isalpha() and word != "i"
+    if word in _SHORTENED:
+        return not text[end.end() : end.end() + 1].isupper() and not end[0].rstrip(" .")
+    return word in _BEFORE_NAMES or initial
 
 
 def _clause_end(sentence: str, most: int) -> int:
