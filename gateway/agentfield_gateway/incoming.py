@@ -33,7 +33,8 @@ _PASSED_ON = (
 """The headers a control plane gets to see, as metadata of the same names."""
 
 
-_KEY = "api_key"
+_CREDENTIALS = frozenset({"api_key", "start_token", "session_token", "access_token"})
+"""What a credential is called by those who put it where it must not stand."""
 _EVENT_ID = re.compile(r"[0-9]{1,19}")
 
 
@@ -120,12 +121,13 @@ def _parameters_of(query: str) -> list[tuple[str, str]]:
         found = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise errors.InvalidArgument("The query is not percent-encoded UTF-8.") from None
-    if any(name == _KEY for name, _ in found):
-        raise errors.InvalidArgument(
-            "A key never comes in the query, where logs and histories keep it: send it as "
-            "'X-API-Key: <key>' or 'Authorization: Bearer <key>'.",
-            metadata={"field": _KEY},
-        )
+    for name, _ in found:
+        if name in _CREDENTIALS:
+            raise errors.InvalidArgument(
+                "A key or token never comes in the query, where logs and histories keep it: send it "
+                "as 'Authorization: Bearer <key or token>', or a key as 'X-API-Key: <key>'.",
+                metadata={"field": name},
+            )
     return found
 
 

@@ -92,7 +92,17 @@ async def test_no_process_tells_what_was_said_given_or_returned_nor_any_key(
             await talk(call)
             async with Client(world.grpc_address, api_key=API_KEY) as client:
                 await client.sessions.end(call.session_id, detail="emerald")
+                link = await client.sessions.create_token("concierge.voice")
             await call.ended()
+        by_link = {"authorization": f"Bearer {link.token}"}
+        path = "/api/v1/session-targets/concierge.voice/start"
+        (status, linked), (again, _) = [
+            await world.rest("POST", path, headers=by_link) for _ in range(2)
+        ]
+        assert (status, again) == (201, 403)
+        bearer = {"authorization": f"Bearer {linked['session_token']}"}
+        end = f"/api/v1/session-instances/{linked['session_id']}/end"
+        assert (await world.rest("POST", end, headers=bearer))[0] == 200
         await ask(world)
         _, metrics = await world.rest("GET", "/metrics")
         await collector.until(lambda _: bool(collector.named("session")))
@@ -105,7 +115,14 @@ async def test_no_process_tells_what_was_said_given_or_returned_nor_any_key(
             "spans": b"".join(collector.raw).decode(errors="replace"),
             "metrics": metrics,
         }
-        unspoken = (*WORDS, API_KEY, KEY, call.started["session_token"])
+        unspoken = (
+            *WORDS,
+            API_KEY,
+            KEY,
+            call.started["session_token"],
+            link.token,
+            linked["session_token"],
+        )
         assert [
             (word, where) for where, text in told.items() for word in unspoken if word in text
         ] == []

@@ -201,11 +201,14 @@ async def test_a_session_s_addresses_are_of_the_family_it_was_started_by(
     assert (found["model"], found["voice"], found["turn_detection"]) == ("", "", None)
 
 
+@pytest.mark.parametrize("name", ["api_key", "start_token", "session_token", "access_token"])
 @pytest.mark.parametrize("path", ["/api/v1/workflows/run_1/dag", "/api/v1/execute/n.f"])
-async def test_a_key_in_the_query_is_refused_and_not_repeated(gateway: Gateway, path: str) -> None:
+async def test_a_key_or_token_in_the_query_is_refused_and_not_repeated(
+    gateway: Gateway, path: str, name: str
+) -> None:
     verb = "POST" if "execute" in path else "GET"
 
-    answer = await gateway.send(verb, f"{path}?api_key=very-secret")
+    answer = await gateway.send(verb, f"{path}?{name}=very-secret")
 
     text = await answer.text()
     assert answer.status == 400
