@@ -161,6 +161,10 @@ def _choices(parameter: Parameter, utterance: Utterance, *, asked: bool) -> Iter
                 sure += 2 * (towards == heading)
             yield _span(words, place, place + length, value, sure)
     yield from _parts_of_choices(called, words)
+    for number in numbers(words):
+        for value, name in parameter.choices:
+            if name.isdecimal() and int(name) == number.value:
+                yield _span(words, number.start, number.end, value, 1)
 
 
 def _length(stems: Sequence[str], parts: Sequence[str]) -> int:

@@ -28,6 +28,23 @@ _NO_SCHEMA = (
     TypeError,
     re.error,
 )
+_SHAPES: Mapping[str, type | tuple[type, ...]] = {
+    "$ref": str,
+    "allOf": list,
+    "anyOf": list,
+    "oneOf": list,
+    "description": str,
+    "enum": list,
+    "format": str,
+    "items": Mapping,
+    "pattern": str,
+    "properties": Mapping,
+    "required": list,
+    "title": str,
+    "type": (str, list),
+}
+"""What keywords are; where they are something else they are passed over."""
+_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _DEEPEST = 6
 """Schemas may refer to themselves; nothing is looked for deeper than this."""
 
@@ -72,7 +89,7 @@ class Parameter:
                 if isinstance(each, Mapping) and "const" in each
             ]
         values = of.get("enum", [])
-        return [(value, str(value)) for value in values if isinstance(value, str)]
+        return [(value, value) for value in values if isinstance(value, str)]
 
 
 def parameters(schema: Schema) -> list[Parameter]:
@@ -101,7 +118,7 @@ def arguments_of(
         for each in asked
         if each.local and not each.required and each.path not in values
     }
-    arguments: dict[str, Any] = {}
+    arguments = _objects(_Root(schema), schema)
     for path, value in values.items():
         if any(path[: len(of)] == of for of in lacking if of):
             continue
@@ -122,11 +139,15 @@ class _Root:
         """Return a schema without references and alternatives at its top."""
         if not isinstance(schema, Mapping) or depth > _DEEPEST:
             return {}
-        plain = dict(schema)
-        if isinstance(reference := plain.pop("$ref", None), str):
-            plain = {**self.plain(self._at(reference), depth + 1), **plain}
+        plain: dict[str, Any] = {
+            key: value
+            for key, value in schema.items()
+            if isinstance(value, _SHAPES.get(key, object))
+        }
+        if reference := plain.pop("$ref", None):
+            plain = _merged(self.plain(self._at(reference), depth + 1), plain)
         for part in plain.pop("allOf", ()):
-            plain = {**self.plain(part, depth + 1), **plain}
+            plain = _merged(self.plain(part, depth + 1), plain)
         for key in ("anyOf", "oneOf"):
             branches = plain.get(key)
             if not isinstance(branches, list):
@@ -137,14 +158,10 @@ class _Root:
                 plain[key] = given
             else:
                 del plain[key]
-                plain = {**(given[0] if given else {"type": "null"}), **plain}
-        if isinstance(plain.get("type"), list):
-            plain["type"] = next((each for each in plain["type"] if each != "null"), "null")
-        if "type" not in plain and "properties" in plain:
-            plain["type"] = "object"
+                plain = _merged(given[0] if given else {"type": "null"}, plain)
         if "items" in plain:
             plain["items"] = self.plain(plain["items"], depth + 1)
-        return plain
+        return _typed(plain)
 
     def _at(self, reference: str) -> Any:
         if not reference.startswith("#"):
@@ -157,12 +174,47 @@ class _Root:
         return found
 
 
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return what both say; where they differ, the other counts."""
+    merged = {**one, **other}
+    if "properties" in one and "properties" in other:
+        merged["properties"] = {**one["properties"], **other["properties"]}
+    if "required" in one and "required" in other:
+        merged["required"] = [*one["required"], *other["required"]]
+    return merged
+
+
+def _typed(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with one type, if that can be known."""
+    of = plain.get("type")
+    if isinstance(of, list):
+        of = next((each for each in of if each != "null"), "null")
+    elif of is None and "properties" in plain:
+        of = "object"
+    elif of is None:
+        values = [*plain.get("enum", ()), *([plain["const"]] if "const" in plain else ())]
+        of = next((_TYPES[type(value)] for value in values if type(value) in _TYPES), None)
+    return plain if of is None else {**plain, "type": of}
+
+
+def _objects(root: _Root, schema: Any, depth: int = 0) -> dict[str, Any]:
+    """Return the objects that a schema requires, with nothing in them but each other."""
+    plain = root.plain(schema)
+    needed: dict[str, Any] = {}
+    for name, each in plain.get("properties", {}).items():
+        inside = root.plain(each)
+        within = inside.get("type") == "object" and inside.get("properties")
+        if within and name in plain.get("required", ()) and depth < _DEEPEST:
+            needed[name] = _objects(root, each, depth + 1)
+    return needed
+
+
 def _within(root: _Root, schema: Any, path: Path, *, required: bool) -> Sequence[Parameter]:
     plain = root.plain(schema)
     properties = plain.get("properties")
-    if not isinstance(properties, Mapping) or len(path) > _DEEPEST:
+    if not properties or len(path) > _DEEPEST:
         return ()
-    needed = plain.get("required") or ()
+    needed = plain.get("required", ())
     found: list[Parameter] = []
     for name, each in properties.items():
         inside = root.plain(each)

@@ -157,6 +157,8 @@ def test_forms_of_a_word_have_one_stem(forms: str) -> None:
         ({"type": "array", "items": {"type": "integer"}}, "three, five and 8", [3, 5, 8]),
         ({"type": "boolean", "description": "Whether to sit outside"}, "outside", True),
         ({"type": "boolean", "description": "Whether to sit outside"}, "not outside", False),
+        ({"enum": [1, 2, 3]}, "number two", 2),
+        ({"enum": ["1", "2", "3"]}, "number two", "2"),
         ({"$ref": "#/$defs/Colour"}, "green", "green"),
         ({"$ref": "#/$defs/Nowhere"}, "green", None),
         ({"$ref": "https://example.org/schema"}, "green", None),
@@ -194,6 +196,35 @@ def test_an_optional_object_that_lacks_something_is_left_out() -> None:
     assert fill(tool(address=address), Utterance(text="on the left")).arguments == {}
     whole = fill(tool(address=address), Utterance(text="the left side, floor 3")).arguments
     assert whole == {"address": {"floor": 3, "side": "left"}}
+
+
+def test_an_object_that_is_required_is_there_even_if_nothing_is_known_of_it() -> None:
+    filters = {"type": "object", "properties": {"colour": {"enum": ["red", "green"]}}}
+    asked = tool("filters", filters=filters)
+    assert fill(asked, Utterance(text="everything")).arguments == {"filters": {}}
+    assert fill(asked, Utterance(text="red")).arguments == {"filters": {"colour": "red"}}
+
+
+def test_what_all_of_several_schemas_ask_for_is_asked_for() -> None:
+    one = {"properties": {"count": {"type": "integer"}}, "required": ["count"]}
+    other = {"properties": {"colour": {"enum": ["red", "green"]}}, "required": ["colour"]}
+    asked = Tool(name="do_it", description="", parameters={"allOf": [one, other]})
+    assert fill(asked, Utterance(text="3 red ones")).arguments == {"count": 3, "colour": "red"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": [], "required": True},
+        {"properties": {"count": 7}, "required": ["count"]},
+        {"properties": {"count": {"enum": None, "type": {}, "allOf": 1}}, "required": ["count"]},
+        {"properties": {"count": {"pattern": 5, "type": "string", "anyOf": [[]]}}},
+        {"$ref": "#"},
+    ],
+)
+def test_a_schema_that_is_none_is_no_reason_to_fail(schema: dict[str, Any]) -> None:
+    wrong = Tool(name="do_it", description="Do it.", parameters=schema)
+    fill(wrong, Utterance(text="do it three times")).arguments  # noqa: B018 - it must not raise
 
 
 def test_where_something_comes_from_is_not_where_it_goes() -> None:
