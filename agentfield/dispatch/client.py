@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["AgentClient", "Answer", "Broken", "NotSent", "TooLarge"]
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -52,11 +53,10 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
-        try:
+        with ExitStack() as undo:
+            undo.callback(connection.close)
             await _begin.get()()
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return connection
 
 

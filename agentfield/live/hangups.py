@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from agentfield.dispatch.background import until_stored
 from agentfield.executions.ports import Hints
 from agentfield.live.leases import Lease
+from agentfield.live.supervision import supervised
 from agentfield.sessions.model import CallState, ProviderCall
 from agentfield.sessions.ports import Store
 from agentfield.sessions.provider import Provider
@@ -105,17 +106,16 @@ class HangUps:
             log.error("no provider to hang up with", extra={"provider": call.provider})
             return False
         facts = {"provider_call_id": call.provider_call_id, "session_id": call.session_id}
-        try:
-            async with self._slots:
-                known = await provider.adapter.hang_up(call.external_id)
-        except errors.ProviderFailed as error:
-            status = error.metadata.get("status", "")
-            log.warning("hang-up not confirmed", extra=facts | {"status": status})
-            return False
-        except Exception:  # whatever is wrong with one call, the others are to end
-            log.exception("hang-up failed", extra=facts)
-            return False
-        if not known and self._clock() - call.created_at < YOUNG_SECONDS * 1e6:
+        known: bool | None = None
+        with supervised("hang-up failed", **facts):
+            try:
+                async with self._slots:
+                    known = await provider.adapter.hang_up(call.external_id)
+            except errors.ProviderFailed as error:
+                status = error.metadata.get("status", "")
+                log.warning("hang-up not confirmed", extra=facts | {"status": status})
+        is_young = self._clock() - call.created_at < YOUNG_SECONDS * 1e6
+        if known is None or (not known and is_young):
             return False
         await until_stored(lambda: self._store.settle_call(call.provider_call_id, CallState.ENDED))
         return True

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from agentfield.process.outcomes import attempted
+
 T = TypeVar("T")
 
 
@@ -39,10 +41,8 @@ class Outliving:
 
 async def _into(work: Coroutine[Any, Any, T], answer: asyncio.Future[T]) -> None:
     try:
-        answer.set_result(await work)
-    except asyncio.CancelledError:
-        answer.cancel()
-        raise
-    except Exception as error:  # noqa: BLE001 - handed to the one who asked
-        answer.set_exception(error)
-        answer.exception()  # whoever asked may have gone
+        (await attempted(work)).tell(answer)
+    finally:
+        answer.cancel()  # where nothing has come of it
+        if not answer.cancelled():
+            answer.exception()  # whoever asked may have gone

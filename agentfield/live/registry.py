@@ -6,6 +6,7 @@ __all__ = ["Registry"]
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,7 +21,8 @@ from agentfield.live.promises import draining
 from agentfield.live.session import LiveSession
 from agentfield.live.taking_up import Left, current_call, taken_up
 from agentfield.live.whole import Shared
-from agentfield.sessions.model import CallState, EndReason, ProviderCall, Session
+from agentfield.process.outcomes import attempt
+from agentfield.sessions.model import CallState, EndReason, Event, ProviderCall, Session
 from agentfield.sessions.ports import PutCall
 from agentfield.telemetry import ABANDONED_CALLS, OPEN_CALLS
 
@@ -233,12 +235,15 @@ class Registry:
         after, at, session_id = 0, 0, running.value.session_id
         began_at = asyncio.get_running_loop().time() - self.shared.store.now() / 1e6
         while events := await self.shared.store.events(session_id, after=after, limit=REPLAY):
-            try:
-                for event in events:
-                    running.conversation.replay(event, began_at + event.at / 1e6)
-                    running.tools.replay(event.type, event.data)
-                    running.presence.replay(event.type, event.data)
-            except Exception as failure:  # noqa: BLE001 - the session's own: its task ends with it
-                return events[-1].at, failure
             after, at = events[-1].sequence, events[-1].at
+            told = attempt(partial(_tell, running, events, began_at))
+            if told.error is not None:
+                return at, told.error  # the session's own: its task ends with it
         return at, None
+
+
+def _tell(running: LiveSession, events: Sequence[Event], began_at: float) -> None:
+    for event in events:
+        running.conversation.replay(event, began_at + event.at / 1e6)
+        running.tools.replay(event.type, event.data)
+        running.presence.replay(event.type, event.data)

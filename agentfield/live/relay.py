@@ -19,6 +19,7 @@ from agentfield.live.acts import Acts
 from agentfield.live.asking import POLL_SECONDS, Asker
 from agentfield.live.registry import Registry
 from agentfield.live.session import LiveSession
+from agentfield.live.supervision import supervised
 from agentfield.sessions import ports
 from agentfield.sessions.commandjson import command_from_json, result_json
 from agentfield.sessions.commands import Command, PlaceHandler
@@ -93,23 +94,20 @@ class Relay:
 
     async def _result(self, row: CommandRow, session: LiveSession | None) -> bytes | None:
         """Do a command and return what its row gets; None: another replica is to do it."""
-        try:
-            command = command_from_json(row.payload)
-            if isinstance(command, PlaceHandler):
-                return result_json(self._workers.place(command.start))
-            if session is None:
+        with supervised("a command failed", kind=row.kind, session_id=row.session_id):
+            try:
+                command = command_from_json(row.payload)
+                if isinstance(command, PlaceHandler):
+                    return result_json(self._workers.place(command.start))
+                if session is None:
+                    return None
+                return result_json(await self._acts.do(session, command))
+            except (errors.ServerDraining, Unowned):
                 return None
-            return result_json(await self._acts.do(session, command))
-        except (errors.ServerDraining, Unowned):
-            return None
-        except errors.AgentFieldError as error:
-            return result_json(error)
-        except Exception:  # whatever is wrong with one command, the others are to be done
-            log.exception(
-                "a command failed", extra={"kind": row.kind, "session_id": row.session_id}
-            )
-            text = "Something went wrong inside the control plane; its log has more."
-            return result_json(errors.Internal(text))
+            except errors.AgentFieldError as error:
+                return result_json(error)
+        text = "Something went wrong inside the control plane; its log has more."
+        return result_json(errors.Internal(text))
 
     async def _forget(self) -> None:
         while True:

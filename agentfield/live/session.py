@@ -29,6 +29,7 @@ from agentfield.live.orders import Order, Then
 from agentfield.live.presence import Presence
 from agentfield.live.promises import Promises, draining, fulfil
 from agentfield.live.recorder import Recorder
+from agentfield.live.supervision import supervised
 from agentfield.live.tools import Tools
 from agentfield.live.whole import Shared
 from agentfield.sessions import effects as e
@@ -92,19 +93,16 @@ class LiveSession:
 
     async def run(self, first: Step | None = None) -> None:
         """Run the session until its root execution is closed; what goes wrong ends it alone."""
-        try:
-            async with self.errands.running():
-                await self._run(first)
-                self.calls.stop()
-        except* Unowned:
-            log.warning("a session is not owned here any more")
-            self.let_go()
-        except* Exception:
-            log.exception("a session failed")
-        try:
+        with supervised("a session failed"):
+            try:
+                async with self.errands.running():
+                    await self._run(first)
+                    self.calls.stop()
+            except* Unowned:
+                log.warning("a session is not owned here any more")
+                self.let_go()
+        with supervised("a session was left"):
             await self._bury()
-        except Exception:
-            log.exception("a session was left")
 
     async def _run(self, first: Step | None) -> None:
         clock = asyncio.get_running_loop().time

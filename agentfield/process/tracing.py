@@ -30,10 +30,11 @@ __all__ = [
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
@@ -101,18 +102,24 @@ def span(
     started = _State.tracer.start_span(
         name, context=_context(parent) if parent else None, kind=kind, attributes=about
     )
-    with trace.use_span(
-        started, end_on_exit=True, record_exception=False, set_status_on_exception=False
+    with (
+        trace.use_span(
+            started, end_on_exit=True, record_exception=False, set_status_on_exception=False
+        ),
+        ExitStack() as ending,
     ):
-        try:
-            yield started
-        except Exception as error:
-            reason = getattr(error, "reason", type(error).__name__)
-            if kind is SpanKind.SERVER and getattr(error, "http_status", 500) < 500:
-                started.set_attribute("error.type", reason)  # the caller's mistake
-            else:
-                fail(started, reason)
-            raise
+        ending.push(partial(_note, started, kind))
+        yield started
+
+
+def _note(started: Span, kind: SpanKind, _: Any, error: BaseException | None, __: Any) -> None:
+    """Note, when the block of a span is left, what it is left with."""
+    if isinstance(error, Exception):
+        reason = getattr(error, "reason", type(error).__name__)
+        if kind is SpanKind.SERVER and getattr(error, "http_status", 500) < 500:
+            started.set_attribute("error.type", reason)  # the caller's mistake
+        else:
+            fail(started, reason)
 
 
 def fail(failed: Span, reason: str) -> None:

@@ -7,12 +7,15 @@ __all__ = ["Errands"]
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
+from agentfield.process.outcomes import attempted
 from agentfield.simulator.effects import Speak, Think, Transcribe
 from agentfield.simulator.outcomes import Decided, Failed, Outcome, Spoken, Transcribed
-from agentfield.simulator.senses import Ears, Mind, Mouth, SenseFailed, Senses
+from agentfield.simulator.senses import Ears, Mind, Mouth, SenseFailed, Senses, Sound
+
+_T = TypeVar("_T")
 
 _PATIENCE = 30.0
 """Seconds after which recognising, thinking, or making one piece of speech has failed."""
@@ -85,35 +88,43 @@ class Errands:
         self._running[key].add_done_callback(forget)
 
     async def _transcribe(self, ears: Ears, effect: Transcribe, samples: bytes) -> None:
-        async with self._tried("ears"):
-            text = await ears.transcribe(samples, language=effect.language)
+        work = partial(ears.transcribe, samples, language=effect.language)
+        text = await self._tried("ears", work)
         self._bring(Transcribed(item_id=effect.item_id, text=text))
 
     async def _think(self, mind: Mind, effect: Think) -> None:
-        async with self._tried("mind"):
-            reply = await mind.reply(effect.thought)
+        reply = await self._tried("mind", partial(mind.reply, effect.thought))
         self._bring(Decided(response_id=effect.response_id, reply=reply))
 
     async def _speak(self, mouth: Mouth, effect: Speak) -> None:
-        async with self._tried("mouth"):
-            sounds = aiter(mouth.speak(effect.text, voice=effect.voice))
+        sounds: AsyncIterator[Sound] | None = None
+
+        async def piece() -> Sound | None:
+            nonlocal sounds
+            sounds = sounds or aiter(mouth.speak(effect.text, voice=effect.voice))
+            return await anext(sounds, None)
+
         more = True
         while more:
-            async with self._tried("mouth"):
-                sound = await anext(sounds, None)
+            sound = await self._tried("mouth", piece)
             self._bring(Spoken(response_id=effect.response_id, sound=sound))
             more = sound is not None
 
-    @asynccontextmanager
-    async def _tried(self, sense: str) -> AsyncIterator[None]:
-        try:
+    async def _tried(self, sense: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what a sense makes of it. What stands behind a port may fail as it likes."""
+
+        async def in_time() -> _T:
             async with asyncio.timeout(_PATIENCE):
-                yield
-        except Exception as error:
-            # What stands behind a port may fail as it likes; its words may be people's.
-            why = str(error) if isinstance(error, SenseFailed) else type(error).__name__
+                return await work()
+
+        done = await attempted(in_time())
+        if done.error is not None:
+            # Its words may be people's.
+            is_ours = isinstance(done.error, SenseFailed)
+            why = str(done.error) if is_ours else type(done.error).__name__
             _log.warning(
                 "a sense has failed; the call goes on",
                 extra={"sense": sense, "error": why, "call_id": self._call_id},
             )
-            raise _Over from error
+            raise _Over from done.error
+        return done.get()

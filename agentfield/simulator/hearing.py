@@ -6,10 +6,12 @@ __all__ = ["Decision", "Hearing"]
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from av import AudioFrame
 
+from agentfield.process.outcomes import attempt
 from agentfield.simulator.audio import Resampler, pcm_frame, samples_of
 from agentfield.simulator.effects import Json
 from agentfield.simulator.senses import Ears
@@ -85,12 +87,12 @@ class Hearing:
     def _probability(self, heard: bytes, detection: Json | None) -> float:
         if self._listener is None or detection is None or self._deaf:
             return 0.0
-        try:
-            return self._listener.probability(heard)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the call goes on
+        felt = attempt(partial(self._listener.probability, heard))
+        if felt.error is not None:  # the call goes on
             self._deaf = True
             _log.error(
                 "the ears fail: the caller is not heard any more",
-                extra={"error": type(error).__name__},
+                extra={"error": type(felt.error).__name__},
             )
             return 0.0
+        return felt.get()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from agentfield.process.outcomes import attempted
 from agentfield.store.database import Connection, WriteConflict
 from agentfield.store.postgres_lanes import Answer, Lane, Many, One
 
@@ -76,16 +77,16 @@ class PostgresConnection:
     async def run(self, function: Callable[[Connection], T]) -> T:
         """Run a function and return its result."""
         lane = Lane(function)
-        while lane.asked:
-            try:
-                answer = await self._answer(lane.asked)
-            except BaseException as error:  # noqa: BLE001 - it belongs to the function
-                lane.fail(error)
-            else:
-                lane.answer(answer)
-        if lane.error is not None:
-            raise lane.error
-        return lane.result
+        try:
+            while lane.asked:
+                answered = await attempted(self._answer(lane.asked))
+                if answered.error is not None:
+                    lane.fail(answered.error)
+                else:
+                    lane.answer(answered.get())
+        finally:
+            lane.leave()
+        return lane.outcome.get()
 
     async def run_side_by_side(self, lanes: Sequence[Lane[Any]]) -> None:
         """Run functions to their ends; what they ask for at the same moment is one round trip."""

@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from agentfield.process.outcomes import Outcome, attempt
+
 T = TypeVar("T")
 
 
@@ -71,30 +73,30 @@ class Lane(Generic[T]):
         """Whether anything may have been written."""
         self.asked: One | Many | None = None
         """What it waits for; None: it is over."""
-        self.result: T
-        self.error: Exception | None = None
-        """What it has raised, in place of a result."""
+        self.outcome: Outcome[T]
+        """What came of it, once it is over."""
         self._go_on(partial(self._greenlet.switch, self))
 
     def answer(self, answer: Answer) -> None:
         """Go on to the next statement, or to the end."""
         self._go_on(partial(self._greenlet.switch, answer))
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Go on with an error in place of an answer."""
         self._go_on(partial(self._greenlet.throw, error))
 
+    def leave(self) -> None:
+        """End it where it waits, if it is not over."""
+        if not self._greenlet.dead:
+            self._greenlet.throw()
+
     def _go_on(self, how: Callable[[], Any]) -> None:
         self.asked = None
-        try:
-            outcome = how()
-        except Exception as error:  # noqa: BLE001 - handed to the one who asked for it
-            self.error = error
-            return
+        step = attempt(how)
         if self._greenlet.dead:
-            self.result = outcome
+            self.outcome = step
         else:
-            self.asked = outcome
+            self.asked = step.get()
 
     # What the function has of it, as its connection.
 

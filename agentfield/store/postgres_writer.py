@@ -12,11 +12,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import asyncpg
 
+from agentfield.process.outcomes import Outcome, attempted
 from agentfield.store.database import Connection, WriteConflict, unavailable
 from agentfield.store.postgres_connection import (
     IN_THE_WAY,
@@ -57,8 +59,7 @@ class _Write:
 class _Done:
     """What came of a write."""
 
-    result: Any = None
-    error: Exception | None = None
+    outcome: Outcome[Any]
     has_changed: bool = True
     """Whether anything may have been written."""
 
@@ -155,10 +156,10 @@ class Writer:
                     break
                 was_lost = True
             except errors.StoreUnavailable as error:
-                return [_Done(error=error)] * len(writes)
+                return [_Done(outcome=Outcome(error=error))] * len(writes)
         detail = reason_of(failure or WriteConflict())
         log.warning("writes failed", extra={"reason": detail, "writes": len(writes)})
-        return [_Done(error=unavailable(detail)) for _ in writes]
+        return [_Done(outcome=Outcome(error=unavailable(detail)))] * len(writes)
 
     async def _transaction(
         self, writes: Sequence[_Write], notices: str, *, careful: bool
@@ -166,23 +167,15 @@ class Writer:
         if self._connection is None:
             self._connection = await self._connect()
         connection = self._connection
-        try:
-            if not writes:
-                await connection.driver.execute(f"BEGIN; {NOT_TO_LAST} {notices} COMMIT")
-                return []
-            await connection.driver.execute("BEGIN")
-            if careful:
-                done = [await _run_in_savepoint(connection, write) for write in writes]
-            else:
-                done = [one for wave in _waves(writes) for one in await _run(connection, wave)]
-            lasting = "" if any(one.has_changed for one in done) else NOT_TO_LAST
-            await _commit(connection, f"{lasting} {notices}")
-        except (_SpoiledError, *IN_THE_WAY, WriteConflict):
-            await self._roll_back(connection)
-            raise
-        except BaseException:
-            self._drop(connection)
-            raise
+        with ExitStack() as undo:  # nobody knows what goes on there after anything unforeseen
+            undo.callback(self._drop, connection)
+            try:
+                done = await _stored(connection, writes, notices, careful=careful)
+            except (_SpoiledError, *IN_THE_WAY, WriteConflict):
+                undo.pop_all()
+                await self._roll_back(connection)
+                raise
+            undo.pop_all()
         return done
 
     async def _roll_back(self, connection: PostgresConnection) -> None:
@@ -194,6 +187,22 @@ class Writer:
     def _drop(self, connection: PostgresConnection) -> None:
         connection.driver.terminate()
         self._connection = None
+
+
+async def _stored(
+    connection: PostgresConnection, writes: Sequence[_Write], notices: str, *, careful: bool
+) -> list[_Done]:
+    if not writes:
+        await connection.driver.execute(f"BEGIN; {NOT_TO_LAST} {notices} COMMIT")
+        return []
+    await connection.driver.execute("BEGIN")
+    if careful:
+        done = [await _run_in_savepoint(connection, write) for write in writes]
+    else:
+        done = [one for wave in _waves(writes) for one in await _run(connection, wave)]
+    lasting = "" if any(one.has_changed for one in done) else NOT_TO_LAST
+    await _commit(connection, f"{lasting} {notices}")
+    return done
 
 
 def _waves(writes: Sequence[_Write]) -> Iterator[list[_Write]]:
@@ -219,33 +228,24 @@ async def _run(connection: PostgresConnection, wave: Sequence[_Write]) -> list[_
             raise
         raise _SpoiledError from error
     for lane in lanes:
-        if isinstance(lane.error, WriteConflict):
-            raise lane.error
-        if lane.error is not None and lane.has_changed:
-            raise _SpoiledError from lane.error
-    return [
-        _Done(error=lane.error, has_changed=False)
-        if lane.error
-        else _Done(result=lane.result, has_changed=lane.has_changed)
-        for lane in lanes
-    ]
+        failure = lane.outcome.error
+        if isinstance(failure, WriteConflict):
+            raise failure
+        if failure is not None and lane.has_changed:
+            raise _SpoiledError from failure
+    return [_Done(outcome=lane.outcome, has_changed=lane.has_changed) for lane in lanes]
 
 
 async def _run_in_savepoint(connection: PostgresConnection, write: _Write) -> _Done:
     await connection.driver.execute("SAVEPOINT one")
-    try:
-        result = await connection.run(write.run)
-    except Exception as error:
-        if _is_of_group(connection, error):
-            raise
+    done = await attempted(connection.run(write.run))
+    if done.error is None:
+        await connection.driver.execute("RELEASE one")
+    elif isinstance(done.error, WriteConflict) or connection.is_at_fault(done.error):
+        raise done.error  # the whole group fails
+    else:
         await connection.driver.execute("ROLLBACK TO one; RELEASE one")
-        return _Done(error=error)
-    await connection.driver.execute("RELEASE one")
-    return _Done(result=result)
-
-
-def _is_of_group(connection: PostgresConnection, error: Exception) -> bool:
-    return isinstance(error, WriteConflict) or connection.is_at_fault(error)
+    return _Done(outcome=done)
 
 
 async def _commit(connection: PostgresConnection, first: str) -> None:
@@ -263,9 +263,4 @@ async def _commit(connection: PostgresConnection, first: str) -> None:
 
 def _answer(writes: Sequence[_Write], done: Sequence[_Done]) -> None:
     for write, one in zip(writes, done, strict=True):
-        if write.answer.done():
-            continue  # whoever asked has gone; the write stands
-        if one.error is not None:
-            write.answer.set_exception(one.error)
-        else:
-            write.answer.set_result(one.result)
+        one.outcome.tell(write.answer)

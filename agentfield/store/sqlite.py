@@ -15,13 +15,15 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from agentfield.process.outcomes import Outcome, attempt
 from agentfield.store.database import Connection, SchemaTooNew, unavailable
 from agentfield.store.migrations import migrations
 from agentfield.telemetry import committing
@@ -140,53 +142,38 @@ class SqliteDatabase:
             while len(group) < MAX_GROUP and not self._writes.empty():
                 group.append(self._writes.get_nowait())
             stopping = None in group
+            writes = [write for write in group if write]
             with committing(len(group)):
-                answers = self._commit(connection, [write for write in group if write])
-            self._loop.call_soon_threadsafe(_answer, answers)
+                outcomes = self._commit(connection, writes)
+            self._loop.call_soon_threadsafe(_answer, writes, outcomes)
         connection.close()
 
-    def _commit(self, connection: SqliteConnection, group: list[_Write]) -> list[_Answer]:
+    def _commit(self, connection: SqliteConnection, group: list[_Write]) -> list[Outcome[Any]]:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            answers = [_run_in_savepoint(connection, write) for write in group]
+            outcomes = [_run_in_savepoint(connection, write) for write in group]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            failure = unavailable(str(error))
-            return [_Answer(write.answer, None, failure) for write in group]
-        return answers
+            return [Outcome(error=unavailable(str(error)))] * len(group)
+        return outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    future: asyncio.Future[Any]
-    result: Any
-    error: Exception | None
-
-
-def _run_in_savepoint(connection: SqliteConnection, write: _Write) -> _Answer:
+def _run_in_savepoint(connection: SqliteConnection, write: _Write) -> Outcome[Any]:
     connection.execute("SAVEPOINT one")
-    try:
-        result = write.run(connection)
-    except sqlite3.OperationalError:
-        raise  # the disk or the database itself: the whole group fails
-    except Exception as error:  # noqa: BLE001 - handed to the one who asked for the write
+    done = attempt(partial(write.run, connection))
+    if isinstance(done.error, sqlite3.OperationalError):
+        raise done.error  # the disk or the database itself: the whole group fails
+    if done.error is not None:
         connection.execute("ROLLBACK TO one")
-        connection.execute("RELEASE one")
-        return _Answer(write.answer, None, error)
     connection.execute("RELEASE one")
-    return _Answer(write.answer, result, None)
+    return done
 
 
-def _answer(answers: list[_Answer]) -> None:
-    for answer in answers:
-        if answer.future.done():
-            continue  # whoever asked has gone; the write stands
-        if answer.error is not None:
-            answer.future.set_exception(answer.error)
-        else:
-            answer.future.set_result(answer.result)
+def _answer(group: Sequence[_Write], outcomes: Sequence[Outcome[Any]]) -> None:
+    for write, done in zip(group, outcomes, strict=True):
+        done.tell(write.answer)
 
 
 def _connect(path: Path) -> SqliteConnection:

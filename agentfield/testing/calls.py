@@ -7,6 +7,7 @@ __all__ = ["Reachable", "VoiceCall", "calling"]
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
@@ -191,15 +192,19 @@ async def calling(
             client=client, gateway=gateway, caller=caller, started=started, simulator=simulator
         )
         await enter(_followed(call, await enter(Client(plane.grpc_address, api_key=token))))
-        try:
-            await _connect(call, gateway)
-            yield call
-        except BaseException as error:
-            if LOG_TITLE not in str(error):
-                error.add_note(f"{LOG_TITLE}\n{call.log}")
-            with suppress(aiohttp.ClientError, errors.AgentFieldError, AssertionError):
-                await call.hang_up()
-            raise
+        stack.push_async_exit(partial(_over, call))
+        await _connect(call, gateway)
+        yield call
+
+
+async def _over(call: VoiceCall, _: object, error: BaseException | None, __: object) -> None:
+    """Hang up, and have what the block raised carry the session's log."""
+    if error is None:
+        await call.hang_up()
+        return
+    if LOG_TITLE not in str(error):
+        error.add_note(f"{LOG_TITLE}\n{call.log}")
+    with suppress(aiohttp.ClientError, errors.AgentFieldError, AssertionError):
         await call.hang_up()
 
 

@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Self
 
 import grpc
 
@@ -144,28 +144,33 @@ async def control_plane(
         seen = dict(environment or {})
         if simulator is not None:
             seen = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "simulated"} | seen
-        raised: list[BaseException] = []
+        block = _Block()
         try:
             async with (
                 running(read_config([*ours, *flags], seen)) as app,
                 connected(app, simulator=simulator) as plane,
             ):
-                with _named(app.grpc_address), _noted(raised):
+                with _named(app.grpc_address), block:
                     yield plane
         except BaseExceptionGroup:
             # The server's tasks are a group; what the block raised leaves it as it was.
-            if raised:
-                raise raised[0] from None
+            if block.raised is not None:
+                raise block.raised from None
             raise
 
 
-@contextmanager
-def _noted(raised: list[BaseException]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        raised.append(error)
-        raise
+class _Block:
+    """A block, and what it has raised."""
+
+    raised: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        self.raised = error
 
 
 @contextmanager

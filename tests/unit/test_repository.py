@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,41 @@ def test_modules_and_functions_stay_short() -> None:
                     too_long.append(f"{path.name}:{node.name}")
 
     assert too_long == []
+
+
+def test_anything_is_caught_only_where_it_is_said_to_be() -> None:
+    page = (ROOT / "docs/decisions/0032-where-anything-may-be-caught.md").read_text()
+    said = {
+        (module, place)
+        for module, places in re.findall(r"^\| `([^`]+)` \| (.+?) \|", page, re.MULTILINE)
+        for place in re.findall(r"`([^`]+)`", places)
+    }
+    found = {
+        (str(path.relative_to(ROOT)), place)
+        for path in python_files()
+        for place, function in functions_of(ast.parse(path.read_text()))
+        for node in ast.walk(function)
+        if isinstance(node, ast.ExceptHandler) and catches_anything(node)
+    }
+
+    assert found == said
+
+
+def functions_of(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Yield functions and methods with their names; what is outside of any has no name."""
+    for node in module.body:
+        if isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{getattr(part, 'name', '')}", part) for part in node.body)
+        else:
+            yield getattr(node, "name", ""), node
+
+
+def catches_anything(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        kind is None or ast.unparse(kind).rpartition(".")[2] in {"Exception", "BaseException"}
+        for kind in kinds
+    )
 
 
 def test_the_readme_is_short() -> None:
