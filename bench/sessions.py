@@ -27,11 +27,10 @@ class Sessions:
         """Start a session."""
         return await self._stub.StartSession(pb.StartSessionRequest(target=target))
 
-    async def offer(self, session_id: str, sdp: str) -> str:
-        """Make an offer and return its answer."""
+    async def offer(self, session_id: str, sdp: str) -> None:
+        """Make an offer and wait for its answer."""
         request = pb.RealtimeOfferRequest(session_id=session_id, offer_sdp=sdp)
-        answer: str = (await self._stub.RealtimeOffer(request)).answer_sdp
-        return answer
+        await self._stub.RealtimeOffer(request)
 
     async def call_id(self, session_id: str) -> str:
         """Return the provider's id of the session's call."""

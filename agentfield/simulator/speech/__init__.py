@@ -15,9 +15,11 @@ __all__ = [
     "SpeechNotInstalled",
     "local_speech",
     "read_wav",
+    "word_errors",
     "write_wav",
 ]
 
+from agentfield.simulator.speech.comparing import word_errors
 from agentfield.simulator.speech.files import SpeechDamaged, SpeechNotInstalled
 from agentfield.simulator.speech.local import LocalSpeech, local_speech
 from agentfield.simulator.speech.wav import read_wav, write_wav

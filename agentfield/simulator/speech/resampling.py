@@ -24,7 +24,7 @@ def resampled(sound: Samples, *, rate: int, to: int) -> Samples:
         return sound
     least = rate // gcd(rate, to)
     margin = round(_MARGIN * rate / least + 1) * least
-    length = -(-(len(sound) + 2 * margin) // least) * least
+    length = _quick(-(-(len(sound) + 2 * margin) // least)) * least
     padded = np.zeros(length, np.float32)
     padded[margin : margin + len(sound)] = sound
     spectrum = np.fft.rfft(padded)
@@ -47,3 +47,15 @@ def samples(pcm: bytes) -> Samples:
     """Return 16-bit little-endian samples as numbers between -1 and 1; half a sample is left out."""
     integers = np.frombuffer(pcm, "<i2", count=len(pcm) // 2)
     return integers.astype(np.float32) / np.float32(32768)
+
+
+def _quick(number: int) -> int:
+    """Return the next number that has no factors but 2, 3 and 5: its spectrum is soon computed."""
+    while True:
+        rest = number
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return number
+        number += 1

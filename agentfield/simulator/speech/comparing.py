@@ -1,4 +1,4 @@
-"""How alike two utterances are."""
+"""How alike what was said and what was heard are."""
 
 from __future__ import annotations
 
