@@ -1,11 +1,13 @@
 """Programs that are measured in a process of their own: ``python bench/children.py KIND ...``.
 
-``empty``; ``collector``; ``agent SERVER``; ``voice SERVER``; ``streams SERVER COUNT``.
+``empty``; ``collector``; ``agent SERVER``; ``voice SERVER``; ``harbour SERVER``;
+``streams SERVER COUNT``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import sys
@@ -26,6 +28,10 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ExecutionService"].full_name
 AGENTS = agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
 ID = "0" * 26
 SAYS = "Yes."
+SILENCE_MS = 500
+"""After which a spoken turn is over."""
+FIRST_BERTHS = (21, 51)
+"""Without an agent and with one: what they say takes as long, and is never the same."""
 
 
 async def execute(request: pb.ExecuteRequest, _: Any) -> pb.ExecuteResponse:
@@ -125,6 +131,33 @@ async def voice(stop: asyncio.Event, server: str) -> None:
         await stop.wait()
 
 
+async def harbour(stop: asyncio.Event, server: str) -> None:
+    """Serve a session whose model has a tool, which answers differently every time."""
+    app = Agent("harbour", server=server)
+    numbers = itertools.count(FIRST_BERTHS[1])
+
+    @app.skill
+    async def find_ship(question: str) -> dict[str, str]:  # noqa: ARG001 - words do not matter
+        """Where a ship is."""
+        return {"spoken_response": berth(next(numbers))}
+
+    app.add_session(
+        "voice",
+        provider="openai",
+        transport="webrtc",
+        tools=["harbour.find_ship"],
+        turn_detection={"type": "server_vad", "silence_duration_ms": SILENCE_MS},
+    )
+    async with app.serving(drain_timeout=1.0):
+        ready()
+        await stop.wait()
+
+
+def berth(number: int) -> str:
+    """Return what has not been said before, so that nobody has it ready."""
+    return f"It is at berth {number}."
+
+
 async def streams(stop: asyncio.Event, server: str, count: str) -> None:
     """Hold streams of one channel open, and read them."""
     async with grpc.aio.insecure_channel(server) as channel, asyncio.TaskGroup() as tasks:
@@ -154,6 +187,7 @@ KINDS: Mapping[str, Callable[..., Awaitable[None]]] = {
     "collector": collector,
     "agent": agent,
     "voice": voice,
+    "harbour": harbour,
     "streams": streams,
 }
 

@@ -9,9 +9,11 @@ __all__ = [
     "control_plane",
     "echo_agent",
     "empty_server",
+    "harbour_agent",
     "simulator",
     "stream_reader",
     "voice_agent",
+    "voice_provider",
 ]
 
 import asyncio
@@ -76,6 +78,20 @@ async def simulator(script: Mapping[str, Any]) -> AsyncIterator[Addresses]:
         path.write_text(json.dumps(script))  # noqa: ASYNC240 - before anything is measured
         async with _child("-m", "agentfield.simulator", "--script", str(path)) as addresses:
             yield addresses
+
+
+@asynccontextmanager
+async def voice_provider() -> AsyncIterator[Addresses]:
+    """Run the provider that hears, decides and speaks on this machine."""
+    async with _child("-m", "agentfield.simulator", "--voice") as addresses:
+        yield addresses
+
+
+@asynccontextmanager
+async def harbour_agent(server: str) -> AsyncIterator[Addresses]:
+    """Run an agent with the session ``harbour.voice`` and its tool, once it is connected."""
+    async with _child(str(CHILDREN), "harbour", server) as addresses:
+        yield addresses
 
 
 @asynccontextmanager

@@ -27,10 +27,11 @@ class Sessions:
         """Start a session."""
         return await self._stub.StartSession(pb.StartSessionRequest(target=target))
 
-    async def offer(self, session_id: str, sdp: str) -> None:
-        """Make an offer and wait for its answer."""
+    async def offer(self, session_id: str, sdp: str) -> str:
+        """Make an offer and return its answer."""
         request = pb.RealtimeOfferRequest(session_id=session_id, offer_sdp=sdp)
-        await self._stub.RealtimeOffer(request)
+        answer: str = (await self._stub.RealtimeOffer(request)).answer_sdp
+        return answer
 
     async def call_id(self, session_id: str) -> str:
         """Return the provider's id of the session's call."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["RECORDING_RATE", "Caller", "calling"]
+__all__ = ["RECORDING_RATE", "Caller", "Reception", "calling"]
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiortc import (
@@ -17,6 +18,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.stats import RTCInboundRtpStreamStats
 
 from agentfield.simulator.audio import OPUS_RATE, Resampler, resampled, samples_of
 from agentfield.simulator.peers import on_address
@@ -28,6 +30,16 @@ RECORDING_RATE = 24_000
 """Of what a caller has recorded: samples in a second."""
 _RECORDED_BYTES = 600 * RECORDING_RATE * 2
 _AUDIBLE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """How audio has come."""
+
+    packets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    """How much the time between packets varies, by RFC 3550, section 6.4.1."""
 
 
 class Caller:
@@ -121,6 +133,17 @@ class Caller:
         async with asyncio.timeout(seconds):
             await self._silence.wait()
         self.attend()
+
+    async def reception(self) -> Reception:
+        """Return how the other side's audio has come so far."""
+        found = Reception()
+        for each in (await self._connection.getStats()).values():
+            if isinstance(each, RTCInboundRtpStreamStats):
+                jitter_ms = each.jitter * 1000 / OPUS_RATE
+                found = Reception(
+                    packets=each.packetsReceived, lost=each.packetsLost, jitter_ms=jitter_ms
+                )
+        return found
 
     async def leave(self) -> None:
         """Close the connection."""
