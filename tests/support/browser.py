@@ -147,12 +147,14 @@ class Browsers:
         microphone: Microphone | None = None,
         forgiven: str = "",
         alone: bool = False,
+        before: Path | None = None,
         **options: Any,
     ) -> AsyncIterator[Visit]:
         """Open a page in a new context, and close both when the block is left.
 
         ``options`` are those of a context. ``forgiven`` is a pattern of the complaints that do not
-        fail the test. ``alone``: in a browser of its own, which may be killed. Raises
+        fail the test. ``alone``: in a browser of its own, which may be killed. ``before``
+        is JavaScript that is run before that of the page. Raises
         AssertionError at the end for other complaints.
         """
         microphone = microphone or self.tone
@@ -164,6 +166,8 @@ class Browsers:
             context = await browser.new_context(permissions=["microphone"], **options)
             stack.push_async_callback(_closing, context, browser)
             pattern = re.compile(forgiven) if forgiven else None
+            if before is not None:
+                await context.add_init_script(path=before)
             visit = Visit(page=await context.new_page(), browser=browser, forgiven=pattern)
             visit.follow()
             await visit.page.goto(address)

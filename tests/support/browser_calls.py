@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["BrowserCall", "Watched", "browser_call", "desk_call", "serving_pages", "watched"]
+__all__ = [
+    "PAGES",
+    "BrowserCall",
+    "Watched",
+    "browser_call",
+    "desk_call",
+    "serving_pages",
+    "watched",
+]
 
 import asyncio
 import base64
@@ -23,7 +31,7 @@ from support.browser import Browsers, Microphone, Visit
 from support.live import Desk, desk
 from support.processes import PATIENCE
 
-_PAGES = Path(__file__).parents[1] / "e2e" / "pages"
+PAGES = Path(__file__).parents[1] / "e2e" / "pages"
 
 
 class Watched:
@@ -206,7 +214,7 @@ async def desk_call(
 async def serving_pages() -> AsyncIterator[str]:
     """Serve the pages of the tests; yield their origin, which the gateway is to be told."""
     app = web.Application()
-    app.add_routes([web.static("/", _PAGES)])
+    app.add_routes([web.static("/", PAGES)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

@@ -61,8 +61,9 @@ class Shown:
         return self.page.get_by_role("alert")
 
     async def choose(self, target: str) -> None:
-        """Choose whom to talk to."""
-        await self.page.get_by_role("radio", name=target, exact=True).check()
+        """Choose whom to talk to: by the label, which lies over the whole card."""
+        await self.page.locator(f'label[for="{target}"]').click()
+        await expect(self.page.get_by_role("radio", name=target, exact=True)).to_be_checked()
 
     async def call(self, target: str = "shop.model") -> None:
         """Place a call and wait until it is live."""
