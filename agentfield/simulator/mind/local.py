@@ -13,12 +13,13 @@ from agentfield.simulator.mind.memory import Exchange, exchanges, news
 from agentfield.simulator.mind.questions import abilities, question
 from agentfield.simulator.mind.results import worded
 from agentfield.simulator.mind.schemas import Parameter
-from agentfield.simulator.mind.talk import calls_off, forbids, small_talk
+from agentfield.simulator.mind.talk import asks_what_can_be_done, calls_off, forbids, small_talk
 from agentfield.simulator.mind.words import Utterance
 from agentfield.simulator.script import Call, Reply
 from agentfield.simulator.senses import Thought, Tool
 
 _AGAIN = "I did not get that."
+_LEFT = "All right, I leave it."
 _PATIENCE = 3
 """How often one thing is asked before it is let be."""
 
@@ -57,10 +58,8 @@ def _answer(thought: Thought, utterances: Sequence[Utterance]) -> Reply:
     pending = _pending(thought.tools, talk)
     if pending is not None and (answer := _continued(thought.tools, pending, latest)):
         return answer
-    if answered := small_talk(latest):
-        return Reply(says=answered)
-    if calls_off(latest) or forbids(latest):
-        return Reply(says="All right, I leave it.")
+    if says := _talk(thought.tools, latest):
+        return Reply(says=says)
     whole = Utterance(text=" ".join(each.text for each in utterances))
     for said in dict.fromkeys((latest, whole)):
         tool = choose(thought.tools, said)
@@ -69,10 +68,19 @@ def _answer(thought: Thought, utterances: Sequence[Utterance]) -> Reply:
     return Reply(says=f"I cannot help with that. {abilities(thought.tools)}")
 
 
+def _talk(tools: Sequence[Tool], said: Utterance) -> str:
+    """Return the answer to what needs no tool; "" if it may need one."""
+    if calls_off(said) or forbids(said):
+        return _LEFT
+    if asks_what_can_be_done(said):
+        return abilities(tools)
+    return small_talk(said)
+
+
 def _continued(tools: Sequence[Tool], pending: _Pending, said: Utterance) -> Reply | None:
     """Return what follows from the answer to a question; None if it is about something else."""
     if calls_off(said):
-        return Reply(says="All right, I leave it.")
+        return Reply(says=_LEFT)
     asked = pending.parameter.path
     filled = fill(pending.filled.tool, said, known=pending.filled.values, asked=asked)
     other = choose(tools, said)

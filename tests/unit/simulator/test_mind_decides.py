@@ -130,7 +130,8 @@ async def test_after_the_third_time_nothing_is_asked_again() -> None:
         ("Hello!", "Hello. What can I do for you?"),
         ("thank you very much", "You are welcome."),
         ("okay, bye bye", "Goodbye."),
-        ("no thanks", "You are welcome."),
+        ("no thanks", "All right, I leave it."),
+        ("yes, please", "All right."),
         ("how are you", "I am well. What can I do for you?"),
     ],
 )
@@ -144,6 +145,13 @@ async def test_what_fits_nothing_is_refused_with_what_can_be_done() -> None:
     assert reply == Reply(says=f"I cannot help with that. {abilities}")
     without = await decide(said("who won the world cup"), tools=[])
     assert without.says == "I cannot help with that. I have no tools here, so I can only listen."
+
+
+@pytest.mark.parametrize("words", ["Hello, what can you do for me?", "help", "Who are you?"])
+async def test_who_asks_what_can_be_done_is_told(words: str) -> None:
+    assert await decide(said(words)) == Reply(
+        says="I can do this: start a timer; turn all lights out."
+    )
 
 
 async def test_what_is_forbidden_is_not_done() -> None:
