@@ -14,10 +14,10 @@ import pytest_asyncio
 from playwright.async_api import expect
 from support.browser import Browsers
 from support.speaking_page import spoken_words, voiced
-from support.words import word_errors
 
 from agentfield import Agent, RealtimeSession
 from agentfield.simulator.speech import LocalSpeech, local_speech
+from agentfield.simulator.speech.comparing import word_errors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
