@@ -16,14 +16,14 @@ LOOKS_PER_SECOND = 500
 
 
 class Listener:
-    """Remembers hints until somebody waits for them. The same hint twice is one."""
+    """Remembers hints, in their order, until somebody waits for them. The same hint twice is one."""
 
     def __init__(self) -> None:
-        self._hints: set[tuple[str, str]] = set()
+        self._hints: dict[tuple[str, str], None] = {}
         self._some = asyncio.Event()
 
     def add(self, topic: str, key: str) -> None:
-        self._hints.add((topic, key))
+        self._hints[topic, key] = None
         self._some.set()
 
     def wake(self) -> None:
@@ -36,7 +36,7 @@ class Listener:
                 await self._some.wait()
         except TimeoutError:
             return ()
-        hints, self._hints = self._hints, set()
+        hints, self._hints = self._hints, {}
         self._some.clear()
         return hints
 

@@ -44,6 +44,9 @@ class Topic:
     """Others follow a session than before; the key is its id."""
     LOGGED = "logged"
     """The log of a session has grown, which somebody follows from another replica."""
+    PASSING = "passing"
+    """Something happened in a session that is in no log, and somebody watches at another replica; the
+    key is what, as JSON."""
     ASKED = "asked"
     """Another replica is to do something in a session; the key is its id."""
     ANSWERED = "answered"

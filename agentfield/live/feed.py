@@ -6,11 +6,14 @@ __all__ = ["LAST", "Feeds"]
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from itertools import count
 
 from agentfield.executions.engine import Topic
 from agentfield.executions.ports import Hints
+from agentfield.live.passing import Passing, key_of, passing_of
 from agentfield.live.streams import Streams
 from agentfield.sessions.model import Event
 from agentfield.sessions.ports import Store
@@ -29,11 +32,25 @@ LAST = "session.ended"
 """The last event of every log."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What has come for a reader since it last looked."""
+
+    events: Sequence[Event] = ()
+    """Of a session that runs here, all of them."""
+    passing: Sequence[Passing] = ()
+    """Of one that runs on another replica, what is not in the log."""
+    look: bool = False
+    """There may be more in the log."""
+
+
 class _Reader:
     """What one reader has not read yet."""
 
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque(maxlen=MAX_WAITING)
+        self._passing: list[Passing] = []
+        self._look = False
         self._some = asyncio.Event()
         self.sent_on = False
 
@@ -42,24 +59,31 @@ class _Reader:
             self._waiting.append(event)
         self._some.set()
 
+    def pass_on(self, passing: Passing) -> None:
+        if len(self._passing) < MAX_LIVE_WAITING:
+            self._passing.append(passing)
+        self._some.set()
+
     def send_on(self) -> None:
         self.sent_on = True
         self._some.set()
 
-    def wake(self) -> None:
+    def look(self) -> None:
+        self._look = True
         self._some.set()
 
-    async def take(self, seconds: float) -> list[Event]:
+    async def take(self, seconds: float) -> _News:
         """Return what has come, waiting a while for something."""
         try:
             async with asyncio.timeout(seconds):
                 await self._some.wait()
         except TimeoutError:
-            return []
+            return _News(look=True)
+        news = _News(events=tuple(self._waiting), passing=self._passing, look=self._look)
         self._some.clear()
-        events = list(self._waiting)
         self._waiting.clear()
-        return events
+        self._passing, self._look = [], False
+        return news
 
 
 class Feeds:
@@ -71,21 +95,36 @@ class Feeds:
         self._hints = hints
         self._readers: dict[str, set[_Reader]] = {}
         self._runs_here: Callable[[str], bool] = lambda _: True
+        self._numbers = count(1)
         self._draining = False
 
     async def run(self, runs_here: Callable[[str], bool]) -> None:
-        """Let those who read what another replica writes look when it says so, until cancelled."""
+        """Let those who read what happens on another replica know of it, until cancelled."""
         self._runs_here = runs_here
-        with self._hints.listen((Topic.LOGGED, None)) as listener:
+        with self._hints.listen((Topic.LOGGED, None), (Topic.PASSING, None)) as listener:
             while True:
-                for _, session_id in await listener.wait():
-                    if not runs_here(session_id):
-                        for reader in self._readers.get(session_id, ()):
-                            reader.wake()
+                for topic, key in await listener.wait():
+                    passing = passing_of(key) if topic == Topic.PASSING else None
+                    session_id = passing.session_id if passing else key
+                    if runs_here(session_id):
+                        continue
+                    for reader in self._readers.get(session_id, ()):
+                        reader.pass_on(passing) if passing else reader.look()
 
-    def announce(self, session_id: str) -> None:
-        """Have those who read the log on other replicas look when what follows is stored."""
-        if self._streams.is_followed_elsewhere(session_id):
+    def announce(self, session_id: str, news: Sequence[Event | None], *, after: int) -> None:
+        """Tell those who read on other replicas what is to be stored and published next.
+
+        ``news`` is that in its order; None stands for an event of the log, which they look for when
+        it is stored, from the number ``after`` on. The others they are told here.
+        """
+        watched = self._streams.is_watched_elsewhere(session_id)
+        for event in news:
+            if event is None:
+                after += 1
+            elif watched:
+                passing = Passing(session_id=session_id, after=after, event=event)
+                self._hints.publish(Topic.PASSING, key_of(passing, next(self._numbers)))
+        if None in news and self._streams.is_followed_elsewhere(session_id):
             self._hints.publish(Topic.LOGGED, session_id)
 
     def publish(self, session_id: str, events: Iterable[Event]) -> None:
@@ -112,7 +151,7 @@ class Feeds:
         """
         with self._reading(session_id) as reader:
             cursor = after
-            news: list[Event] = []
+            news = _News(look=True)
             while True:
                 async with aclosing(self._more(session_id, cursor, news)) as more:
                     async for event in more:
@@ -120,7 +159,7 @@ class Feeds:
                         yield event
                         if event.type == LAST:
                             return
-                may_be_over = not news or any(event.type == LAST for event in news)
+                may_be_over = news.look or any(event.type == LAST for event in news.events)
                 if may_be_over and await self._is_over(session_id, cursor):
                     return
                 if reader.sent_on or self._draining:
@@ -134,20 +173,30 @@ class Feeds:
                     trusted = max(POLL_SECONDS, self._hints.trusted_seconds)
                 news = await reader.take(trusted)
 
-    async def _more(
-        self, session_id: str, cursor: int, news: list[Event]
-    ) -> AsyncGenerator[Event, None]:
-        """Yield the news that follow on the cursor; from the log what they leave out."""
-        for event in news:
+    async def _more(self, session_id: str, cursor: int, news: _News) -> AsyncGenerator[Event, None]:
+        """Yield the news that follow on the cursor; from the log what they leave out.
+
+        What is in no log and comes when the reader is further on already is dropped.
+        """
+        for event in news.events:
             if event.sequence > cursor + 1:
                 break
             if not event.sequence or event.sequence == cursor + 1:
                 cursor = event.sequence or cursor
                 yield event
-        if not news or any(event.sequence > cursor for event in news):
+        passing = deque(news.passing)
+        ahead = any(event.sequence > cursor for event in news.events)
+        if news.look or ahead or any(each.after > cursor for each in passing):
             async with aclosing(self._stored(session_id, cursor)) as stored:
                 async for event in stored:
+                    while passing and passing[0].after < event.sequence:
+                        if (each := passing.popleft()).after == cursor:
+                            yield each.event
+                    cursor = event.sequence
                     yield event
+        for each in passing:
+            if each.after >= cursor:
+                yield each.event
 
     async def _is_over(self, session_id: str, cursor: int) -> bool:
         position = await self._store.position(session_id)

@@ -42,6 +42,7 @@ class Recorder:
         self._lease = shared.lease
         self._observer = observer
         self._log_ended = session.is_over
+        self._last_sequence = session.last_sequence
         self._changes: list[ports.Change] = []
         self._news: list[Event | None] = []
         """What to publish: None stands for the next event that is stored."""
@@ -76,9 +77,8 @@ class Recorder:
         changes, news, deeds = self._changes, self._news, self._deeds
         self._changes, self._news, self._deeds = [], [], []
         stored: list[Event] = []
+        self._feeds.announce(self._session_id, news, after=self._last_sequence)
         if changes:
-            if None in news:
-                self._feeds.announce(self._session_id)
             commit = partial(self._store.commit, self._session_id, self._epoch, changes)
             stored = await until_stored(commit)
             if not self._lease.is_held:  # that took long: another replica does what is to be done
@@ -86,5 +86,6 @@ class Recorder:
         rest = iter(stored)
         told = [next(rest) if event is None else event for event in news]
         self._feeds.publish(self._session_id, told)
+        self._last_sequence = stored[-1].sequence if stored else self._last_sequence
         self._observer.logged(stored)
         return (stored[-1].sequence if stored else 0), deeds

@@ -16,7 +16,7 @@ from agentfield.dispatch.background import until_stored
 from agentfield.executions.engine import Topic
 from agentfield.executions.ports import Hints
 from agentfield.live.leases import Lease
-from agentfield.sessions.sharing import Following
+from agentfield.sessions.sharing import Following, FollowRole
 
 POLL_SECONDS = 1.0
 
@@ -31,6 +31,7 @@ class Streams:
         self._elsewhere: frozenset[Following] = frozenset()
         """Of sessions that run here."""
         self._sessions_elsewhere: frozenset[str] = frozenset()
+        self._watched_elsewhere: frozenset[str] = frozenset()
         self._told: set[Following] = set()
         """What of it the database knows."""
         self._told_as = ""
@@ -58,6 +59,10 @@ class Streams:
     def is_followed_elsewhere(self, session_id: str) -> bool:
         """Return whether other replicas are to be told what is new in a session."""
         return session_id in self._sessions_elsewhere
+
+    def is_watched_elsewhere(self, session_id: str) -> bool:
+        """Return whether on other replicas somebody watches it who is not its handler."""
+        return session_id in self._watched_elsewhere
 
     async def run(self, runs_here: Callable[[str], bool], changed: Callable[[str], None]) -> None:
         """Keep the database and this process informed, until cancelled.
@@ -98,4 +103,6 @@ class Streams:
         before = self._elsewhere
         self._elsewhere = await self._lease.store.followed(self._lease.replica_id)
         self._sessions_elsewhere = frozenset(one.session_id for one in self._elsewhere)
+        watches = (one for one in self._elsewhere if one.role is not FollowRole.HANDLER)
+        self._watched_elsewhere = frozenset(one.session_id for one in watches)
         return {following.session_id for following in before ^ self._elsewhere}

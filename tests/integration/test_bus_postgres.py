@@ -49,6 +49,25 @@ async def hears(listening: Server, telling: Server) -> None:
                 telling.bus.publish("ready", "")
 
 
+async def test_hints_come_in_the_order_in_which_they_were_told(
+    pair: tuple[Server, Server],
+) -> None:
+    here, there = pair
+    told = [f"{number}, 'quoted'" for number in range(1000)]
+    heard: list[str] = []
+
+    with there.bus.listen(("passing", None)) as listener:
+        for start in range(0, len(told), 100):
+            for key in told[start : start + 100]:
+                here.bus.publish("passing", key)
+            await here.database.write(put(str(start)))
+        async with asyncio.timeout(PATIENCE):
+            while len(heard) < len(told):
+                heard += [key for _, key in await listener.wait(1.0)]
+
+    assert heard == told
+
+
 async def test_a_hint_comes_with_the_commit_that_it_is_about(pair: tuple[Server, Server]) -> None:
     here, there = pair
 

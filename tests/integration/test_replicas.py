@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support.live import until
 from support.replicas import site
 from support.storage import Storage
 
 from agentfield.live import leases
+from agentfield.live.streams import Streams
 from agentfield.sessions.sharing import CommandRow
 from agentfield.store.commands import SqlCommands
 from agentfield.testing import ScriptedHandler
@@ -44,6 +47,54 @@ async def test_a_session_can_be_used_by_way_of_another_replica(storage: Storage)
         assert (await line.get()).end_reason == "api_ended"
         await line.calls_are("ended")
         assert len(at.a.hang_ups()) == 1
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> list[Streams]:
+    """Return what counts the streams of the servers that start from now on."""
+    seen: list[Streams] = []
+    make = Streams.__init__
+
+    def noted(self: Streams, *parts: Any) -> None:
+        make(self, *parts)
+        seen.append(self)
+
+    monkeypatch.setattr(Streams, "__init__", noted)
+    return seen
+
+
+async def test_who_watches_by_way_of_another_replica_hears_it_while_it_is_said(
+    storage: Storage, streams: list[Streams]
+) -> None:
+    async with site(storage) as at:
+        line = at.over(at.b, await at.a.start("plain"))
+        await line.connect()
+
+        async def is_known() -> bool:
+            return streams[0].is_watched_elsewhere(line.session_id)
+
+        await until(is_known)
+        await line.say("How many hats?")
+        await line.until("agent.heard")
+
+        events = [event for event in line.log.events if event.type != "watch.started"]
+        told = [event.type for event in events]
+        for delta, first, last, text in (
+            ("turn.delta", "turn.committed", "turn.transcribed", "How many hats?"),
+            (
+                "agent.delta",
+                "agent.started",
+                "agent.said",
+                events[told.index("agent.said")].data["text"],
+            ),
+        ):
+            pieces = [event.data["delta"] for event in events if event.type == delta]
+            assert "".join(pieces) == text
+            assert told.index(first) < told.index(delta)
+            assert len(told) - told[::-1].index(delta) <= told.index(last)
+        numbers = [event.sequence for event in events if event.sequence]
+        assert numbers == list(range(1, len(numbers) + 1))
+        await line.end()
 
 
 async def test_what_the_owner_refuses_is_refused_by_whoever_was_asked(storage: Storage) -> None:

@@ -117,9 +117,9 @@ async def test_nothing_is_done_of_what_was_stored_when_the_lease_is_lost_meanwhi
         lease.is_held = False
         return []
 
-    feeds = SimpleNamespace(announce=lambda _: None)
+    feeds = SimpleNamespace(announce=lambda *_, **__: None)
     shared = SimpleNamespace(store=SimpleNamespace(commit=commit), feeds=feeds, lease=lease)
-    session = SimpleNamespace(session_id="sess_1", owner_epoch=1, is_over=False)
+    session = SimpleNamespace(session_id="sess_1", owner_epoch=1, is_over=False, last_sequence=1)
     recorder = Recorder(cast(Any, shared), cast(Any, session), cast(Any, None))
     recorder.add(Append(type="agent.asked", data={}))
     recorder.add(Then(run=lambda: None))
