@@ -17,6 +17,7 @@ from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
+    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.exceptions import OperationError
@@ -27,6 +28,12 @@ from agentfield.simulator.refusals import Refused
 from agentfield.simulator.sound import PacketTrack, frames
 
 _CHANNEL = "oai-events"
+_OPUS = [
+    each
+    for each in RTCRtpSender.getCapabilities("audio").codecs
+    if each.mimeType.lower() == "audio/opus"
+]
+"""What is said is encoded before anybody calls."""
 
 
 @contextmanager
@@ -103,9 +110,11 @@ class Peer:
         return self._connection.localDescription.sdp
 
     async def _accept(self, offer: str, voice: MediaStreamTrack) -> None:
+        self._connection.addTrack(voice)
+        for each in self._connection.getTransceivers():
+            each.setCodecPreferences(_OPUS)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            self._connection.addTrack(voice)
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         except (ValueError, IndexError, InvalidStateError, OperationError) as error:
             raise _invalid_offer() from error

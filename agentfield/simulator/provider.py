@@ -22,6 +22,8 @@ from agentfield.simulator.senses import Senses
 from agentfield.simulator.settings import new_session
 
 _NONE = Senses()
+_PAUSE_MS = 500
+"""People pause for longer between two words than the real provider's 200 ms allow for."""
 
 
 class Provider:
@@ -83,11 +85,13 @@ class Provider:
         """Begin a call with the session that was asked for."""
         if request is None:
             request = key.session or {"type": "realtime"}
+        spoken = {} if self._senses.ears is None else {"silence_ms": _PAUSE_MS}
         session = new_session(
             request,
             session_id=new_id("sess"),
             model=model,
             expires_at=int(time.time()) + self._script.lasts_ms // 1000,
+            **spoken,
         )
         call = Call(
             call_id=new_id("rtc" if media else "sess"),

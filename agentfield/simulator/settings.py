@@ -71,10 +71,19 @@ _TRANSCRIPTION = {"model", "language", "languages", "prompt", "keywords", "delay
 
 
 def new_session(
-    request: Mapping[str, Any], *, session_id: str, model: str | None, expires_at: int
+    request: Mapping[str, Any],
+    *,
+    session_id: str,
+    model: str | None,
+    expires_at: int,
+    silence_ms: int = _SERVER_VAD["silence_duration_ms"],
 ) -> Json:
-    """Return the session a request asks for, or raise what is wrong with the request."""
+    """Return the session a request asks for, or raise what is wrong with the request.
+
+    ``silence_ms`` is what ends a turn unless the request says otherwise.
+    """
     session = copy.deepcopy(_DEFAULT) | {"id": session_id, "expires_at": expires_at}
+    session["audio"]["input"]["turn_detection"]["silence_duration_ms"] = silence_ms
     session["model"] = request.get("model") or model or session["model"]
     return _merged(session, request)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, BadRequestError
 from support.senses import SaidEars, ToneMouth, ToneSpeech, WordyMind
 
 from agentfield.simulator import Call, Entry, Reply, Script, Simulator, running
@@ -292,3 +293,28 @@ async def test_a_very_long_utterance_is_understood_in_parts() -> None:
         await until(simulator, "response.output_audio_transcript.done")
     assert [round(len(each) / 32_000) for each in speech.ears.heard] == [30, 5]
     assert speech.mouth.said[-1][0] == "You said: Two."
+
+
+async def test_opus_is_spoken_whatever_an_offer_prefers_and_nothing_else_is() -> None:
+    speech = ToneSpeech()
+    async with simulated(speech) as (_, client), calling() as caller:
+        offer = await caller.offer()
+        (opus,) = re.findall(r"a=rtpmap:(\d+) opus/48000", offer)
+        create = client.realtime.calls.with_raw_response.create
+        preferring = re.sub(r"(m=audio \d+ \S+) .*", rf"\1 0 8 {opus}\r", offer)
+        answer = (await create(sdp=preferring, session=SESSION)).text
+        assert re.findall(r"a=rtpmap:\d+ (\w+)", answer) == ["opus"]
+        without = re.sub(rf"a=(rtpmap|fmtp|rtcp-fb):{opus} .*\r\n", "", offer)
+        without = re.sub(r"(m=audio \d+ \S+) .*", r"\1 0 8\r", without)
+        with pytest.raises(BadRequestError, match="SDP"):
+            await create(sdp=without, session=SESSION)
+
+
+async def test_who_is_really_heard_may_pause_for_breath() -> None:
+    async with (
+        simulated(ToneSpeech()) as (_, client),
+        client.realtime.connect(model="gpt-realtime") as session,
+    ):
+        created: Any = await session.recv()
+        detection = created.session.audio.input.turn_detection
+        assert detection.silence_duration_ms == 500

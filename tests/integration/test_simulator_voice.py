@@ -65,6 +65,11 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[a-z]+", text.lower()))
 
 
+def resembles(heard: str, text: str) -> bool:
+    """Return whether most words of a text were heard; recognition mistakes some for others."""
+    return len(words(heard) & words(text)) >= len(words(text)) * 0.6
+
+
 async def said(speech: LocalSpeech, text: str) -> bytes:
     """Return a text as samples of 24 kHz, with silence around it."""
     silence = bytes(48 * 300)
@@ -123,15 +128,17 @@ async def test_a_spoken_question_calls_a_function_and_its_result_is_heard() -> N
         arguments = json.loads(await answered(simulator, client, call_id, ANSWER))
         await until(simulator, "output_audio_buffer.stopped")
         await caller.hears_silence()
-        heard = resampled(caller.recorded(), rate=RECORDING_RATE, to=16_000)
-        understood = await speech.ears.transcribe(heard)
-    assert len(words(arguments["query"]) & words(QUESTION)) >= len(words(QUESTION)) - 2
-    assert len(words(understood) & words(ANSWER)) >= len(words(ANSWER)) - 2, understood
+        recorded = resampled(caller.recorded(), rate=RECORDING_RATE, to=16_000)
+        understood = await speech.ears.transcribe(recorded)
+    heard = await until(simulator, "conversation.item.input_audio_transcription.completed")
+    assert arguments["query"] == heard.body["transcript"]
+    assert resembles(arguments["query"], QUESTION)
+    assert resembles(understood, ANSWER)
     said_ = await until(simulator, "response.output_audio_transcript.done")
     assert said_.body["transcript"] == ANSWER
 
 
-async def test_who_speaks_over_the_voice_is_heard_and_the_voice_falls_silent() -> None:
+async def test_who_speaks_over_the_voice_is_heardand_the_voice_falls_silent() -> None:
     async with provider() as (speech, simulator, client), call(client) as (caller, call_id):
         caller.say(await said(speech, QUESTION), rate=RECORDING_RATE)
         enough = await said(speech, "Stop, that is enough.")
@@ -184,7 +191,7 @@ async def test_the_official_client_talks_to_it_over_a_websocket() -> None:
                     break
         understood = await speech.ears.transcribe(resampled(audio, rate=RECORDING_RATE, to=16_000))
     (transcript,) = transcripts
-    assert len(words(understood) & words(transcript)) >= len(words(transcript)) * 2 // 3
+    assert resembles(understood, transcript)
 
 
 async def program(
