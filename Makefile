@@ -46,8 +46,8 @@ $(VENV)/existing/.done: tests/existing/requirements.lock | $(VENV)/.done
 chromium: ## A browser for the tests, where there is none
 	@scripts/chromium.sh >/dev/null 2>&1 || $(STEP) "Installing Chromium, 115 MB" scripts/chromium.sh install || true
 
-demo: setup ## A WebRTC call to a voice agent: what was said, which tools ran, the workflow
-	$(BIN)/python examples/demo.py
+demo: setup ## A call to a voice agent in which all really speak; KEEP=1: then you talk to it
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
 test: setup stubs chromium console/node_modules/.done ## Every test, in two processes
 	$(BIN)/pytest -n 2 --dist worksteal

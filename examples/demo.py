@@ -1,194 +1,179 @@
-"""A phone call to two agents, from the first ring to a clean stop: ``python examples/demo.py``.
+"""A phone call to two agents in which everybody really speaks: ``python examples/demo.py``.
 
 Every part is a process of its own, as in production: the control plane, the agents, and in place
-of the provider its simulator. The caller's voice is real audio over WebRTC.
+of the provider a program of this machine that hears and speaks. The caller's words are synthesised,
+and placed by ``af session talk``; what the agent said is recorded, and understood again.
+With ``--keep`` everything goes on afterwards, and a person can talk to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
-from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from show_call import show
+from demo_parts import Parts, starting
+from demo_words import differences, words_of
+from show_call import Called, show
 
-from agentfield import AgentFieldError
-from agentfield.simulator import Simulator
-from agentfield.simulator.tasks import owned_tasks
-from agentfield.testing import VoiceCall, calling
+from agentfield import AgentFieldError, Client
+from agentfield.simulator.speech import (
+    LocalSpeech,
+    SpeechDamaged,
+    SpeechNotInstalled,
+    local_speech,
+    read_wav,
+    write_wav,
+)
 
-EXAMPLES = Path(__file__).parent
-PATIENCE = 15.0
-EXPECTED_TURNS = [
-    ("user", "Where is my hat?"),
-    ("agent", "I looked: it left the warehouse today."),
-    ("user", "And my lamp?"),
-    ("agent", "Your lamp comes on Tuesday."),
-]
+TARGET = "support.voice"
+QUESTIONS = ("Where is my hat?", "When does my lamp come?")
+ANSWERS = ("I looked: it left the warehouse today.", "I looked: it comes on Tuesday.")
+TOLERANCE = 0.25
+"""Of the words. Small models mishear, most of all short words and names."""
 LOOKED = ("support.resolve_voice_turn", ("orders.find",))
-EXPECTED_WORKFLOW = ("support.voice", LOOKED, LOOKED)
+WORKFLOW = (TARGET, LOOKED, LOOKED)
 
 
-class Program:
-    """A process, and what it has printed."""
-
-    def __init__(self, process: Process, name: str, log: Path) -> None:
-        self.process = process
-        self.name = name
-        self.log = log
-        self._changed = asyncio.Condition()
-        self._ended = False
-
-    async def keep_log(self) -> None:
-        """Write down what it prints, until it ends."""
-        with self.log.open("wb", buffering=0) as log:
-            while self.process.stdout and (line := await self.process.stdout.readline()):
-                log.write(line)
-                await self._notify()
-        self._ended = True
-        await self._notify()
-
-    async def prints(self, words: str) -> str:
-        """Wait for a line with these words in it, and return it."""
-        async with asyncio.timeout(PATIENCE), self._changed:
-            while True:
-                for line in self.log.read_text().splitlines() if self.log.exists() else ():
-                    if words in line:
-                        return line
-                if self._ended:
-                    raise RuntimeError(f"the {self.name} ended too early")
-                await self._changed.wait()
-
-    async def stop(self) -> None:
-        """Stop it as an operator does, and insist that it exits with 0."""
-        self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE):
-            code = await self.process.wait()
-        print(f"  {self.name} stopped with exit code {code}")
-        if code != 0:
-            raise RuntimeError(f"the {self.name} exited with {code}")
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+async def synthesise(speech: LocalSpeech, folder: Path) -> list[Path]:
+    """Have the caller's words spoken into files."""
+    files = []
+    for number, question in enumerate(QUESTIONS, 1):
+        files.append(folder / f"caller-{number}.wav")
+        write_wav(files[-1], [sound async for sound in speech.mouth.speak(question)])
+    return files
 
 
-@asynccontextmanager
-async def program(
-    name: str, *arguments: str | Path, folder: Path, **environment: str
-) -> AsyncIterator[Program]:
-    """Run a Python program and stop it at the end; show what it printed if anything goes wrong."""
+async def talk(parts: Parts, questions: list[Path], answer: Path) -> None:
+    """Call as anybody can from the command line."""
+    said = [word for question in questions for word in ("--wav", str(question))]
+    words = ["session", "talk", TARGET, *said, "--out", str(answer), "--patience", "90"]
+    print(f"\n$ af {shlex.join(words)}\n", flush=True)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=PIPE, stderr=STDOUT, env=os.environ | environment
+        *(sys.executable, "-m", "agentfield_cli", *words),
+        env=os.environ | {"AGENTFIELD_GRPC": parts.grpc, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
     )
-    running = Program(process, name, folder / f"{name}.log")
-    async with owned_tasks() as tasks:
-        tasks.create_task(running.keep_log(), name=name)
-        try:
-            yield running
-            await running.stop()
-        except BaseException:
-            print(f"\n--- what the {name} printed ---", file=sys.stderr)
-            print(running.log.read_text() if running.log.exists() else "", file=sys.stderr)
-            raise
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+    try:
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)  # it hangs up
+            await process.wait()
+    if code != 0:
+        raise RuntimeError(f"af session talk exited with {code}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where the control plane is."""
-
-    grpc_address: str
-    http_address: str
-    simulator: Simulator | None = None
-
-
-@asynccontextmanager
-async def system(folder: Path) -> AsyncIterator[Addresses]:
-    """Run everything there is on the other side of the caller."""
-    script = ["--script", str(EXAMPLES / "demo_script.json")]
-    async with program(
-        "provider", "-m", "agentfield.simulator", *script, folder=folder
-    ) as provider:
-        simulated = json.loads(await provider.prints('"event": "ready"'))
-        print(f"  The provider, which is a simulator, is at {simulated['base_url']}.")
-        flags = ["--grpc-bind=127.0.0.1:0", "--http-bind=127.0.0.1:0"]
-        keys = {"OPENAI_BASE_URL": simulated["base_url"], "OPENAI_API_KEY": "no-key-is-needed"}
-        server = ["-m", "agentfield_cli", "server", *flags, f"--data-dir={folder / 'data'}"]
-        async with program("control plane", *server, folder=folder, **keys) as plane:
-            ready = json.loads(await plane.prints('"event": "ready"'))
-            print(f"  The control plane is at {ready['grpc']} (gRPC), {ready['http']} (REST).")
-            there = {"AGENTFIELD_GRPC": ready["grpc"]}
-            orders, support = EXAMPLES / "orders_agent.py", EXAMPLES / "voice_agent.py"
-            async with (
-                program("orders agent", orders, folder=folder, **there) as first,
-                program("support agent", support, folder=folder, **there) as second,
-            ):
-                await first.prints('"message":"connected"')
-                await second.prints('"message":"connected"')
-                print("  The agents 'orders' and 'support' are connected.")
-                yield Addresses(grpc_address=ready["grpc"], http_address=ready["http"])
-                print("\nStopping\n")
+async def read_back(parts: Parts) -> Called:
+    """Read all that is known of the call."""
+    async with Client(parts.grpc) as client:
+        session = await anext(client.sessions.list(target=TARGET))
+        events = [event async for event in client.sessions.watch(session.session_id)]
+        workflow = await client.workflow(session.run_id)
+        return Called.of(await client.sessions.get(session.session_id), events, workflow)
 
 
-async def converse(call: VoiceCall) -> None:
-    """Speak twice: to the handler, and to the model that leads after it."""
-    print("  The call is connected. The caller speaks ...")
-    call.speak()
-    await call.hears_voice()
-    print("  ... and hears the agent: its handler answers.")
-    await call.until("agent.heard")
-    await call.until("handler.returned")
-    print("  The handler has returned: from now on the model leads. The caller speaks again ...")
-    call.speak()
-    await call.until("tool.finished", status="succeeded")
-    print("  ... and the model calls a tool before it answers.")
-    await call.until("agent.heard")
-    await call.hang_up()
-    print("  The caller has hung up.")
-
-
-async def check(call: VoiceCall) -> None:
+def check(call: Called, recorded: str) -> None:
     """Raise RuntimeError if anything is missing that should have happened."""
+    print(f"\nWhat was understood (at most {TOLERANCE:.0%} of the words may differ)\n")
+    heard, answered = (
+        tuple(turn.text for turn in call.session.turns if turn.role == role)
+        for role in ("user", "agent")
+    )
+    differ = {
+        "the caller's words": _compared("caller", " ".join(QUESTIONS), " ".join(heard)),
+        "the agent's recorded words": _compared("agent", " ".join(answered), recorded),
+    }
     for what, found, expected in (
-        ("conversation", await call.turns(), EXPECTED_TURNS),
-        ("tool calls", [tool.status for tool in await call.tools()], ["succeeded"]),
-        ("workflow", (await call.workflow()).shape, EXPECTED_WORKFLOW),
-        ("end", await call.ended(), "client_hangup"),
+        ("answers", answered, ANSWERS),
+        ("tool calls", [tool.status for tool in call.tools], ["succeeded"]),
+        ("workflow", call.workflow.shape, WORKFLOW),
+        ("end", call.session.end_reason, "client_hangup"),
     ):
         if found != expected:
             raise RuntimeError(f"the {what} should be\n  {expected}\nand is\n  {found}")
+    for what, share in differ.items():
+        if share > TOLERANCE:
+            raise RuntimeError(f"{what} were not understood: {share:.0%} of them differ")
 
 
-async def main() -> None:
-    """Start everything, call, show what came of it, and stop everything."""
+def _compared(who: str, said: str, understood: str) -> float:
+    """Print two texts, and return the share of words in which they differ."""
+    count, total = differences(said, understood), len(words_of(said))
+    print(f"  {who} said        {said}")
+    print(f"  {'':<{len(who)}} understood  {understood}  ({count} of {total} words differ)\n")
+    return count / max(total, 1)
+
+
+async def keep(parts: Parts) -> None:
+    """Go on until Ctrl-C, so that a person can talk."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    print(f"\nTalk to it: http://{parts.http}/#target={TARGET}\n")
+    print(f'  Allow the microphone and ask, for instance, "{QUESTIONS[0]}"')
+    print("  Ctrl-C stops everything.", flush=True)
+    await stop.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+
+@contextmanager
+def terminal() -> Iterator[None]:
+    """Have Ctrl-C reach this program alone: make, which may have started it, would call it an error."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = os.tcgetpgrp(0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or giving it back would stop us
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    try:
+        yield
+    finally:
+        os.tcsetpgrp(0, before)
+
+
+async def main(*, go_on: bool) -> None:
+    """Start everything, call, show and check what came of it, and stop everything."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    with tempfile.TemporaryDirectory() as folder:
-        print("Starting\n")
-        async with system(Path(folder)) as addresses:
-            print("\nCalling support.voice\n")
-            async with calling(addresses, "support.voice", host="127.0.0.1") as call:
-                await converse(call)
-                await show(call)
-                await check(call)
+    folder = Path(tempfile.mkdtemp(prefix="agentfield-demo-"))
+    began = time.monotonic()
+    print(
+        "Starting\n\n  Loading what hears and speaks, for the provider and for the caller ...",
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as data:
+        async with starting(Path(data)) as parts, local_speech() as speech:
+            print(f"  Everything is ready after {time.monotonic() - began:.0f} s.\n\nCalling")
+            answer = folder / "agent.wav"
+            await talk(parts, await synthesise(speech, folder), answer)
+            call = await read_back(parts)
+            show(call)
+            check(call, await speech.ears.transcribe(read_wav(answer)))
+            print(f"\nListen to it: {answer}", flush=True)
+            if go_on:
+                await keep(parts)
+            else:
+                print(f"\nThe page was at http://{parts.http}/; `make demo KEEP=1` lets you talk.")
     print("\nDone.")
 
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main())
-    except (RuntimeError, AssertionError, AgentFieldError) as error:
+        with terminal():
+            asyncio.run(main(go_on="--keep" in sys.argv))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (RuntimeError, AgentFieldError, SpeechNotInstalled, SpeechDamaged) as error:
         sys.exit(f"\nThe demo failed: {error}")

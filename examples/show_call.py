@@ -1,19 +1,19 @@
-"""Prints what came of a call: who said what, which tools ran, where the time went, what ran."""
+"""Prints what came of a call: which tools the model called, where the time went, what ran."""
 
 from __future__ import annotations
 
-__all__ = ["show"]
+__all__ = ["Called", "show"]
 
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from agentfield.testing import Step, VoiceCall
-from agentfield_sdk import SessionEvent
+from agentfield.testing.story import Step, ToolCall, tool_calls, tree
+from agentfield_sdk import Session, SessionEvent, Workflow
 
 COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-WHO = {"say": "handler", "respond": "model", "answer": "model", "continue": "model"}
 AFTERWARDS = {
     "session.started": "connecting",
     "session.live": "nobody speaks",
@@ -26,14 +26,30 @@ AFTERWARDS = {
 """What goes on after an event of a type."""
 
 
-async def show(call: VoiceCall) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """A call that has ended."""
+
+    session: Session
+    events: Sequence[SessionEvent]
+    tools: Sequence[ToolCall]
+    workflow: Step
+
+    @classmethod
+    def of(cls, session: Session, events: Sequence[SessionEvent], workflow: Workflow) -> Called:
+        """Return it as it was read."""
+        return cls(
+            session=session,
+            events=events,
+            tools=tool_calls(events),
+            workflow=tree(workflow.executions),
+        )
+
+
+def show(call: Called) -> None:
     """Print a call that has ended."""
-    tools = await call.tools()
-    _title("What was said")
-    for who, words in _said(call.events):
-        print(f"  {_bold(f'{who:<18}')} {words}")
     _title("Which tools the model called")
-    for tool in tools:
+    for tool in call.tools:
         print(f"  {_bold(tool.target)}  {tool.status}, {tool.duration_ms} ms")
         print(f"     asked     {json.dumps(tool.arguments)}")
         print(f"     answered  {json.dumps(tool.output)}")
@@ -43,19 +59,8 @@ async def show(call: VoiceCall) -> None:
         bar = "█" * round(40 * seconds / max(spent.values()))
         print(f"  {what:<32} {seconds:6.2f} s  {_dim(bar)}")
     _title("What ran")
-    for line in _drawn(await call.workflow()):
+    for line in _drawn(call.workflow):
         print(f"  {line}")
-
-
-def _said(events: Sequence[SessionEvent]) -> Iterator[tuple[str, str]]:
-    """Yield who said what, in the order in which it was known."""
-    asked = {event.data["command_id"]: event for event in events if event.type == "agent.asked"}
-    for event in events:
-        if event.type == "turn.transcribed":
-            yield "caller", event.data["text"]
-        elif event.type == "agent.heard":
-            kind = asked[event.data["command_id"]].data["kind"]
-            yield f"agent ({WHO[kind]})", event.data["text"]
 
 
 def _spent(events: Sequence[SessionEvent]) -> dict[str, float]:

@@ -5,74 +5,184 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Sequence
+import wave
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import aiohttp
 import pytest
-from support.processes import PATIENCE, World
+from demo import ANSWERS, check
+from demo_words import differences
+from show_call import Called
+from support.processes import World
 from support.voice import CutWire, voice_world
 
 from agentfield import Client
 from agentfield.simulator import Script
+from agentfield.testing import Step, ToolCall
 
 pytestmark = pytest.mark.e2e
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+DEMO_PATIENCE = 240
 
 
-async def demo(folder: Path) -> tuple[int | None, Sequence[str], str]:
-    """Run the demo of a folder; return its exit code, its lines and what it said on stderr."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A running demo."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+
+    async def until(self, start: str) -> str:
+        """Wait for a line that starts so, and return it."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(DEMO_PATIENCE):
+            while line := (await self.process.stdout.readline()).decode():
+                self.lines.append(line.rstrip())
+                if line.startswith(start):
+                    return self.lines[-1]
+        raise AssertionError(await self.ends())
+
+    async def ends(self) -> tuple[int | None, Sequence[str], str]:
+        """Return its exit code, its lines and what it said on stderr."""
+        async with asyncio.timeout(DEMO_PATIENCE):
+            out, err = await self.process.communicate()
+        self.lines.extend(out.decode().splitlines())
+        return self.process.returncode, self.lines, err.decode()
+
+
+@asynccontextmanager
+async def demo(folder: Path, tmp_path: Path, *flags: str) -> AsyncIterator[Demo]:
+    """Run the demo of a folder, with temporary files in another one."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        folder / "demo.py",
+        *(sys.executable, str(folder / "demo.py"), *flags),
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(tmp_path)},
     )
-    async with asyncio.timeout(2 * PATIENCE):
-        out, err = await process.communicate()
-    return process.returncode, out.decode().splitlines(), err.decode()
+    try:
+        yield Demo(process=process)
+    finally:
+        if process.returncode is None:
+            process.terminate()  # it stops what it has started
+            await process.wait()
 
 
-async def test_the_demo_shows_a_call_and_stops_cleanly() -> None:
-    code, lines, err = await demo(EXAMPLES)
+def shown(lines: Sequence[str], title: str, count: int) -> list[str]:
+    """Return so many lines below a title."""
+    start = lines.index(title) + 2
+    return [line.strip() for line in lines[start : start + count]]
 
-    assert code == 0, err
-    assert err == ""
-    said = [line.split(maxsplit=1) for line in lines if line.startswith(("  caller  ", "  agent"))]
-    assert said == [
-        ["caller", "Where is my hat?"],
-        ["agent", "(handler)    I looked: it left the warehouse today."],
-        ["caller", "And my lamp?"],
-        ["agent", "(model)      Your lamp comes on Tuesday."],
-    ]
-    assert '     asked     {"turn": {"text": "And my lamp?"}}' in lines
+
+@pytest.mark.timeout(300)
+async def test_everybody_speaks_in_the_demo_then_a_person_may_and_ctrl_c_stops_it_cleanly(
+    tmp_path: Path,
+) -> None:
+    async with demo(EXAMPLES, tmp_path, "--keep") as running:
+        link = (await running.until("Talk to it: ")).removeprefix("Talk to it: ")
+        async with aiohttp.ClientSession() as http, http.get(link.partition("#")[0]) as page:
+            assert (page.status, page.content_type) == (200, "text/html")
+        await running.until("  Ctrl-C stops everything.")
+        running.process.send_signal(signal.SIGINT)
+        code, lines, err = await running.ends()
+
+    assert (code, err) == (0, "")
+    assert link.endswith("/#target=support.voice")
+    said = [line.split(maxsplit=1)[1] for line in lines if line.startswith("agent   ")]
+    assert said == ["I looked: it left the warehouse today.", "I looked: it comes on Tuesday."]
     assert '     answered  {"spoken_response": "I looked: it comes on Tuesday."}' in lines
-    assert any(line.startswith("  the agent speaks  ") for line in lines)
-    tree = lines[lines.index("What ran") + 2 :][:5]
-    assert [line.split("  succeeded  ")[0] for line in tree] == [
-        "  support.voice",
-        "  ├─ support.resolve_voice_turn",
-        "  │  └─ orders.find",
-        "  └─ support.resolve_voice_turn",
-        "     └─ orders.find",
+    assert [line.split("  succeeded  ")[0] for line in shown(lines, "What ran", 5)] == [
+        "support.voice",
+        "├─ support.resolve_voice_turn",
+        "│  └─ orders.find",
+        "└─ support.resolve_voice_turn",
+        "└─ orders.find",
     ]
+    understood = "What was understood (at most 25% of the words may differ)"
+    caller, _, _, agent, heard = shown(lines, understood, 5)
+    assert caller.split("  ")[-1].strip() == "Where is my hat? When does my lamp come?"
+    assert agent.split("  ")[-1].strip() == " ".join(said)
+    assert " of 13 words differ)" in heard
+    (recording,) = tmp_path.glob("agentfield-demo-*/agent.wav")
+    assert f"Listen to it: {recording}" in lines
+    with wave.open(str(recording)) as file:
+        assert file.getnframes() > 2 * file.getframerate()
     assert sum("stopped with exit code 0" in line for line in lines) == 4
     assert not any("\033" in line for line in lines)
 
 
+def called(
+    *answers: str, asked: str = "Where is my hat? When does my lamp come?", reason: str = ""
+) -> Called:
+    """Return a call in which the agent gave these answers."""
+    turns = [SimpleNamespace(role="user", text=asked)]
+    turns += [SimpleNamespace(role="agent", text=answer) for answer in answers]
+    session: Any = SimpleNamespace(turns=turns, end_reason=reason or "client_hangup")
+    find = Step(target="orders.find", status="succeeded", execution_id="", duration_ms=1)
+    look = replace(find, target="support.resolve_voice_turn", children=(find,))
+    root = replace(find, target="support.voice", children=(look, look))
+    tools = [ToolCall(name="resolve_voice_turn", status="succeeded")]
+    return Called(session=session, events=[], tools=tools, workflow=root)
+
+
+@pytest.mark.parametrize(
+    ("call", "recorded", "why"),
+    [
+        (called(*ANSWERS[:1]), ANSWERS[0], "the answers should be"),
+        (called(*ANSWERS, asked="Where is it?"), " ".join(ANSWERS), "caller's words were not"),
+        (called(*ANSWERS), "I looked.", "agent's recorded words were not understood: 85%"),
+        (called(*ANSWERS, reason="provider_error"), " ".join(ANSWERS), "the end should be"),
+        (replace(called(*ANSWERS), tools=[]), " ".join(ANSWERS), "the tool calls should be"),
+    ],
+)
+def test_a_demo_fails_if_anything_is_not_as_it_should_be(
+    call: Called, recorded: str, why: str
+) -> None:
+    check(called(*ANSWERS), " ".join(ANSWERS).lower())
+
+    with pytest.raises(RuntimeError, match=why):
+        check(call, recorded)
+
+
+@pytest.mark.timeout(300)
 async def test_a_demo_that_fails_says_why_shows_the_logs_and_exits_with_1(tmp_path: Path) -> None:
     broken = tmp_path / "examples"
     shutil.copytree(EXAMPLES, broken)
     (broken / "voice_agent.py").write_text("raise SystemExit('no such microphone')")
 
-    code, _, err = await demo(broken)
+    async with demo(broken, tmp_path) as running:
+        code, _, err = await running.ends()
 
     assert code == 1
-    assert "The demo failed: the support agent ended too early" in err
-    assert "--- what the support agent printed ---\nno such microphone" in err
+    assert "The demo failed: the voice agent ended too early" in err
+    assert "--- what the voice agent printed ---\nno such microphone" in err
     assert "--- what the control plane printed ---" in err
+
+
+@pytest.mark.parametrize(
+    ("said", "understood", "count"),
+    [
+        ("Where is my hat?", "Where's my hat", 0),
+        ("It left today.", "it left to-day", 0),
+        ("Where is my hat?", "Where is my cat?", 1),
+        ("Where is my hat?", "Where is it?", 2),
+        ("My hat.", "And where is my hat?", 3),
+        ("Where is my hat?", "", 4),
+        ("", "Yes.", 1),
+    ],
+)
+def test_texts_differ_by_the_words_that_are_missing_or_others(
+    said: str, understood: str, count: int
+) -> None:
+    assert differences(said, understood) == count
 
 
 async def test_a_client_over_plain_rest_sees_the_whole_log_over_a_lost_connection(

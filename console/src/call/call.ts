@@ -167,8 +167,7 @@ export class Call {
   }
 
   private fail(trouble: Trouble): void {
-    const { hungUp, view } = this.state.value;
-    if (!this.goesOn || hungUp || view.state === "ended") return;
+    if (!this.goesOn || this.state.value.view.state === "ended") return;
     this.change({ trouble });
     this.hangUp();
   }
