@@ -28,7 +28,7 @@ from agentfield.testing.log import LOG_TITLE
 from agentfield.testing.story import tool_calls, tree
 from agentfield_sdk import Session, SessionEvent
 from support.browser import Browsers, Microphone, Visit
-from support.live import Desk, desk
+from support.live import Desk, desk, until
 from support.processes import PATIENCE
 
 PAGES = Path(__file__).parents[1] / "e2e" / "pages"
@@ -63,6 +63,14 @@ class Watched:
     async def session(self) -> Session:
         """Return the session as it is now."""
         return await self._client.sessions.get(self.session_id)
+
+    async def hung_up(self) -> None:
+        """Wait until its newest provider call has ended."""
+
+        async def so() -> bool:
+            return (await self.session()).provider_calls[-1].state == "ended"
+
+        await until(so, seconds=PATIENCE)
 
     async def provider_call_id(self) -> str:
         """Return the provider's id of its newest call."""
