@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-__all__ = ["FILE", "HALVES", "Rates", "judged", "measure", "missed"]
+__all__ = ["FILE", "HALVES", "judged", "measure", "spoken", "table"]
 
+import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from agentfield.simulator.audio import resampled
 from agentfield.simulator.mind import LocalMind
 from agentfield.simulator.mind.questions import question
 from agentfield.simulator.mind.schemas import parameters
 from agentfield.simulator.script import Reply
 from agentfield.simulator.senses import Thought, Tool
+from agentfield.simulator.speech import local_speech
 from bench.measure import columns
 
 TITLE = "mind: right decisions of the local mind, of all utterances"
 FILE = Path(__file__).with_name("utterances.yaml")
 HALVES = ("tune", "held_out")
 _RESULT = "null"
+_SILENCE = bytes(2 * 24_000 * 300 // 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,11 @@ class Rates:
 
 async def measure() -> str:
     """Return the table."""
-    verdicts = [verdict async for verdict in judged()]
+    return table([verdict async for verdict in judged()])
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """Return the rates of both halves."""
     rows = [("half", "tool", "exact call", "question", "nothing fits")]
     for half in HALVES:
         rates = rates_of([each for each in verdicts if each.half == half])
@@ -125,21 +133,34 @@ def rates_of(verdicts: Sequence[Verdict]) -> Rates:
     )
 
 
-async def judged() -> AsyncIterator[Verdict]:
-    """Have every conversation of the file with the mind."""
+async def _as_written(text: str) -> str:
+    return text
+
+
+async def judged(hear: Callable[[str], Awaitable[str]] = _as_written) -> AsyncIterator[Verdict]:
+    """Have every conversation of the file with the mind, which gets what is heard of the words."""
     mind = LocalMind()
     for each in yaml.safe_load(FILE.read_text()).values():
         tools = [Tool(**tool) for tool in each["tools"]]
         for row in each["rows"]:
             items: list[Mapping[str, Any]] = []
             for turn in row.get("turns", [row]):
-                items.append(_message("user", turn["say"]))
+                heard = await hear(turn["say"])
+                items.append(_message("user", heard))
                 thought = Thought(instructions="", tools=tools, must_call=None, items=items)
                 reply = await mind.reply(thought)
+                expected = _instead(turn, turn["say"], heard)
                 yield Verdict(
-                    half=each["half"], tools=tools, said=turn["say"], expected=turn, reply=reply
+                    half=each["half"], tools=tools, said=heard, expected=expected, reply=reply
                 )
                 items += _done(reply)
+
+
+def _instead(value: Any, said: str, heard: str) -> Any:
+    """Expect what was heard where the words themselves are expected."""
+    if isinstance(value, Mapping):
+        return {key: _instead(each, said, heard) for key, each in value.items()}
+    return heard if value == said else value
 
 
 def _done(reply: Reply) -> list[Mapping[str, Any]]:
@@ -163,20 +184,37 @@ def _share(right: int, of: int) -> str:
     return f"{right} of {of} ({round(100 * right / of)} %)"
 
 
-async def missed(half: str) -> list[str]:
-    """Return what was decided otherwise than it should be. Of ``held_out`` do not look at it."""
+def missed(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return what is wrong in the tune half; nobody looks at the other one."""
     told = []
-    async for each in judged():
-        if each.half == half and not each.right:
+    for each in verdicts:
+        if each.half == "tune" and not each.right:
             expected = {key: each.expected[key] for key in each.expected if key != "say"}
             calls = [(call.name, call.arguments) for call in each.reply.calls]
             told.append(f"{each.said!r}: {expected}, but {calls or each.reply.says!r}")
     return told
 
 
-if __name__ == "__main__":
-    import asyncio
+async def spoken() -> list[Verdict]:
+    """Let the local mouth say the words and the local ears hear them; takes minutes."""
+    async with local_speech() as speech:
 
-    print(asyncio.run(measure()))
-    if "--missed" in sys.argv:
-        print("\n".join(asyncio.run(missed("tune"))))
+        async def hear(text: str) -> str:
+            sounds = [sound.pcm async for sound in speech.mouth.speak(text)]
+            pcm = _SILENCE + b"".join(sounds) + _SILENCE
+            return await speech.ears.transcribe(resampled(pcm, rate=24_000, to=16_000))
+
+        return [verdict async for verdict in judged(hear)]
+
+
+async def main(options: Collection[str]) -> None:
+    """Print the rates, with ``--spoken`` as heard, and with ``--missed`` what is wrong."""
+    heard = "--spoken" in options
+    verdicts = await spoken() if heard else [verdict async for verdict in judged()]
+    print(table(verdicts))
+    if "--missed" in options:
+        print(*missed(verdicts), sep="\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Shown", "shown"]
+__all__ = ["Shown", "shown", "visited"]
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-from agentfield import Client
-from agentfield.testing import ControlPlane, Script, Simulator, control_plane, simulator
+from agentfield import Agent, Client
+from agentfield.testing import Reachable, Script, Simulator, control_plane, simulator
 from support.browser import Browsers, Microphone, Visit
 from support.live import until
 from support.processes import PATIENCE
@@ -23,7 +23,7 @@ expect.set_options(timeout=1000 * PATIENCE)
 class Shown:
     """The page in a browser, the gateway it came from, and the provider behind that."""
 
-    def __init__(self, visit: Visit, plane: ControlPlane, client: Client) -> None:
+    def __init__(self, visit: Visit, plane: Reachable, client: Client) -> None:
         self.visit = visit
         self.page: Page = visit.page
         self.plane = plane
@@ -113,23 +113,38 @@ async def shown(
     browsers: Browsers,
     *flags: str,
     script: Script = SCRIPT,
+    agent: Agent | None = shop,
     microphone: Microphone | None = None,
-    fragment: str = "",
     **options: Any,
 ) -> AsyncIterator[Shown]:
-    """Give a test the page of a gateway behind which there are a provider and the shop.
+    """Give a test the page of a gateway behind which there are a provider and an agent.
 
-    The microphone is silent if nothing else is said. ``options`` are those of a visit.
+    The microphone is silent if nothing else is said. ``options`` are those of a visit. Raises
+    AssertionError at the end if a request went elsewhere.
     """
     async with (
         simulator(script=script) as provider,
         control_plane(*flags, simulator=provider) as plane,
-        shop.serving(),
+        agent.serving() if agent else nullcontext(),
         Client(plane.grpc_address) as client,
-        browsers.visiting(
-            f"http://{plane.http_address}/{fragment}",
-            microphone=microphone or browsers.silence,
-            **options,
-        ) as visit,
+        visited(browsers, plane, client, microphone=microphone, **options) as at,
     ):
-        yield Shown(visit, plane, client)
+        yield at
+
+
+@asynccontextmanager
+async def visited(
+    browsers: Browsers,
+    plane: Reachable,
+    client: Client,
+    *,
+    microphone: Microphone | None = None,
+    **options: Any,
+) -> AsyncIterator[Shown]:
+    """Visit the page of a gateway that runs already, as ``shown`` does."""
+    address = f"http://{plane.http_address}/"
+    heard = microphone or browsers.silence
+    async with browsers.visiting(address, microphone=heard, **options) as visit:
+        at = Shown(visit, plane, client)
+        yield at
+        assert visit.origins == {at.origin}

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 from agentfield.simulator.mind.choosing import answers_anything, choose, ranked
 from agentfield.simulator.mind.filling import Filled, fill
-from agentfield.simulator.mind.memory import Exchange, exchanges, news
+from agentfield.simulator.mind.memory import Exchange, exchanges, results
 from agentfield.simulator.mind.questions import abilities, question
 from agentfield.simulator.mind.results import worded
-from agentfield.simulator.mind.schemas import Parameter
-from agentfield.simulator.mind.talk import calls_off, forbids, small_talk
+from agentfield.simulator.mind.schemas import Parameter, parameters
+from agentfield.simulator.mind.talk import asks_what_can_be_done, calls_off, forbids, small_talk
 from agentfield.simulator.mind.words import Utterance
 from agentfield.simulator.script import Call, Reply
 from agentfield.simulator.senses import Thought, Tool
 
 _AGAIN = "I did not get that."
+_LEFT = "All right, I leave it."
 _PATIENCE = 3
 """How often one thing is asked before it is let be."""
 
@@ -41,38 +42,50 @@ class LocalMind:
 
     async def reply(self, thought: Thought) -> Reply:
         """Return what is said and called."""
-        fresh = news(thought.items)
-        told = " ".join(worded(output) for output in fresh.outputs)
-        if not fresh.utterances:
+        told = " ".join(worded(output) for output in results(thought.items))
+        talk = exchanges(thought.items)
+        if not talk or talk[-1].answer:
             return Reply(says=told or "Hello. What can I do for you?")
-        answer = _answer(thought, fresh.utterances)
+        answer = _answer(thought, talk[:-1], talk[-1])
         return Reply(says=f"{told} {answer.says}".strip(), calls=answer.calls)
 
 
-def _answer(thought: Thought, utterances: Sequence[Utterance]) -> Reply:
-    latest = utterances[-1]
+def _answer(thought: Thought, before: Sequence[Exchange], now: Exchange) -> Reply:
     if thought.must_call is not None:
-        return _forced(thought, latest)
-    talk = exchanges(thought.items)[: -len(utterances)]
-    pending = _pending(thought.tools, talk)
-    if pending is not None and (answer := _continued(thought.tools, pending, latest)):
+        return _forced(thought, now.said)
+    pending = _pending(thought.tools, before)
+    if pending is not None and (answer := _continued(thought.tools, pending, now.said)):
         return answer
-    if answered := small_talk(latest):
-        return Reply(says=answered)
-    if calls_off(latest) or forbids(latest):
-        return Reply(says="All right, I leave it.")
-    whole = Utterance(text=" ".join(each.text for each in utterances))
-    for said in dict.fromkeys((latest, whole)):
-        tool = choose(thought.tools, said)
-        if tool is not None:
-            return _proceed(fill(tool, said))
+    if says := _talk(thought.tools, now.said):
+        return Reply(says=says)
+    filled = _fitting(thought.tools, now)
+    if filled is not None:
+        return _proceed(filled)
     return Reply(says=f"I cannot help with that. {abilities(thought.tools)}")
+
+
+def _fitting(tools: Sequence[Tool], exchange: Exchange) -> Filled | None:
+    """Return the tool that fits what was said, or all of it, with what is known by that."""
+    for said in dict.fromkeys((exchange.said, exchange.whole)):
+        tool = choose(tools, said)
+        if tool is not None:
+            return fill(tool, said)
+    return None
+
+
+def _talk(tools: Sequence[Tool], said: Utterance) -> str:
+    """Return the answer to what needs no tool; "" if it may need one."""
+    if calls_off(said) or forbids(said):
+        return _LEFT
+    if asks_what_can_be_done(said):
+        return abilities(tools)
+    return small_talk(said)
 
 
 def _continued(tools: Sequence[Tool], pending: _Pending, said: Utterance) -> Reply | None:
     """Return what follows from the answer to a question; None if it is about something else."""
     if calls_off(said):
-        return Reply(says="All right, I leave it.")
+        return Reply(says=_LEFT)
     asked = pending.parameter.path
     filled = fill(pending.filled.tool, said, known=pending.filled.values, asked=asked)
     other = choose(tools, said)
@@ -115,9 +128,13 @@ def _forced(thought: Thought, said: Utterance) -> Reply:
 
 
 def _pending(tools: Sequence[Tool], talk: Sequence[Exchange]) -> _Pending | None:
-    """Follow the conversation from its beginning: what was asked, and what was answered."""
+    """Follow the questions that were asked last, one after the other, and their answers."""
+    may_ask = [each for tool in tools for each in parameters(tool.parameters) if each.required]
+    first = len(talk)
+    while first and any(_asks(talk[first - 1].answer, each) for each in may_ask):
+        first -= 1
     pending: _Pending | None = None
-    for exchange in talk:
+    for exchange in talk[first:]:
         filled = None
         if pending is not None:
             asked = pending.parameter.path
@@ -137,12 +154,10 @@ def _asked(
             if _asks(exchange.answer, parameter):
                 times = before.times + 1 if parameter == before.parameter else 1
                 return _Pending(filled=filled, parameter=parameter, times=times)
-    tool = choose(tools, exchange.said)
-    fresh: Sequence[Filled] = [fill(tool, exchange.said)] if tool is not None else ()
-    for each in fresh:
-        for parameter in each.missing:
-            if _asks(exchange.answer, parameter):
-                return _Pending(filled=each, parameter=parameter, times=1)
+    fresh = _fitting(tools, exchange)
+    for parameter in fresh.missing if fresh is not None else ():
+        if fresh is not None and _asks(exchange.answer, parameter):
+            return _Pending(filled=fresh, parameter=parameter, times=1)
     return None
 
 

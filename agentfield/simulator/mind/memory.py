@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Exchange", "News", "exchanges", "news"]
+__all__ = ["Exchange", "exchanges", "results"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentfield.simulator.items import text_of
@@ -15,51 +15,39 @@ Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """What nobody has answered yet."""
-
-    outputs: Sequence[str]
-    """What functions returned since the assistant last spoke."""
-    utterances: Sequence[Utterance]
-    """What the caller said since the assistant last spoke or called a function."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """Something the caller said and what the assistant said to that; "" if nothing yet."""
+    """Something the caller said and what the assistant said to that."""
 
     said: Utterance
+    whole: Utterance
+    """The same with what came before it without an answer: people stop in the middle."""
     answer: str
+    """Empty if there is none yet."""
 
 
-def news(items: Sequence[Item]) -> News:
-    """Return what has come since the model's own last output."""
+def results(items: Sequence[Item]) -> list[str]:
+    """Return what functions have returned since the assistant last spoke."""
     outputs: list[str] = []
-    utterances: list[Utterance] = []
-    acted = False
     for item in reversed(items):
-        if _speaks(item, "assistant"):
+        if _speaks(item, "assistant") and text_of(item):
             break
-        if item.get("type") == "function_call":
-            acted = True
-        elif item.get("type") == "function_call_output":
+        if item.get("type") == "function_call_output":
             outputs.append(str(item.get("output", "")))
-        elif _speaks(item, "user") and not acted and text_of(item):
-            utterances.append(Utterance(text=text_of(item)))
-    return News(outputs=outputs[::-1], utterances=utterances[::-1])
+    return outputs[::-1]
 
 
 def exchanges(items: Sequence[Item]) -> list[Exchange]:
-    """Return the talk since the last function call, the newest last."""
+    """Return the talk since the last function call; only the last may have no answer yet."""
     talk: list[Exchange] = []
     for item in items:
         if item.get("type") == "function_call":
             talk = []
-        elif _speaks(item, "user") and text_of(item):
-            talk.append(Exchange(said=Utterance(text=text_of(item)), answer=""))
+        elif _speaks(item, "user") and (text := text_of(item)):
+            before = talk.pop().whole.text if talk and not talk[-1].answer else ""
+            whole = Utterance(text=f"{before} {text}".strip())
+            talk.append(Exchange(said=Utterance(text=text), whole=whole, answer=""))
         elif _speaks(item, "assistant") and talk:
-            answer = f"{talk[-1].answer} {text_of(item)}".strip()
-            talk[-1] = Exchange(said=talk[-1].said, answer=answer)
+            talk[-1] = replace(talk[-1], answer=f"{talk[-1].answer} {text_of(item)}".strip())
     return talk
 
 

@@ -86,12 +86,33 @@ def _number(words: Sequence[Word], start: int) -> Number | None:
     value, end, glued = read
     if unit is None and glued:
         unit = unit_of(glued)
-    if unit is None:
-        beside = end + 1 if said[end : end + 1] in (["a"], ["an"], ["of"]) else end
-        unit = unit_of(said[beside]) if beside < len(said) else None
-    if said[end : end + 1] and unit and said[end + 1 : end + 4] == ["and", "a", "half"]:
-        value += 0.5
-    return Number(value=sign * value, start=start, end=end, unit=unit)
+    unit = unit or _unit_behind(said[end : end + 2])
+    more, end = _more(said, end) if unit else (0.0, end)
+    return Number(value=sign * (value + more), start=start, end=end, unit=unit)
+
+
+def _unit_behind(following: Sequence[str]) -> Unit | None:
+    """Return the unit of "ten minutes", "half an hour" and "ten per cent"."""
+    if list(following) == ["per", "cent"]:
+        return unit_of("percent")
+    if following and following[0] in {"a", "an", "of"}:
+        following = following[1:]
+    return unit_of(following[0]) if following else None
+
+
+def _more(said: Sequence[str], end: int) -> tuple[float, int]:
+    """Read what follows a unit: "two hours and a half", "ten dollars and fifty cents"."""
+    if list(said[end + 1 : end + 4]) == ["and", "a", "half"]:
+        return 0.5, end + 4
+    place = end + 2 if list(said[end + 1 : end + 2]) == ["and"] else end + 1
+    cents = _read(said, place) if place < len(said) else None
+    if (
+        cents
+        and cents[0] < 100
+        and said[cents[1] : cents[1] + 1] in (["cents"], ["cent"], ["pence"])
+    ):
+        return cents[0] / 100, cents[1] + 1
+    return 0.0, end
 
 
 def _spelled(said: Sequence[str], place: int) -> tuple[float, int, str] | None:

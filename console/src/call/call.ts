@@ -167,7 +167,8 @@ export class Call {
   }
 
   private fail(trouble: Trouble): void {
-    if (!this.goesOn || this.state.value.view.state === "ended") return;
+    const { hungUp, view } = this.state.value;
+    if (!this.goesOn || hungUp || view.state === "ended") return;
     this.change({ trouble });
     this.hangUp();
   }

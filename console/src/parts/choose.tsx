@@ -32,7 +32,12 @@ export function Choose({ target, trouble, talk }: Props) {
     <div class="choose">
       <h1>Talk to an agent</h1>
       {trouble && <TroublePart trouble={trouble} />}
-      {problem && <TroublePart trouble={problem} />}
+      {problem && !found && !trouble && <TroublePart trouble={problem} />}
+      {problem && found && !trouble && (
+        <p class="banner" role="status">
+          {problem.title}. This list is as it was.
+        </p>
+      )}
       {!found && !problem && <p class="quiet">Looking for agents …</p>}
       {found?.length === 0 && <NoAgents />}
       {found && found.length > 0 && (
@@ -85,7 +90,7 @@ type ChoiceProps = { choice: Choice; checked: boolean; choose(): void };
 
 function ChoicePart({ choice, checked, choose }: ChoiceProps) {
   const { target, obstacle, caution } = choice;
-  const about = `about ${target}`;
+  const about = `about-${target}`;
   return (
     <div class="choice" data-possible={!obstacle}>
       <input
@@ -142,7 +147,7 @@ function useChoices() {
       clearInterval(timer);
     };
   }, []);
-  return { found: problem ? undefined : found, problem };
+  return { found, problem };
 }
 
 function problemOf(error: unknown): Trouble {

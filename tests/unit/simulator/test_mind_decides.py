@@ -100,6 +100,27 @@ async def test_a_question_that_was_cut_off_is_still_a_question() -> None:
     assert [call.arguments for call in reply.calls] == [{"minutes": 3, "sound": "birds"}]
 
 
+async def test_who_stops_in_the_middle_of_a_sentence_is_understood_as_a_whole() -> None:
+    number = {"type": "integer", "description": "Which number"}
+    schema = {"type": "object", "properties": {"number": number}, "required": ["number"]}
+    tools = [
+        Tool(name=f"{verb}_ticket", description="", parameters=schema) for verb in ("open", "close")
+    ]
+    first, second = said("I would like to close"), said("the ticket please")
+    assert not (await decide(second, tools=tools)).says.endswith("Which number?")
+    asked = await decide(first, second, tools=tools)
+    assert asked == Reply(says="Which number?")
+    reply = await decide(first, second, answered(asked.says), said("nine"), tools=tools)
+    assert reply == Reply(calls=[Call(name="close_ticket", arguments={"number": 9})])
+
+
+async def test_a_result_that_nobody_heard_a_word_of_is_told_again() -> None:
+    items = [said("lights out"), called("lights_out"), returned("It is dark."), answered("")]
+    assert await decide(*items, said("Hello?")) == Reply(
+        says="It is dark. Hello. What can I do for you?"
+    )
+
+
 async def test_the_caller_may_change_the_subject() -> None:
     reply = await decide(
         said("start a timer"), answered("How many minutes?"), said("turn all the lights out first")
@@ -130,7 +151,8 @@ async def test_after_the_third_time_nothing_is_asked_again() -> None:
         ("Hello!", "Hello. What can I do for you?"),
         ("thank you very much", "You are welcome."),
         ("okay, bye bye", "Goodbye."),
-        ("no thanks", "You are welcome."),
+        ("no thanks", "All right, I leave it."),
+        ("yes, please", "All right."),
         ("how are you", "I am well. What can I do for you?"),
     ],
 )
@@ -144,6 +166,13 @@ async def test_what_fits_nothing_is_refused_with_what_can_be_done() -> None:
     assert reply == Reply(says=f"I cannot help with that. {abilities}")
     without = await decide(said("who won the world cup"), tools=[])
     assert without.says == "I cannot help with that. I have no tools here, so I can only listen."
+
+
+@pytest.mark.parametrize("words", ["Hello, what can you do for me?", "help", "Who are you?"])
+async def test_who_asks_what_can_be_done_is_told(words: str) -> None:
+    assert await decide(said(words)) == Reply(
+        says="I can do this: start a timer; turn all lights out."
+    )
 
 
 async def test_what_is_forbidden_is_not_done() -> None:
