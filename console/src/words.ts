@@ -40,8 +40,16 @@ export const HANDLERS: Record<Handler, string> = {
   lost: "The handler is gone",
 };
 
-export function endReason(reason: string): string {
-  return END_REASONS[reason as EndReason] ?? "The call ended.";
+/** Why a call ended, to the one whose call it was. */
+const OWN_ENDS: Partial<Record<EndReason, string>> = {
+  client_hangup: "You hung up.",
+  client_lost: "This page was not connected to the server for too long.",
+};
+
+/** Return why a session ended; `own`: it was the reader's own call. */
+export function endReason(reason: string, own = false): string {
+  const known = (own ? OWN_ENDS[reason as EndReason] : undefined) ?? END_REASONS[reason as EndReason];
+  return known ?? "The call ended.";
 }
 
 /** Return a duration in words that fit a table: `820 ms`, `2.4 s`, `3:05`. */

@@ -163,7 +163,7 @@ test("what is read out is whole sentences, each once", () => {
   let view = NOTHING;
   for (const each of recorded("tools-and-interruption").events.slice(0, 28)) {
     const next = viewOf([each], view);
-    said.push(...announcements(view, next));
+    said.push(...announcements(view, next, true));
     view = next;
   }
 
@@ -174,5 +174,5 @@ test("what is read out is whole sentences, each once", () => {
     "Agent: One moment.",
   ]);
   const partial = viewOf([event("agent.delta", { item_id: "x", delta: "It" }, 0)], view);
-  assert.deepEqual(announcements(view, partial), []);
+  assert.deepEqual(announcements(view, partial, true), []);
 });

@@ -156,7 +156,7 @@ export class Call {
   private took(event: LogEvent, workflow: Workflow): void {
     const view = after(this.state.value.view, event);
     this.change({ view });
-    if (event.sequence) workflow.changed(view.state === "ended");
+    workflow.took(event, view.state === "ended");
     if (view.state === "ended") this.silence();
   }
 

@@ -6,13 +6,14 @@ import type { Turn } from "./turns";
 import type { View } from "./view";
 
 /** Return what to read out of the step from one view to the next. */
-export function announcements(before: View, now: View): string[] {
+export function announcements(before: View, now: View, own: boolean): string[] {
   const said: string[] = [];
-  if (now.state !== before.state) said.push(...aboutState(now));
+  if (now.state !== before.state) said.push(...aboutState(now, own));
   if (now.linkLost && !before.linkLost) said.push("The server lost its link to the provider.");
   for (const [itemId, turn] of now.turns.turns) {
-    const words = turn === before.turns.turns.get(itemId) ? "" : aboutTurn(turn);
-    if (words && words !== aboutTurn(before.turns.turns.get(itemId))) said.push(words);
+    const old = before.turns.turns.get(itemId);
+    const words = turn === old ? "" : aboutTurn(turn, own);
+    if (words && words !== aboutTurn(old, own)) said.push(words);
   }
   for (const [key, call] of now.tools) {
     if (call.status !== before.tools.get(key)?.status) said.push(...aboutTool(call));
@@ -20,14 +21,14 @@ export function announcements(before: View, now: View): string[] {
   return said;
 }
 
-function aboutState({ state, endReason: reason }: View): string[] {
-  if (state === "live") return ["Connected. You can speak."];
-  return state === "ended" ? [`The call has ended. ${endReason(reason)}`] : [];
+function aboutState({ state, endReason: reason }: View, own: boolean): string[] {
+  if (state === "live") return [own ? "Connected. You can speak." : "Connected."];
+  return state === "ended" ? [`The call has ended. ${endReason(reason, own)}`] : [];
 }
 
-function aboutTurn(turn: Turn | undefined): string {
+function aboutTurn(turn: Turn | undefined, own: boolean): string {
   if (!turn?.finished) return "";
-  if (turn.role === "user") return turn.text ? `You: ${turn.text}` : "";
+  if (turn.role === "user") return turn.text ? `${own ? "You" : "Caller"}: ${turn.text}` : "";
   return `Agent: ${turn.text ?? ""}${turn.interrupted ? " (interrupted)" : ""}`;
 }
 

@@ -3,11 +3,11 @@ import { announcements } from "../log/spoken";
 import { NOTHING, type View } from "../log/view";
 
 /** Reads out what happens, politely, and never a piece of a sentence. */
-export function Announcer({ view }: { view: View }) {
+export function Announcer({ view, own = false }: { view: View; own?: boolean }) {
   const before = useRef(NOTHING);
   const [said, say] = useState<readonly { readonly key: number; readonly text: string }[]>([]);
   useEffect(() => {
-    const news = announcements(before.current, view);
+    const news = announcements(before.current, view, own);
     before.current = view;
     if (news.length === 0) return;
     say((old) => {

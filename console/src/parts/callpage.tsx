@@ -29,7 +29,7 @@ export function CallPage({ call, again, close }: Props) {
   const doing = doingOf(state);
   return (
     <div class="session" ref={page}>
-      <Stage view={view} target={state.target} {...doing} meters={meters} muted={state.muted}>
+      <Stage view={view} target={state.target} {...doing} own meters={meters} muted={state.muted}>
         {!over && (
           <>
             <button
@@ -54,7 +54,7 @@ export function CallPage({ call, again, close }: Props) {
       {state.trouble && <TroublePart trouble={state.trouble} />}
       {!state.watched && !over && <Away />}
       {over && (
-        <End view={view}>
+        <End view={view} own>
           <button type="button" class="primary" onClick={again}>
             Call again
           </button>
@@ -63,9 +63,9 @@ export function CallPage({ call, again, close }: Props) {
           </button>
         </End>
       )}
-      <Announcer view={view} />
+      <Announcer view={view} own />
       <div class="columns">
-        <Conversation view={view} follows={!over} empty="When you are connected, just speak." />
+        <Conversation view={view} own follows={!over} empty="When you are connected, just speak." />
         {workflow && <WorkflowPart workflow={workflow} />}
       </div>
     </div>

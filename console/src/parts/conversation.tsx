@@ -6,13 +6,15 @@ import { ToolPart } from "./tool";
 
 interface Props {
   readonly view: View;
+  /** Whether it is the reader's own call. */
+  readonly own?: boolean;
   /** Whether new entries are scrolled into sight, if those before them were. */
   readonly follows: boolean;
   readonly empty: string;
 }
 
 /** Everything that was said and called, in the order of the conversation. */
-export function Conversation({ view, follows, empty }: Props) {
+export function Conversation({ view, own = false, follows, empty }: Props) {
   const entries = timeline(view);
   const end = useEndInSight(follows, view);
   return (
@@ -21,7 +23,7 @@ export function Conversation({ view, follows, empty }: Props) {
       {entries.length === 0 && <p class="quiet">{empty}</p>}
       <ol class="timeline">
         {entries.map((entry) => (
-          <EntryPart key={entry.key} entry={entry} over={view.state === "ended"} />
+          <EntryPart key={entry.key} entry={entry} own={own} over={view.state === "ended"} />
         ))}
       </ol>
       <div ref={end} />
@@ -29,10 +31,10 @@ export function Conversation({ view, follows, empty }: Props) {
   );
 }
 
-function EntryPart({ entry, over }: { entry: Entry; over: boolean }) {
+function EntryPart({ entry, own, over }: { entry: Entry; own: boolean; over: boolean }) {
   switch (entry.kind) {
     case "turn":
-      return <TurnPart turn={entry.turn} over={over} />;
+      return <TurnPart turn={entry.turn} user={own ? "You" : "Caller"} over={over} />;
     case "tool":
       return <ToolPart call={entry.call} />;
     case "note":
@@ -40,14 +42,14 @@ function EntryPart({ entry, over }: { entry: Entry; over: boolean }) {
   }
 }
 
-function TurnPart({ turn, over }: { turn: Turn; over: boolean }) {
+function TurnPart({ turn, user, over }: { turn: Turn; user: string; over: boolean }) {
   const { text, partial, fullText } = turn;
   const open = !turn.finished && !over;
   const words = text ?? fullText ?? partial;
   const unheard = turn.interrupted && turn.finished ? rest(text ?? "", fullText ?? partial) : "";
   return (
     <li class={`turn ${turn.role}`} data-open={open}>
-      <p class="who">{turn.role === "user" ? "You" : "Agent"}</p>
+      <p class="who">{turn.role === "user" ? user : "Agent"}</p>
       {words ? <p class="words">{words}</p> : <p class="words quiet">{nothingYet(turn, over)}</p>}
       {turn.interrupted && (
         <p class="aside">

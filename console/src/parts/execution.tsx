@@ -27,7 +27,7 @@ export function ExecutionDetails({ spot, server }: { spot: Spot; server: Server 
         {found?.duration_ms !== undefined && (
           <Fact name="Duration" value={duration(found.duration_ms)} />
         )}
-        <Fact name="Kind" value={spot.kind} />
+        <Fact name="Kind" value={found?.kind ?? ""} />
         <Fact name="Id" value={spot.executionId} />
         {found?.instance_id && <Fact name="Worker" value={found.instance_id} />}
         {found?.error && <Fact name="Error" value={found.error} />}

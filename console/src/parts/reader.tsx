@@ -36,7 +36,7 @@ export function Reader({ sessionId }: { sessionId: string }) {
       ) : (
         <>
           <Stage view={view} target={session?.target ?? view.target} />
-          {view.state === "ended" ? <End view={view} takesFocus={false} /> : <Announcer view={view} />}
+          {view.state === "ended" ? <End view={view} /> : <Announcer view={view} />}
           {session?.deleted_at && (
             <p class="banner">Its words, inputs and results have been removed.</p>
           )}
@@ -63,7 +63,7 @@ function useSession(server: Server, sessionId: string) {
       event: (event: LogEvent) => {
         current = after(current, event);
         show(current);
-        if (event.sequence) picture?.changed(current.state === "ended");
+        picture?.took(event, current.state === "ended");
       },
       connected: () => undefined,
       over: (problem?: Trouble) => problem && tell(problem),

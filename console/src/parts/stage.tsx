@@ -10,6 +10,8 @@ interface Props {
   readonly target: string;
   /** In place of the session's state, while there is none. */
   readonly doing?: string;
+  /** Whether it is the reader's own call. */
+  readonly own?: boolean;
   readonly meters?: Meters | undefined;
   readonly muted?: boolean;
   readonly children?: ComponentChildren;
@@ -18,7 +20,7 @@ interface Props {
 const NO_LEVELS = new Store({ user: 0, agent: 0 });
 
 /** Who talks to whom, who speaks now, and for how long already. */
-export function Stage({ view, target, doing, meters, muted = false, children }: Props) {
+export function Stage({ view, target, doing, own = false, meters, muted = false, children }: Props) {
   const over = view.state === "ended";
   return (
     <section class="stage" aria-label="Call" data-state={view.state}>
@@ -29,7 +31,7 @@ export function Stage({ view, target, doing, meters, muted = false, children }: 
         </p>
         {!over && <Handler view={view} />}
       </div>
-      {!over && <Voices view={view} meters={meters} muted={muted} />}
+      {!over && <Voices view={view} own={own} meters={meters} muted={muted} />}
       <div class="controls">
         <Elapsed view={view} />
         {children}
@@ -42,17 +44,17 @@ function Handler({ view }: { view: View }) {
   return view.state === "unknown" ? null : <p class="handler">{HANDLERS[view.handler]}</p>;
 }
 
-type VoicesProps = { view: View; meters?: Meters | undefined; muted: boolean };
+type VoicesProps = { view: View; own: boolean; meters?: Meters | undefined; muted: boolean };
 
-function Voices({ view, meters, muted }: VoicesProps) {
+function Voices({ view, own, meters, muted }: VoicesProps) {
   const levels = useStore(meters?.levels ?? NO_LEVELS);
   const logged = speaks(view);
   const speaker = logged === "nobody" && levels.agent > 0 ? "agent" : logged;
   return (
     <div class="voices">
-      <Voice name="You" level={muted ? 0 : levels.user} speaks={speaker === "user"} />
+      <Voice name={own ? "You" : "Caller"} level={muted ? 0 : levels.user} speaks={speaker === "user"} />
       <p class="speaker" data-testid="speaker" data-speaker={speaker}>
-        {sentence(speaker, view, muted)}
+        {sentence(speaker, view, own, muted)}
       </p>
       <Voice name="Agent" level={levels.agent} speaks={speaker === "agent"} />
     </div>
@@ -73,10 +75,15 @@ function Voice({ name, level, speaks }: { name: string; level: number; speaks: b
   );
 }
 
-function sentence(speaker: "user" | "agent" | "nobody", view: View, muted: boolean): string {
+function sentence(
+  speaker: "user" | "agent" | "nobody",
+  view: View,
+  own: boolean,
+  muted: boolean,
+): string {
   if (speaker === "agent") return "The agent is speaking";
   if (muted) return "You are muted";
-  if (speaker === "user") return "You are speaking";
+  if (speaker === "user") return own ? "You are speaking" : "The caller is speaking";
   if (view.thinks) return "The agent is thinking";
   return view.state === "live" ? "Nobody is speaking" : "Not connected yet";
 }

@@ -53,9 +53,6 @@ function Picture({ placed, chosen, choose }: PictureProps) {
   return (
     <svg class="picture" role="tree" aria-label={label} height={placed.length * ROW} ref={tree}>
       {placed.map((spot) => (
-        <Connector key={`to ${spot.executionId}`} spot={spot} />
-      ))}
-      {placed.map((spot) => (
         <g
           key={spot.executionId}
           role="treeitem"
@@ -73,6 +70,9 @@ function Picture({ placed, chosen, choose }: PictureProps) {
         >
           <Node spot={spot} />
         </g>
+      ))}
+      {placed.map((spot) => (
+        <Connector key={`to ${spot.executionId}`} spot={spot} />
       ))}
     </svg>
   );
@@ -108,7 +108,7 @@ function place(spot: Spot): readonly [x: number, y: number] {
 
 function told(spot: Spot): string {
   const time = spot.durationMs !== undefined && isOver(spot) ? `, ${duration(spot.durationMs)}` : "";
-  return `${spot.kind ? `${spot.kind}, ` : ""}${spot.status}${time}`;
+  return `${spot.status}${time}`;
 }
 
 function isOver({ status }: Spot): boolean {

@@ -6,7 +6,6 @@ import type { ExecutionStatus } from "../words";
 export interface Spot {
   readonly executionId: string;
   readonly target: string;
-  readonly kind: string;
   readonly status: ExecutionStatus;
   readonly durationMs?: number;
   readonly startedAt?: number;
@@ -48,7 +47,6 @@ function spotOf(
   return {
     executionId: execution.execution_id ?? "",
     target: execution.target ?? `${execution.agent_node_id}.${execution.reasoner_id}`,
-    kind: execution.kind ?? "",
     status: execution.status ?? "queued",
     ...(duration === undefined ? {} : { durationMs: duration }),
     ...(execution.started_at ? { startedAt: Date.parse(execution.started_at) } : {}),

@@ -1,5 +1,6 @@
 /** The executions of one workflow, looked at again while they change. */
 
+import type { LogEvent } from "../log/events";
 import type { ExecutionEntry, Server } from "../server/api";
 import { Failure } from "../server/failures";
 import { Store } from "../store";
@@ -21,11 +22,12 @@ export class Workflow {
     readonly server: Server,
     private readonly runId: string,
   ) {
-    this.changed(false);
+    this.in(SOON_MS);
   }
 
-  /** Something happened that may have changed it; `ended`: the session has. */
-  changed(ended: boolean): void {
+  /** Take in an event of the session, which may have changed it; `ended`: it was the last. */
+  took({ type }: LogEvent, ended: boolean): void {
+    if (!/^(session|handler|tool)\./.test(type)) return;
     if (ended && this.until === Infinity) this.until = Date.now() + AFTER_END_MS;
     if (this.asking) this.again = true;
     else this.in(SOON_MS);
