@@ -52,6 +52,35 @@ def test_semantic_detection_waits_for_half_a_second() -> None:
     assert decisions(said, {"type": "semantic_vad"}) == [("started", 100), ("stopped", 1100)]
 
 
+def test_no_speech_begins_before_the_last_one_ended() -> None:
+    said = [(0.0, 400), (0.2, 200), (0.0, 200), (0.2, 200), (0.0, 200)]
+    briefly = SERVER_VAD | {"silence_duration_ms": 100, "prefix_padding_ms": 300}
+    assert decisions(said, briefly) == [
+        ("started", 100),
+        ("stopped", 700),
+        ("started", 700),
+        ("stopped", 1100),
+    ]
+
+
+def test_speech_that_does_not_end_is_cut_where_it_has_lasted_long_enough() -> None:
+    detector = SpeechDetector(full_level=1, longest_ms=1000)
+    every = [detector.feed(0.9, 20, SERVER_VAD) for _ in range(120)]
+    assert [decision for decision in every if decision is not None] == [
+        ("started", 0),
+        ("stopped", 1000),
+        ("started", 1000),
+        ("stopped", 2000),
+        ("started", 2000),
+    ]
+
+
+def test_likelihood_is_held_against_the_threshold_itself() -> None:
+    for level, heard in ((0.4, False), (0.6, True)):
+        detector = SpeechDetector(full_level=1)
+        assert any(detector.feed(level, 20, SERVER_VAD) for _ in range(10)) is heard
+
+
 def test_nothing_is_detected_when_the_client_commits() -> None:
     assert decisions([(0.9, 400), (0.0, 1000)], None) == []
 
