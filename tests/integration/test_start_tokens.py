@@ -15,6 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from support.plane import Plane, config_for, keyring, running_plane
 from support.storage import Storage
 
+from agentfield import Client
 from agentfield.config import Config
 from agentfield.contract.facts import methods
 from agentfield.contract.status import error_from_rpc
@@ -286,6 +287,20 @@ async def test_without_keys_tokens_are_made_and_are_limits_all_the_same(storage:
             await site.start(token)
         with pytest.raises(errors.PermissionDenied):
             await site.call("ListSessions", pb.ListSessionsRequest(), bearer(token))
+
+
+async def test_a_client_of_ours_may_show_it_in_place_of_a_key(site: Site) -> None:
+    address = site.plane.app.grpc_address
+    async with Client(address, api_key="web") as shop:
+        token = await shop.sessions.create_token("n.talk", ttl=60, uses=2, actor_id="ann")
+        async with Client(address, api_key=token.token) as page:
+            started = await page.sessions.start("n.talk")
+            with pytest.raises(errors.PermissionDenied):
+                await page.sessions.get(started.session_id)
+        async with Client(address, api_key=started.session_token) as call:
+            ended = await call.sessions.end(started.session_id)
+
+    assert (ended.end_reason, ended.created_by) == ("client_hangup", "web")
 
 
 async def test_over_rest_a_page_starts_with_nothing_but_its_token(storage: Storage) -> None:

@@ -22,6 +22,8 @@ from agentfield.app import App, running
 from agentfield.process.tls import TlsFiles
 from agentfield.v1 import errors
 from agentfield.v1.node_service_pb2 import ListNodesRequest
+from agentfield.v1.server_service_pb2 import GetServerInfoRequest
+from agentfield_sdk import Connection
 
 pytestmark = [pytest.mark.integration, pytest.mark.any_database]
 
@@ -73,6 +75,17 @@ async def health_over(server: Secured, authority: Authority) -> str:
         http.get("/readyz", ssl=context) as answer,
     ):
         return str((await answer.json())["status"])
+
+
+async def page_told(address: str) -> str:
+    async with Connection(address) as connection:
+        asked = GetServerInfoRequest()
+        return (await connection.call(connection.server.GetServerInfo, asked)).http_url
+
+
+@pytest.mark.usefixtures("trusting")
+async def test_where_its_page_is_it_tells_as_one_reaches_it(server: Secured) -> None:
+    assert await page_told(server.grpc) == f"https://{server.app.http_address}"
 
 
 @pytest.mark.usefixtures("trusting")
