@@ -26,7 +26,7 @@ def test_it_names_the_dependencies_and_the_extras() -> None:
 
     dependencies = {re.split(r"[>=<\[]", each)[0] for each in project["dependencies"]}
     assert {word.strip() for word in needed.split(",")} == dependencies
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(project["optional-dependencies"])
+    assert set(re.findall(r"`([\w-]+)`", sentence)) == set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("kind", [SessionTurn, Speech])
