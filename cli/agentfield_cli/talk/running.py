@@ -5,9 +5,16 @@ from __future__ import annotations
 __all__ = ["Plan", "planned", "talk"]
 
 import asyncio
+import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import (
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,7 +72,8 @@ async def talk(link: Link, output: Format, whom: pb.StartSessionRequest | str, p
 
     Leaves with Exit.FAILED, and says why, when that is not how it went.
     """
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
+        stack.enter_context(_stopped_by_sigterm())
         recording = None
         if plan.recording is not None:
             recording = stack.enter_context(Recording(plan.recording))
@@ -77,6 +85,29 @@ async def talk(link: Link, output: Format, whom: pb.StartSessionRequest | str, p
         finally:
             if recording is not None and recording.seconds:
                 screen.note("recorded", f"{recording.path}, {recording.seconds:.1f} s")
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM do what Ctrl-C does: hang up. The exit code is a shell's for it."""
+    signals: list[int] = []
+    task = asyncio.current_task()
+
+    def stop() -> None:
+        signals.append(signal.SIGTERM)
+        if task is not None:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if signals:
+            raise typer.Exit(128 + signal.SIGTERM) from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def _talk(
