@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["FILE", "HALVES", "judged", "measure", "spoken", "table"]
+__all__ = ["FILE", "HALVES", "HEARD", "measure"]
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from bench.measure import columns
 
 TITLE = "mind: right decisions of the local mind, of all utterances"
 FILE = Path(__file__).with_name("utterances.yaml")
+HEARD = Path(__file__).with_name("heard.json")
+"""What the local ears hear of each utterance when the local mouth says it."""
 HALVES = ("tune", "held_out")
 _RESULT = "null"
 _SILENCE = bytes(2 * 24_000 * 300 // 1000)
@@ -37,6 +39,8 @@ class Verdict:
     half: str
     tools: Sequence[Tool]
     said: str
+    heard: bool
+    """Whether it was spoken and heard, not read."""
     expected: Mapping[str, Any]
     reply: Reply
 
@@ -58,7 +62,9 @@ class Verdict:
         """Whether all of it is right: tool and arguments, or tool and question, or nothing."""
         if self.kind == "call":
             expected = (self.expected["call"], self.expected["with"])
-            return [(call.name, call.arguments) for call in self.reply.calls] == [expected]
+            called = [(call.name, call.arguments) for call in self.reply.calls]
+            # What is heard of a name has its capitals from the recogniser.
+            return _folded(called) == _folded([expected]) if self.heard else called == [expected]
         if self.kind == "asks":
             return not self.reply.calls and self._asked in self._questions()
         return self.tool
@@ -98,24 +104,26 @@ class Rates:
 
 async def measure() -> str:
     """Return the table."""
-    return table([verdict async for verdict in judged()])
-
-
-def table(verdicts: Sequence[Verdict]) -> str:
-    """Return the rates of both halves."""
     rows = [("half", "tool", "exact call", "question", "nothing fits")]
-    for half in HALVES:
-        rates = rates_of([each for each in verdicts if each.half == half])
-        rows.append(
-            (
-                half,
-                _share(*rates.tool),
-                _share(*rates.arguments),
-                _share(*rates.questions),
-                _share(*rates.refusals),
+    for heard in (False, True):
+        verdicts = await _verdicts(heard=heard)
+        for half in HALVES:
+            rates = rates_of([each for each in verdicts if each.half == half])
+            rows.append(
+                (
+                    f"{half}, heard" if heard else half,
+                    _share(*rates.tool),
+                    _share(*rates.arguments),
+                    _share(*rates.questions),
+                    _share(*rates.refusals),
+                )
             )
-        )
     return "\n".join([TITLE, *columns(rows)])
+
+
+async def _verdicts(*, heard: bool = False) -> list[Verdict]:
+    ears: Mapping[str, str] = json.loads(HEARD.read_text()) if heard else {}
+    return [verdict async for verdict in judged(ears)]
 
 
 def rates_of(verdicts: Sequence[Verdict]) -> Rates:
@@ -133,11 +141,7 @@ def rates_of(verdicts: Sequence[Verdict]) -> Rates:
     )
 
 
-async def _as_written(text: str) -> str:
-    return text
-
-
-async def judged(hear: Callable[[str], Awaitable[str]] = _as_written) -> AsyncIterator[Verdict]:
+async def judged(ears: Mapping[str, str]) -> AsyncIterator[Verdict]:
     """Have every conversation of the file with the mind, which gets what is heard of the words."""
     mind = LocalMind()
     for each in yaml.safe_load(FILE.read_text()).values():
@@ -145,15 +149,24 @@ async def judged(hear: Callable[[str], Awaitable[str]] = _as_written) -> AsyncIt
         for row in each["rows"]:
             items: list[Mapping[str, Any]] = []
             for turn in row.get("turns", [row]):
-                heard = await hear(turn["say"])
+                heard = ears.get(turn["say"], turn["say"])
                 items.append(_message("user", heard))
                 thought = Thought(instructions="", tools=tools, must_call=None, items=items)
                 reply = await mind.reply(thought)
                 expected = _instead(turn, turn["say"], heard)
                 yield Verdict(
-                    half=each["half"], tools=tools, said=heard, expected=expected, reply=reply
+                    half=each["half"],
+                    tools=tools,
+                    said=heard,
+                    heard=bool(ears),
+                    expected=expected,
+                    reply=reply,
                 )
                 items += _done(reply)
+
+
+def _folded(value: Any) -> str:
+    return json.dumps(value, sort_keys=True).casefold()
 
 
 def _instead(value: Any, said: str, heard: str) -> Any:
@@ -195,25 +208,27 @@ def missed(verdicts: Sequence[Verdict]) -> list[str]:
     return told
 
 
-async def spoken() -> list[Verdict]:
-    """Let the local mouth say the words and the local ears hear them; takes minutes."""
+async def speak() -> None:
+    """Let the local mouth say all utterances, and keep what the local ears hear; takes minutes."""
+    sets = yaml.safe_load(FILE.read_text()).values()
+    rows = [row for each in sets for row in each["rows"]]
+    heard = {}
     async with local_speech() as speech:
-
-        async def hear(text: str) -> str:
+        for text in [turn["say"] for row in rows for turn in row.get("turns", [row])]:
             sounds = [sound.pcm async for sound in speech.mouth.speak(text)]
             pcm = _SILENCE + b"".join(sounds) + _SILENCE
-            return await speech.ears.transcribe(resampled(pcm, rate=24_000, to=16_000))
-
-        return [verdict async for verdict in judged(hear)]
+            heard[text] = await speech.ears.transcribe(resampled(pcm, rate=24_000, to=16_000))
+    HEARD.write_text(json.dumps(heard, indent=1, ensure_ascii=False) + "\n")
 
 
 async def main(options: Collection[str]) -> None:
-    """Print the rates, with ``--spoken`` as heard, and with ``--missed`` what is wrong."""
-    heard = "--spoken" in options
-    verdicts = await spoken() if heard else [verdict async for verdict in judged()]
-    print(table(verdicts))
+    """Print the rates; with ``--missed`` what is wrong, and after ``--speak`` as heard anew."""
+    if "--speak" in options:
+        await speak()
+    print(await measure())
     if "--missed" in options:
-        print(*missed(verdicts), sep="\n")
+        for verdicts in (await _verdicts(), await _verdicts(heard=True)):
+            print("", *missed(verdicts), sep="\n")
 
 
 if __name__ == "__main__":

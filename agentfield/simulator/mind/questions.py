@@ -29,14 +29,14 @@ def question(parameter: Parameter) -> str:
     if about.endswith("?"):
         asked = about
     elif about.lower().startswith("whether "):
-        asked = f"Please tell me {_small(about)}: yes or no?"
+        asked = f"Please tell me {_small(about)}, yes or no."
     elif _ASKS.match(about):
         asked = f"{about}?"
     else:
-        asked = f"What is {_small(about)}?"
+        asked = f"Please tell me {_small(about)}."
     names = [" ".join(identifier_words(name)) for _, name in parameter.choices]
     if 1 < len(names) <= _CHOICES:
-        asked = f"{asked.removesuffix('?')}: {either(names)}?"
+        asked = f"{asked[:-1]}: {either(names)}{asked[-1]}"
     return asked[0].upper() + asked[1:]
 
 

@@ -17,35 +17,41 @@ from agentfield.simulator.mind.words import Utterance
 
 _ORDINAL = "|".join(
     [
-        "(?:twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)",
+        "(?:twenty|thirty) (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)",
         *sorted(ORDINALS, key=len, reverse=True),
     ]
 )
 _DAY = rf"(?P<day>\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})"
 _MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
 _YEAR = r"(?P<year>\d{4}|(?:twenty|nineteen|two thousand)(?: and)?(?: [a-z]+){1,2})"
-_DATES = (
-    re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})\b"),
-    re.compile(rf"\b(?:the )?{_DAY}(?: of)? {_MONTH},? {_YEAR}\b"),
-    re.compile(rf"\b{_MONTH}(?: the)? {_DAY},? {_YEAR}\b"),
+_DATES = tuple(
+    re.compile(pattern.replace(" ", " +"))
+    for pattern in (
+        r"\b(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})\b",
+        rf"\b(?:the )?{_DAY}(?: of)? {_MONTH} {_YEAR}\b",
+        rf"\b{_MONTH}(?: the)? {_DAY} {_YEAR}\b",
+    )
 )
 _COUNT = "|".join(sorted([*SMALL, *TENS], key=len, reverse=True))
-_NUMBER = rf"(?:(?:twenty|thirty|forty|fifty)[ -](?:{_COUNT})|{_COUNT}|\d{{1,2}})"
+_NUMBER = rf"(?:(?:twenty|thirty|forty|fifty) (?:{_COUNT})|{_COUNT}|\d{{1,2}})"
 _HALF_DAY = (
-    r"(?: ?(?P<half>a\.?m\b\.?|p\.?m\b\.?|in the morning|in the afternoon|in the evening|at night"
+    r"(?:\s*(?P<half>a\.?m\b\.?|p\.?m\b\.?|in the morning|in the afternoon|in the evening|at night"
     r"|tonight))?"
 )
-_TIMES = (
-    re.compile(r"\b(?P<named>noon|midday|midnight)\b"),
-    re.compile(
-        rf"\b(?P<by>half|quarter|{_NUMBER})(?: minutes?)? (?P<side>past|to|after)"
-        rf" (?P<hour>{_NUMBER})\b{_HALF_DAY}"
-    ),
-    re.compile(rf"\b(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})\b(?: o'?clock)?{_HALF_DAY}"),
-    re.compile(rf"\b(?P<hour>{_NUMBER})(?P<clock> o'?clock)\b{_HALF_DAY}"),
-    re.compile(rf"\b(?P<hour>{_NUMBER}) (?P<minute>(?:oh )?{_NUMBER})\b{_HALF_DAY}"),
-    re.compile(rf"\b(?P<hour>{_NUMBER})\b{_HALF_DAY}"),
+_SIDE = r"(?: minutes?)? (?P<side>past|to|after)"
+_TIMES = tuple(
+    re.compile(pattern.replace(" ", " +"))
+    for pattern in (
+        r"\b(?P<named>noon|midday|midnight)\b",
+        rf"\b(?P<by>half|quarter|{_NUMBER}){_SIDE} (?P<hour>{_NUMBER})\b{_HALF_DAY}",
+        rf"\b(?P<hour>\d{{1,2}})[:.](?P<minute>\d{{2}})\b(?: o'?clock)?{_HALF_DAY}",
+        rf"\b(?P<hour>{_NUMBER})(?P<clock> o'?clock)\b{_HALF_DAY}",
+        rf"\b(?P<hour>{_NUMBER}) (?P<minute>(?:oh )?{_NUMBER})\b{_HALF_DAY}",
+        rf"\b(?P<hour>{_NUMBER})\b{_HALF_DAY}",
+    )
 )
+_JOINTS = re.compile(r"(?<=[a-z])-(?=[a-z])|,")
+"""What may stand between words in place of a space: "half-past", "May 5, 2026"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ def dates(utterance: Utterance) -> list[Moment]:
     """Return the dates, as ``2026-05-31``."""
     found = []
     for pattern in _DATES:
-        for match in pattern.finditer(utterance.text.lower()):
+        for match in pattern.finditer(_plain(utterance)):
             date = _date(match)
             if date is not None:
                 found.append(Moment(value=date.isoformat(), start=match.start(), end=match.end()))
@@ -73,13 +79,13 @@ def times(utterance: Utterance, *, expected: bool = False) -> list[Moment]:
 
     A bare number is one only after "at", or when a time is ``expected``.
     """
-    text = utterance.text.lower()
+    text = _plain(utterance)
     found: list[Moment] = []
     for pattern in _TIMES:
         for match in pattern.finditer(text):
             groups = match.groupdict()
             sure = any(groups.get(name) for name in ("named", "side", "clock", "half"))
-            after_at = text[: match.start()].rstrip().endswith((" at", "at"))
+            after_at = re.search(r"\bat\s+$", text[: match.start()])
             if not (sure or after_at or expected or ":" in match[0]):
                 continue
             if any(match.start() < each.end and each.start < match.end() for each in found):
@@ -88,6 +94,11 @@ def times(utterance: Utterance, *, expected: bool = False) -> list[Moment]:
             if time is not None:
                 found.append(Moment(value=time.isoformat(), start=match.start(), end=match.end()))
     return sorted(found, key=lambda each: each.start)
+
+
+def _plain(utterance: Utterance) -> str:
+    """Return the text in small letters, every character at its place."""
+    return _JOINTS.sub(" ", utterance.text.lower())
 
 
 def _date(match: re.Match[str]) -> dt.date | None:
@@ -103,18 +114,17 @@ def _date(match: re.Match[str]) -> dt.date | None:
 def _ordinal(text: str) -> int:
     if text[0].isdigit():
         return int(re.sub(r"\D", "", text))
-    first, _, second = text.replace("-", " ").partition(" ")
+    first, second = [*text.split(), ""][:2]
     return TENS[first] + ORDINALS[second] if second else ORDINALS[first]
 
 
 def _year(text: str) -> int:
     if text.isdigit():
         return int(text)
-    hundreds = {"two": 20, "twenty": 20, "nineteen": 19}[text.split(maxsplit=1)[0]]
-    rest = text.removeprefix("two thousand").removeprefix("and").split()
-    if text.startswith("two"):
-        return hundreds * 100 + _count([word for word in rest if word != "and"])
-    return hundreds * 100 + _count(rest[1:])
+    words = [word for word in text.split() if word != "and"]
+    if words[0] == "two":
+        return 2000 + _count(words[2:])
+    return (20 if words[0] == "twenty" else 19) * 100 + _count(words[1:])
 
 
 def _count(words: Sequence[str]) -> int:
@@ -130,7 +140,7 @@ def _time(groups: dict[str, str | None]) -> dt.time | None:
         by = {"half": 30, "quarter": 15}.get(groups["by"] or "") or _value(groups["by"] or "")
         minute = 60 - by if groups["side"] == "to" else by
         hour -= groups["side"] == "to"
-    half = (groups.get("half") or "").replace(".", "")
+    half = " ".join((groups.get("half") or "").replace(".", "").split())
     if half in {"pm", "in the afternoon", "in the evening", "tonight", "at night"} and hour < 12:
         hour += 12
     if half in {"am", "in the morning"} and hour == 12:
@@ -142,5 +152,5 @@ def _time(groups: dict[str, str | None]) -> dt.time | None:
 
 
 def _value(text: str) -> int:
-    words = text.replace("-", " ").removeprefix("oh ").split()
+    words = text.removeprefix("oh ").split()
     return sum(int(word) if word.isdigit() else _count([word]) for word in words)

@@ -53,16 +53,19 @@ def test_what_is_too_long_to_listen_to_is_cut_between_words_and_says_so() -> Non
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ({"description": "The id of the ticket. Five digits."}, "What is the id of the ticket?"),
+        (
+            {"description": "The id of the ticket. Five digits."},
+            "Please tell me the id of the ticket.",
+        ),
         ({"description": "How many bags"}, "How many bags?"),
         ({"description": "Is there a note?"}, "Is there a note?"),
         (
             {"description": "Whether to sit outside"},
-            "Please tell me whether to sit outside: yes or no?",
+            "Please tell me whether to sit outside, yes or no.",
         ),
-        ({"title": "Street Name"}, "What is the street name?"),
-        ({}, "What is the home address?"),
-        ({"enum": ["red_wine", "beer"]}, "What is the home address: red wine or beer?"),
+        ({"title": "Street Name"}, "Please tell me the street name."),
+        ({}, "Please tell me the home address."),
+        ({"enum": ["red_wine", "beer"]}, "Please tell me the home address: red wine or beer."),
     ],
 )
 def test_questions(schema: dict[str, object], words: str) -> None:
