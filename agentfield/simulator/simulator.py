@@ -56,7 +56,7 @@ class Simulator:
     def speak(self, call_id: str, heard: Heard | str | None = None, *, lasts_ms: int = 300) -> None:
         """Have the caller say something without sending any audio.
 
-        Without ``heard`` it is what the script says is heard next.
+        Without ``heard`` it is what the script says is heard next; ears listen to the audio instead.
         """
         utterance = Heard(text=heard) if isinstance(heard, str) else heard
         self._provider.running(call_id).speech(utterance, lasts_ms)
