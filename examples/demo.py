@@ -119,6 +119,7 @@ async def keep(parts: Parts) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print(f"\nTalk to it: http://{parts.http}/#target={TARGET}\n")
     print(f'  Allow the microphone and ask, for instance, "{QUESTIONS[0]}"')
+    print(f"  Or talk from a terminal: .venv/bin/af -s {parts.grpc} session talk {TARGET}")
     print("  Ctrl-C stops everything.", flush=True)
     await stop.wait()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 from demo import ANSWERS, check
 from demo_words import differences
+from playwright.async_api import expect
 from show_call import Called
+from support.browser import Browsers, Microphone
 from support.processes import World
 from support.voice import CutWire, voice_world
 
@@ -30,7 +31,7 @@ from agentfield.testing import Step, ToolCall
 pytestmark = pytest.mark.e2e
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-DEMO_PATIENCE = 240
+DEMO_PATIENCE = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +83,28 @@ def shown(lines: Sequence[str], title: str, count: int) -> list[str]:
     return [line.strip() for line in lines[start : start + count]]
 
 
+async def ask_in_a_browser(browsers: Browsers, link: str, question: Path) -> None:
+    """Open the link as a person does, press the button, ask, and see that there is an answer."""
+    with wave.open(str(question)) as file:
+        sound, rate = file.readframes(file.getnframes()), file.getframerate()
+    microphone = Microphone.of(question.with_name("mic.wav"), sound, rate=rate, pause_ms=2000)
+    async with browsers.visiting(link, microphone=microphone, alone=True) as visit:
+        await visit.page.get_by_role("button", name="Start call", exact=True).click()
+        said = visit.page.get_by_role("region", name="Conversation").get_by_role("listitem")
+        answered = said.filter(has_text="I looked: ")
+        await expect(answered.first).to_be_visible(timeout=1000 * DEMO_PATIENCE)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.timeout(300)
 async def test_everybody_speaks_in_the_demo_then_a_person_may_and_ctrl_c_stops_it_cleanly(
-    tmp_path: Path,
+    tmp_path: Path, browsers: Browsers
 ) -> None:
     async with demo(EXAMPLES, tmp_path, "--keep") as running:
         link = (await running.until("Talk to it: ")).removeprefix("Talk to it: ")
-        async with aiohttp.ClientSession() as http, http.get(link.partition("#")[0]) as page:
-            assert (page.status, page.content_type) == (200, "text/html")
         await running.until("  Ctrl-C stops everything.")
+        (question,) = tmp_path.glob("agentfield-demo-*/caller-1.wav")
+        await ask_in_a_browser(browsers, link, question)
         running.process.send_signal(signal.SIGINT)
         code, lines, err = await running.ends()
 
