@@ -3,82 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from support.http_agents import (
+    MOST,
+    Agent,
+    listening,
+    reason_of,
+    register,
+    report,
+)
 from support.plane import CANCELLED, FAILED, RUNNING, SUCCEEDED, Plane, config_for, running_plane
-from support.replicas import site
 from support.storage import Storage
 
 from agentfield.dispatch import calls
-from agentfield.executions import journal
-from agentfield.store.calls import SqlCalls
-from agentfield.v1 import errors, execution_pb2, journal_service_pb2, node_service_pb2
-from agentfield.v1 import execution_service_pb2 as es
-from agentfield.v1.error_reason_pb2 import ErrorReason
+from agentfield.v1 import errors, execution_pb2
 
 pytestmark = pytest.mark.integration
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-NAMES = ("think", "again")
-MOST = 100_000
-
-
-class Agent:
-    """An HTTP server that answers what a test tells it, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Answer = _nothing
-        self.asked: list[web.Request] = []
-        self.bodies: list[bytes] = []
-        self.cancelled: list[str] = []
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/_internal/"):
-            self.cancelled.append(request.path.split("/")[3])
-            return web.json_response({"cancelled": True})
-        self.asked.append(request)
-        self.bodies.append(await request.read())
-        return await self.answer(request)
-
-    def answers(self, status: int = 200, body: bytes = b"null", **headers: str) -> None:
-        """Answer everything like this."""
-
-        async def answer(_: web.Request) -> web.StreamResponse:
-            plain = {"Content-Type": "application/json"} | headers
-            return web.Response(status=status, body=body, headers=plain)
-
-        self.answer = answer
-
-
-async def _nothing(_: web.Request) -> web.StreamResponse:
-    return web.json_response(None)
-
-
-@asynccontextmanager
-async def listening(agent: Agent, port: int = 0) -> AsyncIterator[Agent]:
-    app = web.Application(client_max_size=10 * MOST)
-    app.router.add_route("*", "/{path:.*}", agent.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    agent.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield agent
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def agent() -> AsyncIterator[Agent]:
-    async with listening(Agent()) as started:
-        yield started
 
 
 @pytest.fixture
@@ -88,29 +32,9 @@ async def plane(storage: Storage) -> AsyncIterator[Plane]:
         yield running
 
 
-async def register(plane: Plane, url: str, instance_id: str = "one", **facts: Any) -> Any:
-    request = node_service_pb2.RegisterNodeRequest(
-        node_id="n", instance_id=instance_id, base_url=url, **facts
-    )
-    for name in NAMES:
-        request.functions.add(name=name, kind=execution_pb2.FUNCTION_KIND_REASONER)
-    request.functions.add(name="count", kind=execution_pb2.FUNCTION_KIND_SKILL)
-    return await plane.call(plane.nodes.RegisterNode, request)
-
-
 async def failed(plane: Plane, agent: Agent, target: str = "n.think") -> execution_pb2.Execution:
     await register(plane, agent.url)
     return await plane.until(await plane.submit(target), FAILED)
-
-
-def reason_of(execution: execution_pb2.Execution) -> str:
-    """Return the reason of a failure as it is spelled on the wire."""
-    return ErrorReason.Name(execution.error_reason).removeprefix("ERROR_REASON_")
-
-
-async def report(plane: Plane, execution_id: str, **facts: Any) -> Any:
-    request = es.ReportExecutionRequest(execution_id=execution_id, **facts)
-    return await plane.call(plane.executions.ReportExecution, request)
 
 
 async def test_it_is_sent_the_input_itself_and_where_it_belongs(plane: Plane, agent: Agent) -> None:
@@ -350,201 +274,3 @@ async def test_an_agent_that_stops_something_stops_what_that_called(
 
     assert (await plane.until(nested, CANCELLED)).parent_execution_id == parent
     assert (await plane.get(parent)).error == "cancelled during graceful shutdown"
-
-
-async def test_a_call_inside_an_agent_needs_a_parent_that_runs_there(
-    plane: Plane, agent: Agent
-) -> None:
-    agent.answers(202)
-    await register(plane, agent.url)
-    parent = await plane.submit("n.think")
-    await plane.until(parent, RUNNING)
-
-    async def record(execution_id: str, **facts: Any) -> Any:
-        asked = {"node_id": "n", "function": "again", "parent_execution_id": parent} | facts
-        request = journal_service_pb2.RecordExecutionRequest(execution_id=execution_id, **asked)
-        return await plane.call(plane.journal.RecordExecution, request)
-
-    await record("inner", status=RUNNING, input=b'{"a":1}')
-    await record("inner", status=SUCCEEDED, result=b"[7]")
-    await record("inner", status=RUNNING)
-    await record("inner", status=FAILED, error="too late")
-    inner = await plane.get("inner")
-    assert (inner.status, inner.result, inner.local, inner.depth) == (SUCCEEDED, b"[7]", True, 1)
-    assert inner.run_id == (await plane.get(parent)).run_id
-
-    with pytest.raises(errors.InvalidArgument, match="does not run on node 'm'"):
-        await record("other", node_id="m", status=RUNNING)
-    with pytest.raises(errors.ExecutionNotFound):
-        await record("other", parent_execution_id="none", status=RUNNING)
-    # What fails in its events alone has not failed: the report says more of it.
-    await record(parent, status=FAILED, error="of the events")
-    assert (await plane.get(parent)).status == RUNNING
-
-
-async def test_calls_inside_an_agent_take_no_place_of_those_that_are_sent_to_it(
-    plane: Plane, agent: Agent
-) -> None:
-    agent.answers(202)
-    await register(plane, agent.url, max_executions=2)
-    parent = await plane.submit("n.think")
-    await plane.until(parent, RUNNING)
-    for inner in ("inner-1", "inner-2"):  # of which the agent never tells the end
-        request = journal_service_pb2.RecordExecutionRequest(
-            execution_id=inner,
-            node_id="n",
-            function="again",
-            parent_execution_id=parent,
-            status=RUNNING,
-        )
-        await plane.call(plane.journal.RecordExecution, request)
-    await report(plane, parent, status=SUCCEEDED)
-
-    await plane.until(await plane.submit("n.think"), RUNNING)
-
-
-async def test_what_a_gone_process_ran_inside_is_lost_with_it(plane: Plane, agent: Agent) -> None:
-    agent.answers(202)
-    await register(plane, agent.url, "one")
-    parent = await plane.submit("n.think")
-    await plane.until(parent, RUNNING)
-    request = journal_service_pb2.RecordExecutionRequest(
-        execution_id="inner", node_id="n", function="f", parent_execution_id=parent, status=RUNNING
-    )
-    await plane.call(plane.journal.RecordExecution, request)
-
-    await register(plane, agent.url, "two")
-
-    assert (await plane.until("inner", FAILED)).error == (
-        await plane.until(parent, FAILED)
-    ).error.replace("n.think", "n.f")
-
-
-async def test_notes_and_logs_are_kept_in_their_order(plane: Plane, agent: Agent) -> None:
-    await register(plane, agent.url)
-    execution_id = await plane.submit("n.think")
-    for number in range(3):
-        note = journal_service_pb2.AddNoteRequest(message=f"note {number}", tags=["a"])
-        await plane.call(plane.journal.AddNote, note, x_execution_id=execution_id)
-    entries = json.dumps([{"n": number} for number in range(3)]).encode()
-    appended = journal_service_pb2.AppendLogsRequest(execution_id=execution_id, entries=entries)
-    assert (await plane.call(plane.journal.AppendLogs, appended)).accepted == 3
-
-    notes, token = [], ""
-    while True:
-        page = await plane.call(
-            plane.journal.ListNotes,
-            journal_service_pb2.ListNotesRequest(
-                execution_id=execution_id, page_size=2, page_token=token
-            ),
-        )
-        notes += [(one.number, one.message) for one in page.notes]
-        if not (token := page.next_page_token):
-            break
-    assert notes == [(1, "note 0"), (2, "note 1"), (3, "note 2")]
-    logs = await plane.call(
-        plane.journal.ListLogs, journal_service_pb2.ListLogsRequest(execution_id=execution_id)
-    )
-    assert [json.loads(one.entry) for one in logs.entries] == [{"n": 0}, {"n": 1}, {"n": 2}]
-    for wrong in (b"{}", b"[1]", b"[", b"7"):
-        request = journal_service_pb2.AppendLogsRequest(execution_id=execution_id, entries=wrong)
-        with pytest.raises(errors.InvalidArgument, match="list of objects"):
-            await plane.call(plane.journal.AppendLogs, request)
-
-
-async def test_of_notes_as_of_logs_the_newest_are_kept(
-    plane: Plane, agent: Agent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal, "KEPT_ENTRIES", 2)
-    await register(plane, agent.url)
-    execution_id = await plane.submit("n.think")
-    for number in range(3):
-        note = journal_service_pb2.AddNoteRequest(message=f"note {number}")
-        await plane.call(plane.journal.AddNote, note, x_execution_id=execution_id)
-
-    kept = await plane.call(
-        plane.journal.ListNotes, journal_service_pb2.ListNotesRequest(execution_id=execution_id)
-    )
-    assert [(one.number, one.message) for one in kept.notes] == [(2, "note 1"), (3, "note 2")]
-
-
-async def test_an_address_is_checked_again_for_every_connection(
-    storage: Storage, agent: Agent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls, "RESTART_SECONDS", 0.2)
-    config = config_for(storage)
-    async with running_plane(config) as plane:
-        await register(plane, agent.url)
-    async with running_plane(replace(config, agent_networks=("public",))) as plane:
-        done = await plane.until(await plane.submit("n.think"), FAILED)
-        with pytest.raises(errors.InvalidArgument, match=r"^Invalid callback URL: '127"):
-            await register(plane, agent.url)
-
-    assert "could not be reached" in done.error
-    assert agent.asked == []
-
-
-async def test_two_servers_share_an_agent_and_each_call_is_made_once(
-    storage: Storage, agent: Agent
-) -> None:
-    agent.answers(202)
-    async with site(storage) as both:
-        first, second = both.a.plane, both.b.plane
-        await register(first, agent.url)
-        submitted = [await (first, second)[number % 2].submit("n.think") for number in range(20)]
-        for execution_id in submitted:
-            await second.until(execution_id, RUNNING)
-            await report(second, execution_id, status=SUCCEEDED)
-            await first.until(execution_id, SUCCEEDED)
-
-    assert sorted(one.headers["X-Execution-ID"] for one in agent.asked) == sorted(submitted)
-
-
-async def test_a_server_that_goes_down_takes_the_answers_that_come_in_time(
-    storage: Storage, agent: Agent
-) -> None:
-    asked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slowly(_: web.Request) -> web.StreamResponse:
-        asked.set()
-        await go_on.wait()
-        return web.json_response(7)
-
-    agent.answer = slowly
-    async with running_plane(config_for(storage)) as plane:
-        await register(plane, agent.url)
-        execution_id = await plane.submit("n.count")
-        await asyncio.wait_for(asked.wait(), 10)
-        asyncio.get_running_loop().call_later(0.3, go_on.set)
-    async with running_plane(config_for(storage)) as plane:
-        assert (await plane.until(execution_id, SUCCEEDED)).result == b"7"
-    assert len(agent.asked) == 1
-
-
-async def test_of_a_server_that_is_gone_the_unsent_is_sent_and_the_sent_is_lost(
-    storage: Storage, agent: Agent
-) -> None:
-    agent.answers(202)
-    async with running_plane(config_for(storage)) as plane:
-        await register(plane, "http://127.0.0.1:9")  # where nobody listens
-        submitted = [await plane.submit("n.think") for _ in range(2)]
-    async with storage.open() as database:
-        store = SqlCalls(database)
-        await store.return_calls(await store.gone_senders())
-        claimed = {
-            one.execution.execution_id: one
-            for one in await store.claim_calls("repl_gone", ["n"], roots=True)
-        }
-        assert set(claimed) == set(submitted)
-        assert await store.sent(claimed[submitted[0]].running, "repl_gone")
-        assert not await store.sent(claimed[submitted[1]].running, "repl_other")
-        assert await store.gone_senders() == ["repl_gone"]
-
-    async with running_plane(config_for(storage, grace=0.3)) as plane:
-        await register(plane, agent.url, "two")
-        lost = await plane.until(submitted[0], FAILED)
-        again = await plane.until(submitted[1], RUNNING)
-
-    assert reason_of(lost) == "AGENT_LOST"
-    assert again.instance_id == "two"
-    assert [one.headers["X-Execution-ID"] for one in agent.asked] == [submitted[1]]

@@ -3,103 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from support.live import PLAIN, VOICE, Desk, Line, desk, until
-from support.ports import held_port
-from support.tasks import meanwhile
+from support.live import Line, desk, until
+from support.servers import server
 
 from agentfield import Agent, RealtimeSession
-from agentfield.app import App, running
-from agentfield.config import read_config
-from agentfield.live.registry import Registry
-from agentfield.sessions.sharing import Unowned
-from agentfield.simulator.tasks import owned_tasks
-from agentfield.store.sessions import SqlSessions
 from agentfield.testing import (
     Fault,
     Script,
-    ScriptedWorker,
-    Simulator,
-    connected,
-    simulator,
 )
 from agentfield.v1 import errors, execution_pb2
-from agentfield.v1 import session_service_pb2 as pb
-from agentfield_sdk import Client
 
 pytestmark = pytest.mark.integration
 
 PAIR: dict[str, Any] = {"provider": "openai", "transport": "webrtc", "modalities": ["audio"]}
 ENDED = (execution_pb2.EXECUTION_STATUS_SUCCEEDED, execution_pb2.EXECUTION_STATUS_FAILED)
-STAYS = Script(tells_of_leaving=False)
-SHUTDOWN_SECONDS = 4.5
-
-
-class Server:
-    """A server in a task of its own, started again and again at one address on one folder."""
-
-    def __init__(self, folder: Path, port: int, provider: Simulator) -> None:
-        self.address = f"127.0.0.1:{port}"
-        self.folder = folder
-        self.stop = asyncio.Event()
-        self._provider = provider
-
-    @asynccontextmanager
-    async def up(self, *flags: str) -> AsyncIterator[Desk]:
-        """Run it and be connected to it, until the block is left or it is told to stop."""
-        self.stop = asyncio.Event()
-        ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-        async with owned_tasks() as tasks:
-            serving = tasks.create_task(self._serve(ready, flags))
-            try:
-                async with (
-                    connected(await ready, simulator=self._provider) as plane,
-                    Client(self.address) as client,
-                    meanwhile() as beside,
-                ):
-                    worker = ScriptedWorker(plane, "desk", "find", sessions=[VOICE, PLAIN])
-                    yield Desk(
-                        plane=plane,
-                        provider=self._provider,
-                        worker=worker,
-                        client=client,
-                        beside=beside,
-                    )
-                    self.stop.set()
-                    async with asyncio.timeout(SHUTDOWN_SECONDS):
-                        await serving
-            finally:
-                self.stop.set()
-
-    async def _serve(self, ready: asyncio.Future[App], flags: tuple[str, ...]) -> None:
-        ours = [f"--grpc-bind={self.address}", "--http-bind=none", f"--data-dir={self.folder}"]
-        seen = {"OPENAI_BASE_URL": self._provider.base_url, "OPENAI_API_KEY": "simulated"}
-        async with running(read_config([*ours, *flags], seen)) as app:
-            ready.set_result(app)
-            await self.stop.wait()
-
-    def sql(self, statement: str, *values: Any) -> list[Any]:
-        """Change or read what is on disk while the server is down."""
-        (file,) = self.folder.glob("*.db")
-        with sqlite3.connect(file) as connection:
-            rows = connection.execute(statement, values).fetchall()
-        connection.close()
-        return rows
-
-
-@asynccontextmanager
-async def server(folder: Path, script: Script = STAYS) -> AsyncIterator[Server]:
-    with held_port() as port:
-        async with simulator(script=script) as provider:
-            yield Server(folder, port, provider)
 
 
 async def test_who_waits_to_be_heard_when_the_server_goes_down_is_sent_on(tmp_path: Path) -> None:
@@ -433,131 +356,3 @@ async def test_a_session_that_nobody_leads_ends_with_its_last_worker() -> None:
         await at.worker.goodbye()
         assert await line.ended() == "agent_lost"
         await line.calls_are("ended")
-
-
-# --- sessions that change hands ---
-
-
-@pytest.fixture
-def registries(monkeypatch: pytest.MonkeyPatch) -> list[Registry]:
-    """Return the registries of the servers that start from now on, in their order."""
-    seen: list[Registry] = []
-    make = Registry.__init__
-
-    def noted(self: Registry, *parts: Any, **facts: Any) -> None:
-        make(self, *parts, **facts)
-        seen.append(self)
-
-    monkeypatch.setattr(Registry, "__init__", noted)
-    return seen
-
-
-async def take_up(registry: Registry, line: Line) -> None:
-    session = await registry.shared.store.get(line.session_id)
-    assert session is not None
-    await registry.take_up(session)
-
-
-async def test_a_session_that_is_let_go_and_taken_up_again_goes_on_with_its_handler(
-    registries: list[Registry],
-) -> None:
-    async with desk() as at:
-        line = await at.start()
-        handler = await at.worker.lead()
-        saying = at.begin(handler.say("Soon.", request_id="r"))
-        await handler.interrupt()  # what was asked for before it is known by then
-        await registries[0].let_go(line.session_id)
-        with pytest.raises(errors.ServerDraining):
-            await saying
-        await take_up(registries[0], line)
-        saying = at.begin(handler.say("Soon.", request_id="r"))
-        await line.connect()
-        assert (await saying).spoken_text == "Soon."
-        await line.end()
-
-
-async def test_those_who_follow_a_session_that_is_let_go_are_sent_on(
-    registries: list[Registry],
-) -> None:
-    async with desk() as at:
-        line = await at.start("plain")
-        await line.until("session.started")
-        await registries[0].let_go(line.session_id)
-        with pytest.raises(grpc.aio.AioRpcError, match="goes on without this session"):
-            await line.until("session.ended")
-        assert (await line.get()).state == "pending"
-        await take_up(registries[0], line)
-        await line.end()
-
-
-async def test_who_is_not_the_owner_any_more_ends_no_call(registries: list[Registry]) -> None:
-    async with desk() as at:
-        line = await (await at.start("plain")).connect()
-        session = await registries[0].shared.store.get(line.session_id)
-        assert session is not None
-        before = replace(session, owner_epoch=session.owner_epoch - 1, generation=0)
-        with pytest.raises(Unowned):
-            await registries[0].take_up(before)
-        await line.calls_are("open")
-        await line.end()
-
-
-async def test_a_session_whose_log_cannot_be_understood_ends_and_takes_nobody_with_it(
-    tmp_path: Path,
-) -> None:
-    async with server(tmp_path) as here:
-        async with here.up() as at:
-            await at.worker.connect()
-            broken = await (await at.start("plain")).connect()
-            sound = await (await at.start("plain")).connect()
-        (number,) = here.sql(
-            "UPDATE sessions SET last_sequence = last_sequence + 1 WHERE session_id = ?"
-            " RETURNING last_sequence",
-            broken.session_id,
-        )[0]
-        here.sql(
-            "INSERT INTO session_events VALUES (?, ?, 1, 'item.added', 1, '{}')",
-            *(broken.session_id, number),
-        )
-        async with here.up() as at:
-            broken, sound = Line(at, broken.started), Line(at, sound.started)
-            assert await broken.ended() == "internal_error"
-            await broken.calls_are("ended")
-            await sound.until("provider.gap")
-            await sound.end()
-
-
-async def test_a_start_that_is_repeated_begins_what_was_stored_although_nobody_knew(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    store = SqlSessions.start
-    lost: list[str] = []
-
-    async def start(self: SqlSessions, *parts: Any) -> Any:
-        session, created = await store(self, *parts)
-        if not lost:
-            lost.append(session.session_id)
-            raise errors.StoreUnavailable("whether this was stored is not known")
-        return session, created
-
-    monkeypatch.setattr(SqlSessions, "start", start)
-    async with desk() as at:
-        await at.worker.connect()
-        request = pb.StartSessionRequest(target="desk.plain", request_id="r")
-        with pytest.raises(errors.StoreUnavailable):
-            await at.plane.call(at.plane.sessions.StartSession, request)
-        started = await at.plane.call(at.plane.sessions.StartSession, request)
-        assert [started.session_id] == lost
-        line = await Line(at, started).connect()
-        await line.end()
-        assert await line.ended() == "api_ended"
-
-
-async def test_a_session_that_is_taken_up_twice_runs_once(registries: list[Registry]) -> None:
-    async with desk() as at:
-        line = await at.start("plain")
-        running = registries[0].find(line.session_id)
-        await take_up(registries[0], line)
-        assert registries[0].find(line.session_id) is running
-        await line.end()
-        assert (await line.types()).count("session.ended") == 1

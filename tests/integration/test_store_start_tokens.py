@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from support.plane import keyring
 from support.postgres import Postgres
-from support.stage import DECLARED, SECOND, Stage, register, staged
-from support.storage import Storage
+from support.stage import DECLARED, SECOND, Stage, register
 
 from agentfield.identity import Caller
 from agentfield.live.start_tokens import StartTokens
@@ -27,12 +25,6 @@ pytestmark = pytest.mark.integration
 DAY = 24 * 3600
 SERVED = {("openai", "webrtc")}
 ADA = Caller(name="ada", roles=frozenset({"client"}))
-
-
-@pytest.fixture(name="stage")
-async def _stage(storage: Storage) -> AsyncIterator[Stage]:
-    async with staged(storage) as stage:
-        yield stage
 
 
 def tokens_of(stage: Stage) -> StartTokens:

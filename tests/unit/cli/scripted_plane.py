@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Af", "Plane", "Ran"]
+__all__ = ["FURTHER", "MORE", "TOKEN", "Af", "Plane", "Ran"]
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,6 +16,9 @@ from google.protobuf.message_factory import GetMessageClass
 from agentfield.contract import facts
 from agentfield.contract.status import DETAILS_KEY, status_of
 from agentfield.v1.errors import AgentFieldError
+
+MORE, FURTHER, TOKEN = "more", "further", "aft_x"
+"""Tokens of further pages, and of a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

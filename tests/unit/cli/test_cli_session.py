@@ -5,17 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-from unit.cli.scripted_plane import Af, Plane
+from unit.cli.scripted_plane import FURTHER, MORE, TOKEN, Af, Plane
 
 from agentfield.contract.json import dump
-from agentfield.v1 import errors, execution_pb2
+from agentfield.v1 import errors
 from agentfield.v1 import session_pb2 as session
 from agentfield.v1 import session_service_pb2 as pb
-from agentfield.v1 import workflow_service_pb2 as workflow_pb
 
 pytestmark = pytest.mark.unit
-
-_MORE, _FURTHER, _TOKEN = "more", "further", "aft_x"
 _FACTS = b'{"n": 9007199254740993}'
 
 
@@ -26,19 +23,9 @@ def _session(
     return session.Session(session_id=session_id, target="desk.talk", state=state, usage=_FACTS)
 
 
-def _execution(execution_id: str, run_id: str, parent: str = "") -> execution_pb2.Execution:
-    return execution_pb2.Execution(
-        execution_id=execution_id,
-        run_id=run_id,
-        parent_execution_id=parent,
-        target="desk.find",
-        status=execution_pb2.EXECUTION_STATUS_SUCCEEDED,
-    )
-
-
 def test_start_writes_the_answer_as_one_line_of_json(af: Af, plane: Plane) -> None:
     started = pb.StartSessionResponse(
-        session_id="sess_1", session_token=_TOKEN, tool_targets={"find": "desk.find"}
+        session_id="sess_1", session_token=TOKEN, tool_targets={"find": "desk.find"}
     )
     plane.answers("StartSession", started)
 
@@ -136,7 +123,7 @@ def test_start_on_a_terminal_breaks_no_url_and_no_token(
     monkeypatch.setenv("COLUMNS", "40")
     url = "http://127.0.0.1:8080/api/v1/session-instances/sess_1/realtime-offer?" + "x" * 200
     started = pb.StartSessionResponse(
-        session_id="sess_1", offer_url=url, session_token=_TOKEN * 30, tool_targets={"a": "b.c"}
+        session_id="sess_1", offer_url=url, session_token=TOKEN * 30, tool_targets={"a": "b.c"}
     )
     plane.answers("StartSession", started)
 
@@ -146,7 +133,7 @@ def test_start_on_a_terminal_breaks_no_url_and_no_token(
         "session_id": "sess_1",
         "tool_targets": '{"a":"b.c"}',
         "offer_url": url,
-        "session_token": _TOKEN * 30,
+        "session_token": TOKEN * 30,
     }
 
 
@@ -167,15 +154,15 @@ def test_list_asks_for_pages_that_the_contract_allows(af: Af, plane: Plane) -> N
     plane.answers(
         "ListSessions",
         pb.ListSessionsResponse(
-            sessions=[_session(str(n)) for n in range(100)], next_page_token=_MORE
+            sessions=[_session(str(n)) for n in range(100)], next_page_token=MORE
         ),
-        pb.ListSessionsResponse(sessions=[_session("last")], next_page_token=_FURTHER),
+        pb.ListSessionsResponse(sessions=[_session("last")], next_page_token=FURTHER),
     )
 
     ran = af("session", "list", "--limit", "101")
 
     asked = plane.requests("ListSessions")
-    assert [(request.page_size, request.page_token) for request in asked] == [(100, ""), (1, _MORE)]
+    assert [(request.page_size, request.page_token) for request in asked] == [(100, ""), (1, MORE)]
     assert len(json.loads(ran.out)["sessions"]) == 101
     assert ran.err == "note: only the newest 101; --limit shows more\n"
 
@@ -339,63 +326,3 @@ def test_delete_of_a_session_that_goes_on_exits_with_2(af: Af, plane: Plane) -> 
     plane.answers("DeleteSession", errors.SessionActive("end it first"))
 
     assert af("session", "delete", "sess_1").code == 2
-
-
-def test_workflows_are_listed_from_all_pages(af: Af, plane: Plane) -> None:
-    plane.answers(
-        "ListSessionWorkflows",
-        pb.ListSessionWorkflowsResponse(
-            workflows=[workflow_pb.Workflow(run_id="run_2")], next_page_token=_MORE
-        ),
-        pb.ListSessionWorkflowsResponse(workflows=[workflow_pb.Workflow(run_id="run_1")]),
-    )
-
-    found = json.loads(af("session", "workflows", "sess_1").out)
-
-    assert [workflow["run_id"] for workflow in found["workflows"]] == ["run_2", "run_1"]
-    assert plane.requests("ListSessionWorkflows") == [
-        pb.ListSessionWorkflowsRequest(session_id="sess_1", page_size=100, page_token=token)
-        for token in ("", _MORE)
-    ]
-
-
-def _two_workflows(plane: Plane) -> None:
-    plane.answers(
-        "ListSessionWorkflows",
-        pb.ListSessionWorkflowsResponse(
-            workflows=[workflow_pb.Workflow(run_id=run_id) for run_id in ("run_2", "run_1")]
-        ),
-    )
-    plane.answers(
-        "GetWorkflow",
-        workflow_pb.GetWorkflowResponse(
-            executions=[_execution("a", "run_2")], next_page_token=_MORE
-        ),
-        workflow_pb.GetWorkflowResponse(executions=[_execution("b", "run_2", parent="a")]),
-        workflow_pb.GetWorkflowResponse(executions=[_execution("c", "run_1")]),
-    )
-
-
-def test_workflows_are_drawn_as_trees(af: Af, plane: Plane) -> None:
-    _two_workflows(plane)
-
-    assert af("session", "workflows", "sess_1", "--dag").out.splitlines() == [
-        "desk.find  succeeded  a",
-        "└─ desk.find  succeeded  b",
-        "desk.find  succeeded  c",
-    ]
-    asked = [(request.run_id, request.page_token) for request in plane.requests("GetWorkflow")]
-    assert asked == [("run_2", ""), ("run_2", _MORE), ("run_1", "")]
-
-
-def test_workflows_with_their_executions_are_a_line_each(af: Af, plane: Plane) -> None:
-    _two_workflows(plane)
-
-    lines = af("session", "workflows", "sess_1", "--dag", "-o", "json").out.splitlines()
-
-    _two_workflows(plane)
-    drawn = af("session", "workflows", "sess_1", "--dag", "-o", "text").out
-
-    assert drawn.startswith("desk.find  succeeded  a\n")
-    ids = [[each["execution_id"] for each in json.loads(line)["executions"]] for line in lines]
-    assert ids == [["a", "b"], ["c"]]

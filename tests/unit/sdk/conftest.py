@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from unit.sdk.fake_plane import FakePlane, running
 
-from agentfield_sdk import Connection
+from agentfield.v1 import agent_service_pb2 as pb
+from agentfield.v1.node_service_pb2 import RegisterNodeResponse
+from agentfield_sdk import Agent, Connection
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +26,11 @@ async def plane() -> AsyncIterator[FakePlane]:
 async def connection(plane: FakePlane) -> AsyncIterator[Connection]:
     async with Connection(plane.address) as connection:
         yield connection
+
+
+@pytest.fixture
+def app(plane: FakePlane) -> Agent:
+    """Return an agent that can register and report of handlers."""
+    plane.answers("RegisterNode", RegisterNodeResponse(registration_id="reg_1"))
+    plane.answers("ReportHandler", pb.ReportHandlerResponse())
+    return Agent("node", server=plane.address)

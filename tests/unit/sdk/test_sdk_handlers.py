@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from unit.sdk.declared import OPENAI
 from unit.sdk.fake_plane import FakePlane, leave, serving
 
 from agentfield.v1 import agent_service_pb2 as pb
@@ -15,7 +16,6 @@ from agentfield_sdk import Agent, RealtimeSession, handlers
 pytestmark = pytest.mark.unit
 
 ANSWER = pb.ReportHandlerResponse()
-OPENAI: dict[str, Any] = {"provider": "openai", "transport": "webrtc"}
 
 
 class Gate:

@@ -6,70 +6,18 @@ import base64
 from typing import Any
 
 import pytest
+from unit.simulator.played import Play, sound
 from unit.simulator.stage import Stage, kinds, one
-from unit.simulator.test_simulated_conversation import COMMITTED, SPOKEN, TRANSCRIBED, conforms
+from unit.simulator.words import COMMITTED, SPOKEN, TRANSCRIBED, conforms
 
 from agentfield.simulator import Call, Reply, Script
-from agentfield.simulator.effects import Forget, Speak, Stop, Think, Transcribe
-from agentfield.simulator.outcomes import Decided, Failed, Spoken, Transcribed
-from agentfield.simulator.senses import Abilities, Sound, Thought, Tool
+from agentfield.simulator.effects import Forget, Speak, Think, Transcribe
+from agentfield.simulator.outcomes import Decided, Transcribed
+from agentfield.simulator.senses import Abilities, Thought, Tool
 
 pytestmark = pytest.mark.unit
-
-ALL = Abilities(hears=True, thinks=True, speaks=True)
-WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "The weather of a city",
-    "parameters": {"type": "object"},
-}
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 SAY = {"response": {"instructions": 'Say exactly: "It rains."'}}
-
-
-def sound(text: str, ms: int = 1000) -> Sound:
-    return Sound(
-        text=text, pcm=text[0].encode() * ms * 48, packets=[text.encode()] * (ms // 20), ms=ms
-    )
-
-
-class Play:
-    """A stage whose model has senses, and what is expected of them."""
-
-    def __init__(self, *, plays_audio: bool = True, **session: Any) -> None:
-        wanted = TRANSCRIBED | {"tools": [WEATHER]} | session
-        self.stage = Stage(Script(), plays_audio=plays_audio, abilities=ALL, **wanted)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return self.stage.events
-
-    def asked(self, kind: type[Any]) -> Any:
-        """Return the newest errand of a kind."""
-        return [each for each in self.stage.errands if isinstance(each, kind)][-1]
-
-    def hears(self, text: str | None) -> list[dict[str, Any]]:
-        item_id = self.asked(Transcribe).item_id
-        return self.stage.comes(Transcribed(item_id=item_id, text=text))
-
-    def thinks(self, says: str = "", *calls: Call) -> list[dict[str, Any]]:
-        response_id = self.asked(Think).response_id
-        reply = Reply(says=says, calls=calls)
-        return self.stage.comes(Decided(response_id=response_id, reply=reply))
-
-    def speaks(self, *sounds: Sound | None) -> list[dict[str, Any]]:
-        response_id = self.asked(Speak).response_id
-        pieces = [self.stage.comes(Spoken(response_id=response_id, sound=each)) for each in sounds]
-        return [event for piece in pieces for event in piece]
-
-    def fails(self, kind: type[Any]) -> list[dict[str, Any]]:
-        return self.stage.comes(Failed(response_id=self.asked(kind).response_id))
-
-    def answered(self, says: str = "It rains.") -> None:
-        """Go as far as the speech that a question is answered with."""
-        self.stage.speak()
-        self.hears("What is the weather?")
-        self.thinks(says)
 
 
 def test_what_is_said_is_understood_then_thought_about_then_spoken() -> None:
@@ -314,92 +262,6 @@ def test_one_answer_is_played_after_the_other() -> None:
     ]
     assert play.stage.played == [b"It rains."] * 20 + [b"Still."] * 30
     assert kinds(play.stage.wait(600)) == ["output_audio_buffer.stopped"]
-
-
-def test_who_speaks_over_the_model_cuts_it_off_where_it_was_heard() -> None:
-    play = Play()
-    play.answered("One. Two.")
-    play.speaks(sound("One. ", 400))
-    play.stage.wait(700)
-    play.speaks(sound("Two.", 600))
-    play.stage.wait(100)
-    events = play.stage.interrupt()
-    assert not play.stage.audible
-    assert one(events, "conversation.item.truncated")["audio_end_ms"] == 500
-    done = one(events, "response.done")["response"]
-    assert done["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
-    assert play.stage.errands[-1] == Stop(response_id=done["id"])
-    assert play.speaks(sound("Three."), None) == []
-    assert kinds(events).count("output_audio_buffer.cleared") == 1
-    assert conforms(play.stage)
-
-
-@pytest.mark.parametrize("stage", ["listens", "thinks", "speaks"])
-def test_a_model_that_is_interrupted_before_it_is_heard_does_not_go_on(stage: str) -> None:
-    play = Play()
-    play.stage.speak()
-    if stage != "listens":
-        play.hears("Hello.")
-    if stage == "speaks":
-        play.thinks("It rains.")
-    done = one(play.stage.interrupt(), "response.done")["response"]
-    assert done["status"] == "cancelled"
-    assert play.stage.errands[-1] == Stop(response_id=done["id"])
-    late = {
-        "listens": lambda: [e for e in play.hears("Hello.") if "transcription" not in e["type"]],
-        "thinks": lambda: play.thinks("It rains."),
-        "speaks": lambda: play.speaks(sound("It rains."), None),
-    }
-    assert late[stage]() == []
-    assert play.stage.played == []
-
-
-def test_a_cancelled_answer_is_played_as_far_as_it_was_made() -> None:
-    play = Play()
-    play.answered("One. Two.")
-    play.speaks(sound("One. ", 400))
-    done = one(play.stage.send("response.cancel"), "response.done")["response"]
-    assert done["status_details"]["reason"] == "client_cancelled"
-    assert play.stage.errands[-1] == Stop(response_id=done["id"])
-    assert play.speaks(sound("Two.", 600)) == []
-    assert kinds(play.stage.wait(410)) == ["output_audio_buffer.stopped"]
-
-
-def test_what_a_client_clears_is_hushed_and_the_rest_of_it_stays_silent() -> None:
-    play = Play()
-    play.answered("One. Two.")
-    play.speaks(sound("One. ", 400))
-    play.stage.wait(100)
-    events = play.stage.send("output_audio_buffer.clear")
-    assert one(events, "conversation.item.truncated")["audio_end_ms"] == 100
-    assert not play.stage.audible
-    play.speaks(sound("Two.", 600), None)
-    assert play.stage.played == [b"One. "] * 20
-    assert not play.stage.audible
-
-
-def test_a_mind_that_fails_fails_its_response_and_no_other() -> None:
-    play = Play()
-    play.stage.speak()
-    play.hears("Hello.")
-    done = one(play.fails(Think), "response.done")["response"]
-    assert (done["status"], done["status_details"]["error"]["code"]) == ("failed", "server_error")
-    play.answered()
-    play.speaks(sound("It rains."), None)
-    assert conforms(play.stage)
-
-
-def test_a_mouth_that_fails_keeps_what_it_has_said() -> None:
-    play = Play()
-    play.answered("One. Two.")
-    play.speaks(sound("One. ", 400))
-    done = one(play.fails(Speak), "response.done")["response"]
-    assert done["status"] == "failed"
-    (item,) = done["output"]
-    assert item["status"] == "incomplete"
-    assert item["content"] == [{"type": "output_audio", "transcript": "One. "}]
-    assert kinds(play.stage.wait(410)) == ["output_audio_buffer.stopped"]
-    assert conforms(play.stage)
 
 
 def test_the_script_stands_in_for_what_is_not_given() -> None:
