@@ -66,10 +66,12 @@ class Hearing:
 
     def event(self, samples: bytes, detection: Json | None) -> Iterator[Decision]:
         """Take audio that came in an event, 24 000 samples in a second; yield what it decides."""
-        self._pending += samples
-        while len(self._pending) >= _PIECE_BYTES:
-            piece, self._pending = self._pending[:_PIECE_BYTES], self._pending[_PIECE_BYTES:]
-            decision = self.frame(pcm_frame(piece, rate=_EVENT_RATE), detection)
+        waiting = self._pending + samples
+        whole = len(waiting) - len(waiting) % _PIECE_BYTES
+        self._pending = waiting[whole:]
+        for start in range(0, whole, _PIECE_BYTES):
+            piece = pcm_frame(waiting[start : start + _PIECE_BYTES], rate=_EVENT_RATE)
+            decision = self.frame(piece, detection)
             if decision is not None:
                 yield decision
 
