@@ -129,10 +129,9 @@ async def keep(parts: Parts) -> None:
 @contextmanager
 def terminal() -> Iterator[None]:
     """Have Ctrl-C reach this program alone: make, which may have started it, would call it an error."""
-    if not sys.stdin.isatty():
-        yield
+    if not sys.stdin.isatty() or (before := os.tcgetpgrp(0)) != os.getpgrp():
+        yield  # there is no terminal, or it is somebody else's
         return
-    before = os.tcgetpgrp(0)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or giving it back would stop us
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)

@@ -101,7 +101,9 @@ async def program(
         try:
             yield running
             await running.stop()
-        except Exception:
+        except asyncio.CancelledError:
+            raise  # Ctrl-C: nothing went wrong
+        except BaseException:
             print(f"\n--- what the {name} printed ---", file=sys.stderr)
             print(running.log.read_text() if running.log.exists() else "", file=sys.stderr)
             raise
