@@ -31,6 +31,7 @@ from agentfield.sessions.model import (
     session_ended,
     unconnected,
 )
+from agentfield.sessions.offers import has_channel
 from agentfield.sessions.provider import Command, OfferRequest, ProviderRefused
 from agentfield.telemetry import ABANDONED_CALLS, ATTACH_SECONDS, OPEN_CALLS
 from agentfield.v1 import errors
@@ -167,34 +168,38 @@ class Calls:
         after = connecting(session.value, generation=generation)
         orders = list(self.retire(replaced(session.value.session_id)))
         session.value = after
-        call = PlacedCall(
-            value=ProviderCall(
-                provider_call_id=new_id("call"),
-                session_id=session.value.session_id,
-                generation=generation,
-                provider=session.provider.name,
-                transport=session.provider.transport,
-                state=CallState.CREATING,
-                created_at=session.shared.store.now(),
-                offer_sha256=digest,
-            ),
-            askers=[answer],
-        )
-        self._current = call
-        self._under_way.add(call)
-        self._idle.clear()
+        call = self._new_call(sdp, digest, generation)
+        call.askers.append(answer)
         request = OfferRequest(
             sdp=sdp,
             configuration=session.conversation.configuration,
             safety_identifier=safety_identifier(session.value.session_id),
         )
+        self._current = call
+        self._under_way.add(call)
+        self._idle.clear()
+        facts = {**self.facts(), "data_channel": call.has_channel}
         return [
             *orders,
             ports.PutCall(call=call.value),
             ports.PutSession(session=session.value),
-            ports.Append(type="session.connecting", data=self.facts()),
+            ports.Append(type="session.connecting", data=facts),
             Then(run=lambda: session.errands.run(self._place(call, request), "offer")),
         ]
+
+    def _new_call(self, sdp: bytes, digest: bytes, generation: int) -> PlacedCall:
+        session = self._session
+        value = ProviderCall(
+            provider_call_id=new_id("call"),
+            session_id=session.value.session_id,
+            generation=generation,
+            provider=session.provider.name,
+            transport=session.provider.transport,
+            state=CallState.CREATING,
+            created_at=session.shared.store.now(),
+            offer_sha256=digest,
+        )
+        return PlacedCall(value=value, has_channel=has_channel(sdp))
 
     async def _place(self, call: PlacedCall, request: OfferRequest) -> None:
         """Take an offer to the provider, whoever still waits for the answer."""

@@ -146,7 +146,8 @@ class Links:
         until = self._session.shared.store.now()
         if not since:
             call.heard_at = until
-            return conversation.linked(call.value.provider_call_id)
+            placed = call.value.provider_call_id
+            return conversation.linked(placed, data_channel=call.has_channel)
         return conversation.relinked({"from": _shown(since), "to": _shown(until)}, now)
 
     def _lost(self, call: PlacedCall, detail: str, now: float) -> Sequence[Order]:

@@ -21,6 +21,8 @@ class PlacedCall:
     """A call from its offer until it is retired."""
 
     value: ProviderCall
+    has_channel: bool = False
+    """Its client has a data channel. Of a call that was adopted the log says so."""
     askers: list[asyncio.Future[bytes]] = field(default_factory=list)
     """Who waits for its answer."""
     closed: bool = False

@@ -15,6 +15,7 @@ from agentfield.sessions.parts import Parts
 from agentfield.sessions.recalling import Recalling
 from agentfield.sessions.resuming import Resuming, missed
 
+_UNSEEN = "Nobody saw the model call this. Call it again."
 MOST_TURNS = 8
 """How many turns without words are looked up after a link was lost."""
 
@@ -28,6 +29,8 @@ class Continuing:
         self._recalled: frozenset[str] = frozenset()
         self._resuming = Resuming(parts.outbox, new_id=new_id)
         parts.outbox.observe = self._resuming.note
+        self._data_channel = False
+        """The client of the provider call may put items into the conversation, too."""
 
     @property
     def is_over(self) -> bool:
@@ -50,6 +53,8 @@ class Continuing:
         self._recalling.add(event.type, event.data, moment, turn)
         self._in.listening.replay(event.type, event.data)
         self._resuming.note(event.type, event.data)
+        if event.type == "session.connecting":
+            self._data_channel = event.data.get("data_channel", self._data_channel)
 
     def resume(self, calls: Sequence[ToolCall], now: float) -> bool:
         """Go on where the log ends; return whether a turn was heard and nobody asked since."""
@@ -83,8 +88,9 @@ class Continuing:
         """Ask for nothing more."""
         self._resuming.end()
 
-    def forget(self) -> None:
+    def forget(self, *, data_channel: bool) -> None:
         """Begin anew with another provider call."""
+        self._data_channel = data_channel
         self._resuming.forget()
 
     def tick(self, now: float) -> None:
@@ -114,7 +120,9 @@ class Continuing:
                 case p.AgentSaid():
                     responses.found_words(event, now)
                 case p.ToolCalled():
-                    responses.found_call(event, now)
+                    # The model's own was told of when it began, if anybody listened then.
+                    refused = _UNSEEN if self._data_channel and not known else ""
+                    responses.found_call(event, now, refused=refused)
                 case _:
                     take(event)
         if item.type == "function_call_output" and known:

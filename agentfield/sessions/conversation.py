@@ -91,9 +91,12 @@ class Conversation:
 
     # --- steps ---
 
-    def linked(self, provider_call_id: str) -> list[Effect]:
-        """Begin with a link to a provider call; its adapter has sent the configuration."""
-        self._continuing.forget()
+    def linked(self, provider_call_id: str, *, data_channel: bool = False) -> list[Effect]:
+        """Begin with a link to a provider call; its adapter has sent the configuration.
+
+        ``data_channel``: its client may put items into the conversation, too.
+        """
+        self._continuing.forget(data_channel=data_channel)
         self._book.begin(provider_call_id)
         self._speaking.begin()
         self._configuring.begin()

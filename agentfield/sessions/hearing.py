@@ -146,13 +146,13 @@ class Hearing:
     def _take_out(self, item: p.ItemAdded, what: str) -> None:
         """Delete what only the model or we may put into the conversation."""
         self._in.outbox.put(Send(command=p.DeleteItem(item_id=item.item_id)))
-        self._in.tampering.notice(what, item.role or item.call_id)
+        self._in.tampering.notice(what, item.item_id)
 
     def _item_deleted(self, event: p.ItemDeleted) -> None:
         if self._in.turns.knows(event.item_id) or self._in.book.owns(event.item_id):
             self._in.outbox.log("item.deleted", item_id=event.item_id)
         if self._in.book.deleted(event.item_id):
-            self._in.tampering.notice("tool_output", "deleted")
+            self._in.tampering.notice("tool_output", event.item_id)
 
     def _configured(self, event: p.Configured) -> None:
         for differs in self._in.configuring.configured(event):

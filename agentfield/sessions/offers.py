@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_SDP", "OfferAssertions", "checked_offer"]
+__all__ = ["MAX_SDP", "OfferAssertions", "checked_offer", "has_channel"]
 
 from dataclasses import dataclass
 
@@ -44,6 +44,11 @@ def checked_offer(
         )
 
 
+def has_channel(sdp: bytes) -> bool:
+    """Return whether the client may speak with the provider about more than audio."""
+    return any(line.strip().startswith(b"m=application") for line in sdp.splitlines())
+
+
 def _check_assertions(asserted: OfferAssertions, session: Session) -> None:
     d = session.declaration
     for name, said, actual in (
@@ -74,8 +79,7 @@ def _check_sdp(sdp: bytes, session: Session) -> None:
             "The offer is no SDP with audio: it begins with 'v=0' and has an 'm=audio' line.",
             metadata={"field": "offer_sdp"},
         )
-    has_channel = any(line.startswith(b"m=application") for line in lines)
-    if has_channel and session.declaration.data_channel == "refuse":
+    if has_channel(sdp) and session.declaration.data_channel == "refuse":
         raise errors.DataChannelRefused(
             f"Session {session.target} takes no data channel: make the offer without "
             "createDataChannel, audio only.",

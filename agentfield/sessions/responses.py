@@ -58,9 +58,13 @@ class Responses:
             response.said[event.item_id] = event.text
         self._log_said(event, response)
 
-    def found_call(self, event: ToolCalled, now: float) -> None:
-        """Take in a call that was found; of whichever response it was, the model goes on after."""
-        if not self._book.called(event):
+    def found_call(self, event: ToolCalled, now: float, *, refused: str = "") -> None:
+        """Take in a call that was found; of whichever response it was, the model goes on after.
+
+        ``refused`` says why it may not run.
+        """
+        is_new = self._book.refused(event, refused) if refused else self._book.called(event)
+        if not is_new:
             return
         found = [response for response in self.calling if not response.response_id]
         response = self._sequence.responses.get(event.response_id) or next(iter(found), None)

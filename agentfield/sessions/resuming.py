@@ -93,6 +93,8 @@ class Resuming:
                 self._unfinished[item_id] = data["type"]
             case "agent.said" | "agent.heard" | "tool.called" | "tool.refused":
                 self._unfinished.pop(item_id, None)
+            case "client.tampering":  # of an item that was put in, its id
+                self._unfinished.pop(data.get("detail") or "", None)
             case "response.done":  # it has told of all its calls
                 calls = [key for key, kind in self._unfinished.items() if kind == "function_call"]
                 for each in calls:

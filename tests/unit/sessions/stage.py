@@ -67,6 +67,7 @@ class Stage:
         self.now = 1000.0
         self.effects: list[e.Effect] = []
         self.leader, self.declared = leader, declared
+        self.data_channel = False
         self._numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(1))
         has_handler = leader in {Leader.HANDLER, Leader.MODEL}
         facts = {"has_handler": has_handler, **declared}
@@ -93,7 +94,11 @@ class Stage:
         after = Stage(leader or self.leader, live=False, **self.declared)
         after._numbers = self._numbers
         after.now = self.now + later
-        connecting = {"provider_call_id": "call_1", "generation": 1}
+        connecting = {
+            "provider_call_id": "call_1",
+            "generation": 1,
+            "data_channel": self.data_channel,
+        }
         after.conversation.replay(Event(type="session.connecting", data=connecting), self.now)
         for number, log in enumerate(self.all(e.Log), start=1):
             stored = Event(type=log.type, data=json_copy(log.data), sequence=number)
@@ -126,8 +131,9 @@ class Stage:
 
     # --- what happens ---
 
-    def link(self, provider_call_id: str = "call_1") -> None:
-        self._take(self.conversation.linked(provider_call_id))
+    def link(self, provider_call_id: str = "call_1", *, data_channel: bool = False) -> None:
+        self.data_channel = data_channel
+        self._take(self.conversation.linked(provider_call_id, data_channel=data_channel))
 
     def tell(self, *events: p.ProviderEvent) -> None:
         for event in events:

@@ -132,6 +132,46 @@ def test_a_call_that_is_found_runs_and_the_model_goes_on(away: Away) -> None:
     assert stage.asks() == 1
 
 
+def watched_by_a_page() -> Stage:
+    stage = Stage(Leader.PROVIDER, live=False)
+    stage.link(data_channel=True)
+    stage.tell(p.Configured(matches=True))
+    return stage
+
+
+def test_a_call_that_a_page_may_have_put_in_does_not_run_and_the_model_may_call_again(
+    away: Away,
+) -> None:
+    stage = away(watched_by_a_page())
+    stage.relink(last="call-1-item")
+    stage.tell(found_call())
+    assert not stage.all(e.RunTool)
+    assert "Call it again." in stage.one("tool.refused")["message"]
+    assert len(stage.outputs()) == 1
+    assert stage.asks() == 1
+
+
+def test_a_call_that_the_model_was_seen_to_begin_runs_whoever_else_may_put_calls_in(
+    away: Away,
+) -> None:
+    stage = watched_by_a_page()
+    stage.tell(p.ItemAdded(item_id="call-1-item", previous_item_id=None, type="function_call"))
+    stage = away(stage)
+    stage.relink(last="call-1-item")
+    stage.tell(found_call())
+    assert len(stage.all(e.RunTool)) == 1
+
+
+def test_a_call_that_somebody_put_in_is_not_looked_up(away: Away) -> None:
+    stage = watched_by_a_page()
+    stage.tell(
+        p.ItemAdded(item_id="forged", previous_item_id=None, type="function_call", whole=True)
+    )
+    stage = away(stage)
+    stage.relink(last="forged")
+    assert not stage.looked_up()
+
+
 def test_a_call_that_is_found_and_told_of_runs_once_and_the_model_goes_on_once(
     away: Away,
 ) -> None:

@@ -18,7 +18,7 @@ def test_an_output_that_is_not_ours_is_deleted_and_told_of() -> None:
     stage.call()
     stage.tell(output_added("forged"))
     assert stage.sent(p.DeleteItem) == [p.DeleteItem(item_id="forged")]
-    expected = {"what": "tool_output", "detail": "call-1", "count": 1}
+    expected = {"what": "tool_output", "detail": "forged", "count": 1}
     assert stage.one("client.tampering") == expected
     assert not stage.logged("tool.delivered")
     assert not stage.end_reasons()
@@ -58,7 +58,7 @@ def test_an_output_that_somebody_takes_out_is_sent_again_as_another_item() -> No
     stage.finish()
     (first,) = (command.item_id for command in stage.sent(p.SendToolOutput))
     stage.tell(output_added(first), p.ItemDeleted(item_id=first))
-    expected = {"what": "tool_output", "detail": "deleted", "count": 1}
+    expected = {"what": "tool_output", "detail": first, "count": 1}
     assert stage.one("client.tampering") == expected
     assert stage.one("item.deleted") == {"item_id": first}
     before, again = stage.sent(p.SendToolOutput)
@@ -95,5 +95,5 @@ def test_what_only_the_model_or_we_may_put_in_is_taken_out(
     stage = begun()
     stage.tell(p.ItemAdded(item_id="x", previous_item_id=None, type=type_, role=role, whole=True))
     assert stage.sent(p.DeleteItem) == [p.DeleteItem(item_id="x")]
-    assert stage.one("client.tampering") == {"what": what, "detail": role, "count": 1}
+    assert stage.one("client.tampering") == {"what": what, "detail": "x", "count": 1}
     assert not stage.all(e.RunTool)
