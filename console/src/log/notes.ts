@@ -73,9 +73,17 @@ function moment(value: unknown): number | undefined {
   return typeof value === "string" ? Date.parse(value) : undefined;
 }
 
+const TAMPERING: Readonly<Record<string, string>> = {
+  configuration: "changed the configuration; it was put back",
+  tool_output: "changed a tool’s result; it was put back",
+  response: "asked for an answer that is the agent’s to give; it was stopped",
+  function_call: "put in a call of a tool; it was taken out",
+  message: "put in words that are not the user’s; they were taken out",
+};
+
 function tampering(data: Facts): string {
-  const what = word(data, "what") === "tool_output" ? "a tool’s result" : "the configuration";
-  return `The client changed ${what} over its data channel; it was put back.`;
+  const what = TAMPERING[word(data, "what")] ?? "changed what is not its to change";
+  return `Over its data channel, the client ${what}.`;
 }
 
 function errorOf(error: unknown): string {

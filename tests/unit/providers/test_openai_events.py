@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.realtime import RealtimeServerEvent
-from unit.providers.wire import told
+from unit.providers.wire import received, told
 
 from agentfield.sessions.provider import (
     AgentDelta,
@@ -341,3 +341,21 @@ def test_who_comes_late_learns_at_the_end_what_was_missed() -> None:
     assert isinstance(ended, SpeechDone)
     assert ended.has_audio
     assert ended.item_ids == ("m",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_openai_ws__test_audio_in_server_vad_turn",
+        "test_openai_ws__test_tool_call_round",
+        "test_openai_ws_sideband__test_webrtc_sideband_audio_turn",
+    ],
+)
+def test_what_clients_put_in_is_told_from_what_the_model_makes(name: str) -> None:
+    added = [event for event in told(received(name)) if isinstance(event, ItemAdded)]
+
+    assert added
+    for event in added:
+        is_the_models = event.type == "function_call" or event.role == "assistant"
+        assert event.whole or is_the_models or event.type == "function_call_output"
+        assert not (event.whole and is_the_models)
