@@ -56,7 +56,7 @@ class Asker:
         ServerUnreachable if the replica is gone, and ServerDraining.
         """
         if self._lease.alone:
-            raise await self._nobody(session_id)
+            raise _unreachable(session_id)
         row = CommandRow(
             command_id=new_id("cmd"),
             session_id=session_id,
@@ -85,12 +85,8 @@ class Asker:
                 if not verdict.is_reachable:
                     raise _unreachable(session_id)
                 polls += verdict.is_over
-        raise await self._nobody(session_id)
-
-    async def _nobody(self, session_id: str) -> errors.AgentFieldError:
-        """Return why nobody runs a session: it may have ended since it was looked up."""
         session = await self._sessions.get(session_id)
-        return session_ended(session) if session and session.is_over else _unreachable(session_id)
+        raise session_ended(session) if session and session.is_over else _unreachable(session_id)
 
     async def place(self, start: ports.HandlerStart) -> str | None:
         """Send a handler to a worker of another replica.

@@ -111,6 +111,7 @@ async def test_a_handler_that_leads_and_then_returns_is_told(browsers: Browsers)
         call = at.page.get_by_role("region", name="Call", exact=True)
         await expect(call).to_contain_text("The handler leads")
         await at.say("Hello?")
+        await expect(at.entry("dared to wear.")).to_be_visible()
         await at.say("Thank you, that is enough.", lasts_ms=400)
         await expect(at.entry("The handler has returned")).to_be_visible()
         await expect(call).to_contain_text("The model leads")
@@ -221,7 +222,7 @@ async def test_a_past_session_is_read_from_its_log(browsers: Browsers) -> None:
 
 
 async def test_a_session_whose_words_were_removed_says_so(browsers: Browsers) -> None:
-    async with shown(browsers) as at:
+    async with shown(browsers, forgiven="401") as at:
         await at.call()
         await at.say("How many hats?")
         await at.hears_out("Seven hats are left.")

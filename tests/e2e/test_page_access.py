@@ -192,3 +192,22 @@ PAINTED = """() => new Promise((resolve) => new PerformanceObserver((list) => {
   const [paint] = list.getEntriesByName("first-contentful-paint");
   if (paint) resolve(paint.startTime);
 }).observe({ type: "paint", buffered: true }))"""
+
+
+async def test_each_new_screen_begins_at_its_heading(browsers: Browsers) -> None:
+    async with shown(browsers, forgiven="404") as at:
+        await expect(at.button("Start call")).to_be_enabled()
+        heading = at.page.get_by_role("heading", level=1)
+        await expect(heading).not_to_be_focused()
+        await at.call()
+        await expect(heading).to_be_focused()
+        await at.hang_up()
+        await expect(at.page.get_by_role("heading", name="The call has ended")).to_be_focused()
+        await at.button("Close").click()
+        await expect(heading).to_have_text("Talk to an agent")
+        await expect(heading).to_be_focused()
+        await at.page.get_by_role("link", name="shop.model").click()
+        await expect(heading).to_have_text("shop.model")
+        await expect(heading).to_be_focused()
+        await at.page.goto(f"{at.origin}/#session=sess_of_nobody")
+        await expect(at.trouble()).to_be_focused()

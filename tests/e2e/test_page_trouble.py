@@ -127,3 +127,14 @@ async def test_an_address_that_browsers_give_no_microphone_to(browsers: Browsers
         await try_to_call(at)
         await expect(at.trouble()).to_contain_text("Browsers give no microphone to this address")
         await expect(at.trouble()).to_contain_text("http://localhost")
+
+
+async def test_a_microphone_that_is_taken_away_in_a_call(browsers: Browsers) -> None:
+    async with shown(browsers) as at:
+        await at.page.evaluate(
+            """() => { const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+              navigator.mediaDevices.getUserMedia = async (wish) => window.voice = await open(wish); }"""
+        )
+        await at.call()
+        await at.page.evaluate("voice.getTracks()[0].dispatchEvent(new Event('ended'))")
+        await expect(at.page.get_by_text("The microphone is gone")).to_be_visible()

@@ -12,9 +12,7 @@ from support.plane import config_for, keyring, running_plane
 from support.storage import Storage
 
 from agentfield.identity import Caller
-from agentfield.live.relay import Relay
 from agentfield.providers.openai_realtime import OpenAIRealtime
-from agentfield.sessions.commands import Command
 from agentfield.sessions.conversation import Conversation
 from agentfield.sessions.provider import SpeechStarted
 from agentfield.testing import ScriptedWorker
@@ -37,28 +35,6 @@ async def test_a_session_may_be_ended_by_many_at_once() -> None:
         assert (await line.types()).count("session.ended") == 1
         await line.calls_are("ended")
         assert len(at.hang_ups()) == 1
-
-
-async def test_an_end_that_comes_when_the_session_is_already_gone_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    original, asked, gone = Relay.do, asyncio.Event(), asyncio.Event()
-
-    async def late(self: Relay, session_id: str, command: Command) -> Any:
-        asked.set()
-        await gone.wait()
-        return await original(self, session_id, command)
-
-    async with desk() as at:
-        line = await (await at.start("plain")).connect()
-        monkeypatch.setattr(Relay, "do", late)
-        ending = at.begin(line.end())
-        await asked.wait()
-        at.provider.end(await line.external_id())
-        assert await line.ended() == "provider_closed"
-        await line.calls_are("ended")
-        gone.set()
-        await ending
 
 
 # --- bugs ---

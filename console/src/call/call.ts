@@ -16,6 +16,8 @@ export interface CallState {
   readonly target: string;
   readonly view: View;
   readonly muted: boolean;
+  /** The microphone is gone: unplugged, or taken back. */
+  readonly unheard: boolean;
   /** The caller has hung up, and the server may not know it yet. */
   readonly hungUp: boolean;
   /** The connection to the server's log. */
@@ -50,6 +52,7 @@ export class Call {
       view: NOTHING,
       muted: false,
       hungUp: false,
+      unheard: false,
       watched: true,
       sessionId: "",
     });
@@ -65,6 +68,8 @@ export class Call {
     try {
       this.voice = await microphone();
       if (!this.goesOn) return this.silence();
+      const gone = () => this.change({ unheard: true });
+      for (const track of this.voice.getTracks()) track.addEventListener("ended", gone);
       this.change({ phase: "starting" });
       const { session_id: sessionId = "" } = await this.start();
       this.change({ sessionId });

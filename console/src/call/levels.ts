@@ -24,6 +24,7 @@ export class Meters {
     const analyser = new AnalyserNode(this.context, { fftSize: this.samples.length });
     this.context.createMediaStreamSource(stream).connect(analyser);
     this.analysers[side] = analyser;
+    void this.context.resume();
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Call } from "../call/call";
 import type { Trouble } from "../server/failures";
 import { takeWish, type Wish } from "../server/link";
@@ -10,6 +10,7 @@ import { Reader } from "./reader";
 export function App({ first }: { first: Wish }) {
   const wish = useWish(first);
   const [call, take] = useState<Call | undefined>();
+  useFocusOnChange(wish, call);
   const [trouble, tell] = useState<Trouble | undefined>();
   const startToken = wish.kind === "talk" ? wish.startToken : "";
   const talk = (target: string) => {
@@ -46,6 +47,17 @@ export function App({ first }: { first: Wish }) {
   const target = wish.kind === "talk" ? wish.target : "";
   const Chooser = startToken ? Invitation : Choose;
   return <Chooser target={target} trouble={trouble} talk={talk} />;
+}
+
+/** Begin at the top of each new screen, but for what went wrong, which has the focus then. */
+function useFocusOnChange(...screen: readonly unknown[]): void {
+  const isFirst = useRef(true);
+  useEffect(() => {
+    const wasFirst = isFirst.current;
+    isFirst.current = false;
+    if (wasFirst || document.activeElement?.closest("[role=alert]")) return;
+    document.querySelector<HTMLElement>("main h1")?.focus();
+  }, screen);
 }
 
 function useWish(first: Wish): Wish {

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import type { Call, CallState } from "../call/call";
 import { useStore } from "../store";
 import { Announcer } from "./announcer";
@@ -19,16 +19,14 @@ export function CallPage({ call, again, close }: Props) {
   const state = useStore(call.state);
   const workflow = useStore(call.workflow);
   const meters = useStore(call.meters);
-  const page = useRef<HTMLDivElement>(null);
   const { view, phase } = state;
   const over = phase === "over" || view.state === "ended";
-  useEffect(() => page.current?.querySelector("h1")?.focus(), []);
   useEffect(() => {
     document.title = `${over ? "Ended" : "Call"}: ${state.target}`;
   }, [over]);
   const doing = doingOf(state);
   return (
-    <div class="session" ref={page}>
+    <div class="session">
       <Stage view={view} target={state.target} {...doing} own meters={meters} muted={state.muted}>
         {!over && (
           <>
@@ -53,6 +51,7 @@ export function CallPage({ call, again, close }: Props) {
       </Stage>
       {state.trouble && <TroublePart trouble={state.trouble} />}
       {!state.watched && !over && <Away />}
+      {state.unheard && !over && <Unheard />}
       {over && (
         <End view={view} own>
           <button type="button" class="primary" onClick={again}>
@@ -69,6 +68,14 @@ export function CallPage({ call, again, close }: Props) {
         {workflow && <WorkflowPart workflow={workflow} />}
       </div>
     </div>
+  );
+}
+
+function Unheard() {
+  return (
+    <p class="banner" role="status">
+      The microphone is gone: the agent hears nothing. Connect it and call again.
+    </p>
   );
 }
 

@@ -30,7 +30,7 @@ export function Choose({ target, trouble, talk }: Props) {
   };
   return (
     <div class="choose">
-      <h1>Talk to an agent</h1>
+      <h1 tabIndex={-1}>Talk to an agent</h1>
       {trouble && <TroublePart trouble={trouble} />}
       {problem && !found && !trouble && <TroublePart trouble={problem} />}
       {problem && found && !trouble && (
@@ -53,9 +53,11 @@ export function Choose({ target, trouble, talk }: Props) {
               />
             ))}
           </fieldset>
-          <button type="submit" class="primary large" disabled={!chosen}>
-            Start call
-          </button>
+          <div class="go">
+            <button type="submit" class="primary large" disabled={!chosen}>
+              Start call
+            </button>
+          </div>
         </form>
       )}
       {found && <PastSessions server={OPEN_SERVER} />}
@@ -74,7 +76,7 @@ export function Invitation({ target, trouble, talk }: Props) {
   };
   return (
     <div class="choose">
-      <h1>Talk to {target}</h1>
+      <h1 tabIndex={-1}>Talk to {target}</h1>
       {trouble && <TroublePart trouble={trouble} />}
       <form onSubmit={submit}>
         <p>You were invited to this call. Your browser will ask for the microphone.</p>

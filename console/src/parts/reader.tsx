@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { LogEvent } from "../log/events";
 import { after, NOTHING, type View } from "../log/view";
 import { Workflow } from "../picture/workflow";
@@ -16,13 +16,11 @@ import { WorkflowPart } from "./workflow";
 export function Reader({ sessionId }: { sessionId: string }) {
   const server = useMemo(() => new Server(""), []);
   const { view, session, workflow, trouble } = useSession(server, sessionId);
-  const page = useRef<HTMLDivElement>(null);
-  useEffect(() => page.current?.querySelector<HTMLElement>("h1")?.focus(), []);
   useEffect(() => {
     document.title = `Session ${session?.target ?? sessionId}`;
   }, [session?.target]);
   return (
-    <div class="session" ref={page}>
+    <div class="session">
       <p>
         <a href="#">All sessions</a>
       </p>
@@ -35,7 +33,7 @@ export function Reader({ sessionId }: { sessionId: string }) {
         </>
       ) : (
         <>
-          <Stage view={view} target={session?.target ?? view.target} />
+          <Stage view={view} target={session?.target ?? "Session"} />
           {view.state === "ended" ? <End view={view} /> : <Announcer view={view} />}
           {session?.deleted_at && (
             <p class="banner">Its words, inputs and results have been removed.</p>
