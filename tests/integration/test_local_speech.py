@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,18 @@ async def test_what_is_said_is_heard(speech: LocalSpeech, tmp_path: Path) -> Non
         assert errors <= words / 2, (sentence, heard)
         wrong, spoken = wrong + errors, spoken + words
     assert wrong / spoken < 0.1
+
+
+async def test_a_person_is_understood(speech: LocalSpeech) -> None:
+    carrier = find_spec("moonshine_voice")
+    assert carrier is not None
+    assert carrier.origin is not None
+    heard = await speech.ears.transcribe(
+        read_wav(Path(carrier.origin).parent / "assets/beckett.wav")
+    )
+    said = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
+    errors, words = word_errors(said, heard)
+    assert errors <= words / 4, heard
 
 
 async def test_numbers_come_back_as_figures(speech: LocalSpeech, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class LocalMouth:
                 self._kept.popitem(last=False)
             yield replace(sound, text=piece)
 
-    def _sound(self, words: str, unwanted: Unwanted) -> Sound:
+    def _sound(self, words: str, _: Unwanted) -> Sound:
         spoken = self._voice.speak(words)
         if not len(spoken):
             spoken = np.zeros(voice.RATE * _PAUSE_MS // 1000, np.float32)
@@ -59,7 +59,7 @@ class LocalMouth:
         return Sound(
             text=words,
             pcm=as_pcm(resampled(fine, rate=packets.RATE, to=_PCM_RATE)),
-            packets=() if unwanted() else packets.opus(as_pcm(fine)),
+            packets=packets.opus(as_pcm(fine)),
             ms=len(fine) * 1000 // packets.RATE,
         )
 

@@ -25,9 +25,9 @@ from agentfield.simulator.speech.tokens import Tokens
 _RATE = 16_000
 _TOKENS_PER_SECOND = 6.5
 """More has nobody said."""
-_SILENCES = (_RATE // 10, _RATE // 4)
-"""Samples of silence around what is heard: it mistakes words at the very beginning otherwise, and
-where it repeated itself for ever, other silence lets it understand."""
+_SILENCES = (0, _RATE // 4)
+"""Samples of silence to put around what is heard, at first and where it repeated itself for ever:
+then other silence lets it understand."""
 
 
 class Recognizer:
