@@ -41,6 +41,12 @@ async def test_a_call_from_the_choice_to_the_end(browsers: Browsers) -> None:
         assert await at.ended() == "client_hangup"
 
 
+async def test_an_address_chooses_a_session(browsers: Browsers) -> None:
+    async with shown(browsers) as at:
+        await at.page.goto(f"{at.origin}/#target=shop.led")
+        await expect(at.page.get_by_role("radio", name="shop.led", exact=True)).to_be_checked()
+
+
 async def test_the_picture_grows_and_each_execution_tells_its_details(browsers: Browsers) -> None:
     async with shown(browsers) as at:
         await at.call()

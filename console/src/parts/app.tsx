@@ -46,7 +46,7 @@ export function App({ first }: { first: Wish }) {
   if (wish.kind === "read") return <Reader key={wish.sessionId} sessionId={wish.sessionId} />;
   const target = wish.kind === "talk" ? wish.target : "";
   const Chooser = startToken ? Invitation : Choose;
-  return <Chooser target={target} trouble={trouble} talk={talk} />;
+  return <Chooser key={target} target={target} trouble={trouble} talk={talk} />;
 }
 
 /** Begin at the top of each new screen, but for what went wrong, which has the focus then. */
