@@ -20,6 +20,7 @@ LONG = "This is a rather long answer, and nobody has the patience to hear all of
 async def test_audio_flows_both_ways_by_the_browsers_own_statistics(browsers: Browsers) -> None:
     script = Script(heard=["Where is my hat?"], replies=["It is in the attic."])
     async with desk_call(browsers, "desk.plain", script=script) as (_, call):
+        await call.speak()
         await call.until("turn.transcribed", text="Where is my hat?")
         await call.hears_voice()
         await call.until("agent.heard", text="It is in the attic.")
@@ -54,6 +55,8 @@ async def test_what_is_asked_in_speech_is_answered_after_a_tool_on_the_servers_s
     ]
     script = Script(heard=["Where is my hat?"], replies=replies)
     async with desk_call(browsers, "desk.plain", script=script) as (at, call):
+        await call.speak()
+        await call.until("tool.called")
         execution = at.worker.accept(await at.worker.take())
         assert execution.input == b'{"thing": "hat"}'
         await at.worker.report(execution, b'"in the attic"')
@@ -66,16 +69,17 @@ async def test_whoever_speaks_over_the_agent_silences_it(browsers: Browsers) -> 
     script = Script(heard=["Tell me a story.", "Stop!"])
     async with desk_call(browsers, "desk.voice", script=script) as (at, call):
         handler = await at.worker.lead()
-        await handler.until("turn.transcribed", text="Tell me a story.")
+        await call.speak()
+        await call.until("turn.transcribed", text="Tell me a story.")
         telling = at.begin(handler.say(LONG))
         await call.hears_voice()
-        await call.speak_again()
+        await call.speak()
         await call.until("agent.interrupted")
         await call.hears_silence()
         story = await telling
         assert story.outcome == session_pb2.SPEECH_OUTCOME_INTERRUPTED
         assert 0 < len(story.heard_text) < len(LONG)
-        await handler.until("turn.transcribed", text="Stop!")
+        await call.until("turn.transcribed", text="Stop!")
 
 
 @pytest.mark.parametrize("how", ["closed", "left"])

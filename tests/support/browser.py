@@ -58,14 +58,21 @@ class Microphone:
 
     @classmethod
     def of(
-        cls, wav: Path, pcm: bytes, *, rate: int = _RATE, pause_ms: int = 0, repeats: bool = False
+        cls,
+        wav: Path,
+        pcm: bytes,
+        *,
+        rate: int = _RATE,
+        lead_ms: int = _LEAD_MS,
+        pause_ms: int = 0,
+        repeats: bool = False,
     ) -> Microphone:
-        """Write a file: a moment of silence, these 16-bit samples of one channel, and a pause."""
+        """Write a file: some silence, these 16-bit samples of one channel, and a pause."""
         with wave.open(str(wav), "wb") as out:
             out.setnchannels(1)
             out.setsampwidth(2)
             out.setframerate(rate)
-            out.writeframes(bytes(rate * _LEAD_MS // 1000 * 2) + pcm)
+            out.writeframes(bytes(rate * lead_ms // 1000 * 2) + pcm)
             out.writeframes(bytes(rate * pause_ms // 1000 * 2))
         return cls(wav=wav, repeats=repeats)
 

@@ -120,7 +120,7 @@ class BrowserCall(Watched):
         return await _run(self.visit, script, *arguments, log=self.log)
 
     async def connect(self, *, data_channel: bool = False) -> None:
-        """Open the microphone, place the call and wait until the session is live."""
+        """Place the call, in silence, and wait until the session is live."""
         await self.run("(withChannel) => caller.call(withChannel)", data_channel)
         await self.log.until("session.live", {}, seconds=PATIENCE, keep=True)
 
@@ -138,9 +138,9 @@ class BrowserCall(Watched):
         """Call a tool as the page may; return the answer."""
         return await self.run("([tool, body]) => caller.invoke(tool, body)", [tool, body])
 
-    async def speak_again(self) -> None:
-        """Have the microphone play its file again from the beginning."""
-        await self.run("() => caller.speakAgain()")
+    async def speak(self) -> None:
+        """Have the microphone play its file from the beginning; before, it is silent."""
+        await self.run("() => caller.speak()")
 
     async def hears_audio(self) -> None:
         """Wait until audio comes, loud or silent."""

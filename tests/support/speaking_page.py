@@ -24,6 +24,8 @@ from support.page import Shown
 from support.processes import PATIENCE
 
 _RATE = 16_000
+_LEAD_MS = 3000
+"""As long as it may take on a busy machine from the microphone's opening until audio flows."""
 
 
 class Spoken:
@@ -66,7 +68,7 @@ async def spoken_words(
 ) -> Microphone:
     """Return a microphone that hears somebody say these words."""
     pcm = b"".join([sound.pcm async for sound in speech.mouth.speak(words)])
-    return Microphone.of(wav, pcm, pause_ms=pause_ms, repeats=repeats)
+    return Microphone.of(wav, pcm, lead_ms=_LEAD_MS, pause_ms=pause_ms, repeats=repeats)
 
 
 @asynccontextmanager

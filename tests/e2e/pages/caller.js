@@ -56,12 +56,13 @@ class Caller {
     while (!(await reader.read()).done);
   }
 
-  /** Opens the microphone and places the call. */
+  /** Places the call; nothing is said in it before `speak`. */
   async call(withChannel) {
     this.peer = new RTCPeerConnection();
     this.peer.ontrack = (event) => this.listen(event.streams[0] ?? new MediaStream([event.track]));
     this.peer.onconnectionstatechange = () => this.changed();
-    this.microphone = this.peer.addTrack(await this.open());
+    const nothing = new AudioContext().createMediaStreamDestination();
+    this.microphone = this.peer.addTrack(nothing.stream.getAudioTracks()[0]);
     if (withChannel) this.join(this.peer.createDataChannel("oai-events"));
     await this.peer.setLocalDescription();
     const headers = { ...this.headers, "Content-Type": "application/sdp" };
@@ -71,15 +72,11 @@ class Caller {
     await this.until(() => !withChannel || this.channel.readyState === "open");
   }
 
-  async open() {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-    return stream.getAudioTracks()[0];
-  }
-
-  /** Opens the microphone again: its file plays from the beginning. */
-  async speakAgain() {
+  /** Opens the microphone, once more if need be: its file plays from the beginning. */
+  async speak() {
     this.microphone.track.stop();
-    await this.microphone.replaceTrack(await this.open());
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    await this.microphone.replaceTrack(stream.getAudioTracks()[0]);
   }
 
   join(channel) {
