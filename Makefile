@@ -13,15 +13,16 @@ help: ## What there is to do
 
 # Runs a command, and tells what it is for and how long it takes.
 STEP = $(PYTHON) $(CURDIR)/scripts/step.py
-PACKAGES = $$(grep -c '==' $<) packages
 NPM_CI = npm ci --no-audit --no-fund --loglevel=error
 
 setup: $(VENV)/.done $(VENV)/tools/.done $(VENV)/existing/.done ## Install everything into .venv from the lock
 
 $(VENV)/.done: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(STEP) "Making $(VENV)" $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "This needs Python 3.11 or newer: say 'make PYTHON=…' with its name" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(STEP) "Making $(VENV)" $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(STEP) "Getting uv, the installer" $(BIN)/pip install --quiet 'uv==0.13.9'
-	@$(STEP) "Installing $(PACKAGES) into $(VENV)" \
+	@$(STEP) "Installing what $< lists into $(VENV)" \
 		$(UV) pip install --python $(BIN)/python --require-hashes -r $<
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -29,7 +30,7 @@ $(VENV)/.done: requirements.lock pyproject.toml
 # Programs that need other versions than our own packages do.
 $(VENV)/tools/.done: tests/tools/requirements.lock | $(VENV)/.done
 	@rm -rf $(VENV)/tools
-	@$(STEP) "Installing $(PACKAGES) of tools that tests use" \
+	@$(STEP) "Installing the tools that tests use" \
 		$(UV) pip install --python $(BIN)/python --require-hashes --target $(VENV)/tools -r $<
 	@touch $@
 
@@ -38,7 +39,7 @@ $(VENV)/tools/.done: tests/tools/requirements.lock | $(VENV)/.done
 $(VENV)/existing/.done: tests/existing/requirements.lock | $(VENV)/.done
 	@rm -rf $(VENV)/existing
 	@$(UV) venv --quiet --python $(BIN)/python $(VENV)/existing
-	@$(STEP) "Installing $(PACKAGES) of the SDK that existing agents use" \
+	@$(STEP) "Installing the SDK that existing agents use" \
 		$(UV) pip install --python $(VENV)/existing/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 

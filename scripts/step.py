@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["main"]
 
+import os
 import subprocess
 import sys
 import threading
@@ -29,19 +30,18 @@ class Telling:
 
     def keep_telling(self) -> None:
         """Tell now and again that the step still runs, until it is over."""
-        self._show(f"{self._what} …")
+        self._show(" …")
         while not self._over.wait(TERMINAL_SECONDS if self._live else LOG_SECONDS):
-            self._show(f"{self._what} … {self._seconds}")
+            self._show(f" … {self._seconds}")
 
     def line(self, text: str) -> None:
         """Pass on what the program of the step says."""
         with self._lock:
             self._write(f"  {text}\n")
 
-    def ended(self, code: int) -> None:
+    def ended(self, how: str) -> None:
         """Tell what came of it."""
         self._over.set()
-        how = "done" if code == 0 else f"failed with exit code {code}"
         with self._lock:
             self._write(f"{self._what}: {how} in {self._seconds}\n")
 
@@ -49,10 +49,16 @@ class Telling:
     def _seconds(self) -> str:
         return f"{time.monotonic() - self._began_at:.0f} s"
 
-    def _show(self, text: str) -> None:
+    def _show(self, end: str) -> None:
         with self._lock:
-            if not self._over.is_set():
-                self._write(text if self._live else f"{text}\n")
+            if self._over.is_set():
+                return
+            if self._live:
+                # What is longer than the terminal is wide could not be written over.
+                width = os.get_terminal_size(self._out.fileno()).columns or sys.maxsize
+                self._write(self._what[: max(0, width - 1 - len(end))] + end)
+            else:
+                self._write(f"{self._what}{end}\n")
 
     def _write(self, text: str) -> None:
         # On a terminal each line takes the place of the one that tells the time.
@@ -61,21 +67,32 @@ class Telling:
 
 
 def main(what: str, command: list[str], out: IO[str] = sys.stdout) -> int:
-    """Run a command, and return its exit code.
+    """Run a command, and return its exit code, or a shell's for what is not there or is interrupted.
 
     Of its lines all are passed on but those in which an installer lists each package.
     """
     telling = Telling(what, out)
     clock = threading.Thread(target=telling.keep_telling, daemon=True)
     clock.start()
+    try:
+        code = _run(command, telling)
+        how = "done" if code == 0 else f"failed with exit code {code}"
+    except FileNotFoundError as missing:
+        code, how = 127, f"failed, there is no program '{missing.filename}'"
+    except KeyboardInterrupt:  # the command has got it, too
+        code, how = 130, "interrupted"
+    telling.ended(how)
+    clock.join()
+    return code
+
+
+def _run(command: list[str], telling: Telling) -> int:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout or ():
             if line.strip() and not line.startswith((" + ", " - ", " ~ ")):
                 telling.line(line.rstrip())
-    telling.ended(process.returncode)
-    clock.join()
     return process.returncode
 
 
