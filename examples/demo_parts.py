@@ -101,8 +101,8 @@ async def program(
         try:
             yield running
             await running.stop()
-        except asyncio.CancelledError:
-            raise  # Ctrl-C: nothing went wrong
+        except (asyncio.CancelledError, BrokenPipeError):
+            raise  # Ctrl-C, or nobody reads any more: nothing went wrong
         except BaseException:
             print(f"\n--- what the {name} printed ---", file=sys.stderr)
             print(running.log.read_text() if running.log.exists() else "", file=sys.stderr)

@@ -56,7 +56,7 @@ def show(call: Called) -> None:
     _title("Where the time went")
     spent = _spent(call.events)
     for what, seconds in spent.items():
-        bar = "█" * round(40 * seconds / max(spent.values()))
+        bar = "█" * round(30 * seconds / max(spent.values()))
         print(f"  {what:<32} {seconds:6.2f} s  {_dim(bar)}")
     _title("What ran")
     for line in _drawn(call.workflow):

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
-from demo import ANSWERS, check
+from demo_call import ANSWERS, check
 from demo_words import differences
 from playwright.async_api import expect
 from show_call import Called
@@ -179,6 +180,39 @@ async def test_a_demo_that_fails_says_why_shows_the_logs_and_exits_with_1(tmp_pa
     assert "The demo failed: the voice agent ended too early" in err
     assert "--- what the voice agent printed ---\nno such microphone" in err
     assert "--- what the control plane printed ---" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_demo_that_is_told_to_stop_while_it_starts_leaves_nothing_running(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with demo(EXAMPLES, tmp_path) as running:
+        provider = (await running.until("  The provider hears")).split()[6]
+        running.process.send_signal(number)
+        code, _, err = await running.ends()
+
+    assert (code, err) == (130, "")
+    with pytest.raises(aiohttp.ClientConnectorError):
+        async with aiohttp.request("GET", provider):
+            pass
+
+
+async def test_whoever_stops_reading_the_demo_stops_it(tmp_path: Path) -> None:
+    ours, its = os.pipe()
+    command = (sys.executable, str(EXAMPLES / "demo.py"))
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", 'exec "$@" <&-', "sh", *command),
+        stdout=its,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": ""},
+    )
+    os.close(its)
+    first = os.read(ours, len("Starting\n"))
+    os.close(ours)
+    async with asyncio.timeout(DEMO_PATIENCE):
+        _, err = await process.communicate()
+
+    assert (process.returncode, first, err) == (0, b"Starting\n", b"")
 
 
 @pytest.mark.parametrize(
