@@ -49,8 +49,9 @@ def read_speech(path: Path) -> bytes:
 
 def _decoded(file: BinaryIO) -> Iterator[bytes]:
     resampler = AudioResampler(format="s16", layout="mono", rate=SPOKEN_RATE)
-    # An open file, never a name: FFmpeg takes many names for addresses.
-    with av.open(file, "r") as container:
+    # An open file, never a name, and nothing that it names: FFmpeg takes many names for addresses,
+    # and reads what a playlist lists, files as well as addresses.
+    with av.open(file, "r", options={"protocol_whitelist": "none"}) as container:
         if not container.streams.audio:
             return
         for frame in container.decode(container.streams.audio[0]):

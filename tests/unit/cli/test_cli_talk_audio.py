@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import struct
 import wave
 from pathlib import Path
@@ -54,6 +55,27 @@ def test_what_holds_no_sound_cannot_be_said(tmp_path: Path, content: bytes, why:
 
     with pytest.raises(InvalidArgument, match=rf"--wav cannot read the file '.*a\.wav': ({why})"):
         read_speech(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "playlist"),
+    [
+        ("list.wav", "ffconcat version 1.0\nfile other.wav\n"),
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_what_a_file_names_is_not_read(tmp_path: Path, name: str, playlist: str) -> None:
+    write_tone(tmp_path / "other.wav")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        server.setblocking(False)
+        (tmp_path / name).write_text(playlist.format(address=f"http://{host}:{port}/other.wav"))
+
+        with pytest.raises(InvalidArgument, match="--wav cannot read the file"):
+            read_speech(tmp_path / name)
+
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
