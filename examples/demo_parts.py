@@ -11,7 +11,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,8 @@ class Program:
 
     async def stop(self) -> None:
         """Stop it as an operator does, and insist that it exits with 0."""
-        self.process.send_signal(signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has ended by itself, which its exit code tells
+            self.process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(PATIENCE):
                 code = await self.process.wait()

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 from demo_call import ANSWERS, check
+from demo_parts import program
 from demo_words import differences
 from playwright.async_api import expect
 from show_call import Called
@@ -195,6 +196,12 @@ async def test_a_demo_that_is_told_to_stop_while_it_starts_leaves_nothing_runnin
     with pytest.raises(aiohttp.ClientConnectorError):
         async with aiohttp.request("GET", provider):
             pass
+
+
+async def test_a_part_that_has_ended_before_it_was_told_to_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="the kettle exited with 3"):
+        async with program("kettle", "-c", "raise SystemExit(3)", folder=tmp_path) as kettle:
+            await kettle.process.wait()
 
 
 async def test_whoever_stops_reading_the_demo_stops_it(tmp_path: Path) -> None:
