@@ -27,8 +27,9 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def linking(target: str, ttl: str | None, uses: int) -> pb.CreateClientTokenRequest:
-    """Return the request for the link's token. Raises InvalidArgument for a malformed ttl."""
-    request = pb.CreateClientTokenRequest(target=target, uses=uses)
+    """Return the request for the link's token. Raises InvalidArgument for what cannot be in it."""
+    request = pb.CreateClientTokenRequest(target=target)
+    set_text(request, "uses", str(uses))
     if ttl is not None:
         match = _TTL.fullmatch(ttl.strip())
         text = f"{float(match[1]) * _UNITS[match[2]]:.9f}s" if match else ttl

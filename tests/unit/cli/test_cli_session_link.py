@@ -101,6 +101,16 @@ def test_the_gateway_may_be_named(
     assert [heard.rpc for heard in plane.heard] == ["CreateClientToken"]
 
 
+def test_more_calls_than_can_be_asked_for_are_refused(af: Af, plane: Plane) -> None:
+    ran = af("session", "link", "desk.talk", "--uses", "99999999999")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert (
+        ran.err == "error: Field 'uses' must be an integer within its range. (INVALID_ARGUMENT)\n"
+    )
+    assert plane.heard == []
+
+
 def test_a_control_plane_without_a_gateway_is_told_of(af: Af, plane: Plane) -> None:
     announces(plane, "")
     plane.answers("CreateClientToken", made())
