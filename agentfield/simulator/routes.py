@@ -17,6 +17,9 @@ from agentfield.simulator.refusals import Refused, missing
 from agentfield.simulator.requests import BODY
 from agentfield.simulator.sockets import Socket, beta_refused, refuse_on, speaks_beta
 
+_LARGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes; the provider takes 15 MiB of audio in an event."""
+
 
 def provider_routes(provider: Provider, tasks: asyncio.TaskGroup) -> list[web.RouteDef]:
     """Return the routes that a client of the real provider knows."""
@@ -105,7 +108,7 @@ class _Routes:
 
 
 async def _accepted(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(protocols=("realtime",), max_msg_size=0)
+    socket = web.WebSocketResponse(protocols=("realtime",), max_msg_size=_LARGEST_MESSAGE)
     await socket.prepare(request)
     return socket
 

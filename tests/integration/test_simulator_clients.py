@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,28 @@ async def test_the_official_client_speaks_over_a_websocket() -> None:
         assert heard == "Good morning."
         assert len(audio) == 48 * 60 * len("Good morning to you.")
         assert not simulator.calls()
+
+
+async def test_a_message_that_is_too_large_ends_its_connection_and_no_other() -> None:
+    async with (
+        simulated(Script()) as (simulator, http),
+        http.ws_connect(f"{simulator.base_url}/realtime?model=gpt-realtime") as large,
+        http.ws_connect(f"{simulator.base_url}/realtime?model=gpt-realtime") as other,
+    ):
+        await other.receive_json()
+        await large.receive_json()
+        async with asyncio.timeout(10):
+            with suppress(ConnectionError):  # it may be closed before all is sent
+                await large.send_str(" " * (16 * 1024 * 1024 + 1))
+            ended = await large.receive()
+            await other.send_json({"type": "input_audio_buffer.clear"})
+            cleared = await other.receive_json()
+    assert ended.type in {
+        aiohttp.WSMsgType.CLOSE,
+        aiohttp.WSMsgType.CLOSED,
+        aiohttp.WSMsgType.ERROR,
+    }
+    assert cleared["type"] == "input_audio_buffer.cleared"
 
 
 async def test_speech_over_a_websocket_cancels_but_leaves_truncating_to_the_client() -> None:

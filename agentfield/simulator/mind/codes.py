@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from agentfield.simulator.mind.english import DIGITS, SMALL, TENS
+from agentfield.simulator.mind.patterns import is_quick
 from agentfield.simulator.mind.words import Utterance, Word, bears_meaning
 
 _LONGEST = 24
@@ -73,12 +74,15 @@ def matching(utterance: Utterance, pattern: str) -> list[Found]:
     """Return what matches a pattern as a whole, the longest first.
 
     Words beside each other are put together, number words become digits, letters capitals or not,
-    and the separators that the pattern names are put in where they were not said.
+    and the separators that the pattern names are put in where they were not said. Where a pattern
+    might be tried for ever, nothing is looked for.
     """
+    if not is_quick(pattern):
+        return []
     try:
         form = re.compile(pattern)
         bare = re.compile(_PARTS.sub(lambda part: part["class"] or "", pattern))
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return []
     separators = sorted({part["sign"] for part in _PARTS.finditer(pattern) if part["sign"]})
     found = []

@@ -23,6 +23,8 @@ class Unit:
     factor: float
 
 
+_NO_UNIT = Unit(of="", factor=1)
+_MONEY = frozenset({"dollars", "euros", "pounds"})
 _UNITS = {
     stem(name): Unit(of=of, factor=factor)
     for of, names in UNITS.items()
@@ -101,17 +103,22 @@ def _unit_behind(following: Sequence[str]) -> Unit | None:
 
 
 def _more(said: Sequence[str], end: int) -> tuple[float, int]:
-    """Read what follows a unit: "two hours and a half", "ten dollars and fifty cents"."""
+    """Read what follows a unit: "two hours and a half", "ten dollars and fifty cents".
+
+    Without "cents" they are tens, and follow at once: "ten dollars fifty".
+    """
     if list(said[end + 1 : end + 4]) == ["and", "a", "half"]:
         return 0.5, end + 4
     place = end + 2 if list(said[end + 1 : end + 2]) == ["and"] else end + 1
     cents = _read(said, place) if place < len(said) else None
-    if (
-        cents
-        and cents[0] < 100
-        and said[cents[1] : cents[1] + 1] in (["cents"], ["cent"], ["pence"])
-    ):
-        return cents[0] / 100, cents[1] + 1
+    if cents is None or cents[0] >= 100:
+        return 0.0, end
+    value, after, _ = cents
+    if said[after : after + 1] in (["cents"], ["cent"], ["pence"]):
+        return value / 100, after + 1
+    money = (unit_of(said[end]) or _NO_UNIT).of in _MONEY
+    if money and place == end + 1 and value >= 10 and _unit_behind(said[after : after + 2]) is None:
+        return value / 100, after
     return 0.0, end
 
 

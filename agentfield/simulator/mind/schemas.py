@@ -5,15 +5,17 @@ from __future__ import annotations
 __all__ = ["Parameter", "Path", "arguments_of", "fits", "parameters"]
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, UnknownType
+from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from agentfield.simulator.mind.patterns import is_quick
 from agentfield.simulator.mind.words import identifier_words
 
 Schema = Mapping[str, Any]
@@ -23,6 +25,7 @@ _NO_SCHEMA = (
     SchemaError,
     UnknownType,
     Unresolvable,
+    OverflowError,
     RecursionError,
     AttributeError,
     TypeError,
@@ -97,11 +100,21 @@ def parameters(schema: Schema) -> list[Parameter]:
     return list(_within(_Root(schema), schema, (), required=True))
 
 
+def _has_pattern(
+    _validator: Any, pattern: Any, value: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not (is_quick(pattern) and re.search(pattern, value)):
+        yield ValidationError("the pattern is not matched, or it might be tried for ever")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _has_pattern})  # type: ignore[no-untyped-call] # its stubs lack types
+
+
 def fits(value: Any, schema: Schema) -> bool:
     """Return whether a value is valid; a schema that is none itself has no valid value."""
     try:
         # An empty registry: a schema's references are never fetched.
-        return Draft202012Validator(schema, registry=Registry()).is_valid(value)
+        return bool(_Validator(schema, registry=Registry()).is_valid(value))
     except _NO_SCHEMA:
         return False
 

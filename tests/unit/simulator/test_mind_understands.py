@@ -10,7 +10,7 @@ from agentfield.simulator.mind.candidates import candidates
 from agentfield.simulator.mind.codes import emails, matching, uuids
 from agentfield.simulator.mind.filling import fill
 from agentfield.simulator.mind.numbers import numbers
-from agentfield.simulator.mind.schemas import parameters
+from agentfield.simulator.mind.schemas import fits, parameters
 from agentfield.simulator.mind.times import dates, times
 from agentfield.simulator.mind.words import Utterance, identifier_words, stem
 from agentfield.simulator.senses import Tool
@@ -27,6 +27,9 @@ pytestmark = pytest.mark.unit
         ("one million", [1_000_000]),
         ("$1,250.75", [1250.75]),
         ("twelve dollars and fifty cents", [12.5]),
+        ("four dollars fifty", [4.5]),
+        ("four dollars fifty minutes ago", [4, 50]),
+        ("one dollar two apples", [1, 2]),
         ("two hours and a half", [2.5]),
         ("10km in 45 minutes", [10, 45]),
         ("a dozen eggs and half a dozen apples", [12, 6]),
@@ -99,11 +102,31 @@ def test_times(text: str, values: list[str]) -> None:
         ("please help me with it", r"^[A-Z0-9]{6}$", None),
         ("number five", r"^\d{4}$", None),
         ("anything", "(", None),
+        ("number five", "5{99999999999999999999}", None),
+        ("number five", "(" * 5000 + "5" + ")" * 5000, None),
+        ("it is 555 0123 4567", r"^\+?1?[ -]?\(?\d{3}\)?[ -]?\d{4}[ -]?\d{3,4}$", "55501234567"),
+        ("one two three four five six", r"^(?:\d{2}-?){2,3}$", "123456"),
     ],
 )
 def test_codes(text: str, pattern: str, value: str | None) -> None:
     found = matching(Utterance(text=text), pattern)
     assert (found[0].value if found else None) == value
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^(\d+)+X$",
+        r"^(?:(?:\d|\d)*\d?)*X$",
+        r"^(\d?){20}\d{20}X$",
+        r"^\d*\d*\d*\d*\d*\d*\d*\d*\d*\d*\d*\d*X$",
+    ],
+)
+def test_what_might_be_tried_for_ever_is_not_begun(pattern: str) -> None:
+    schema = {"type": "object", "properties": {"code": {"type": "string", "pattern": pattern}}}
+    digits = "1" * 24
+    assert matching(Utterance(text=" ".join(digits)), pattern) == []
+    assert not fits({"code": digits}, schema)
 
 
 @pytest.mark.parametrize(
