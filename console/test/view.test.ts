@@ -7,16 +7,16 @@ import { event, RECORDED, recorded, viewOf } from "./recorded";
 function told(entry: Entry): string {
   switch (entry.kind) {
     case "turn":
-      return `${entry.turn.role}: ${entry.turn.text ?? entry.turn.fullText ?? entry.turn.partial}`;
+      return `${entry.what.role}: ${entry.what.text ?? entry.what.fullText ?? entry.what.partial}`;
     case "tool":
-      return `${entry.call.name} ${entry.call.status}`;
+      return `${entry.what.name} ${entry.what.status}`;
     case "note":
-      return `(${entry.note.text})`;
+      return `(${entry.what.text})`;
   }
 }
 
 function turnsOf(view: View) {
-  return timeline(view).flatMap((entry) => (entry.kind === "turn" ? [entry.turn] : []));
+  return timeline(view).flatMap((entry) => (entry.kind === "turn" ? [entry.what] : []));
 }
 
 for (const { name, events, turns } of RECORDED) {

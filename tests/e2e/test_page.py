@@ -227,6 +227,25 @@ async def test_a_past_session_is_read_from_its_log(browsers: Browsers) -> None:
         await expect(at.button("Start call")).to_be_visible()
 
 
+async def test_another_address_leaves_a_call_that_is_over_and_none_that_goes_on(
+    browsers: Browsers,
+) -> None:
+    async with shown(browsers) as at:
+        home = at.page.get_by_role("link", name="AgentField Sessions")
+        await at.call()
+        await home.click()
+        await at.say("How many hats?")
+        await at.hears_out("Seven hats are left.")
+        await at.hang_up()
+        await home.click()
+        await expect(at.button("Start call")).to_be_visible()
+        await at.call()
+        await at.hang_up()
+        await at.page.evaluate("id => location.hash = `session=${id}`", await at.session_id())
+        await expect(at.page.get_by_role("link", name="All sessions")).to_be_visible()
+        await expect(at.page.get_by_text("The caller hung up.")).to_be_visible()
+
+
 async def test_a_session_whose_words_were_removed_says_so(browsers: Browsers) -> None:
     async with shown(browsers, forgiven="401") as at:
         await at.call()

@@ -125,7 +125,7 @@ async def test_a_link_that_is_used_up_says_so(
 @pytest.mark.parametrize(
     ("link", "told"),
     [
-        (("start_nonsense", "shop.model"), "The link is not valid"),
+        (("afs_nonsense", "shop.model"), "The link is not valid"),
         (("", "shop.led"), "The link does not allow this"),
     ],
     ids=["changed", "of another target"],
@@ -144,6 +144,29 @@ async def test_a_link_that_is_not_good_says_so(
         await at.button("Start call").click()
         await expect(at.trouble()).to_contain_text(told)
         await expect(at.button("Start call")).to_be_visible()
+
+
+async def test_what_is_no_start_token_is_shown_to_no_server(browsers: Browsers) -> None:
+    async with shown(browsers) as at:
+        asked: list[Request] = []
+        at.page.on("request", asked.append)
+        await at.page.goto(f"{at.origin}/#target=shop.model&start_token={KEY}")
+        await at.button("Start call").click()
+        await expect(at.trouble()).to_contain_text("The link is not valid")
+        assert not [each for each in asked if each.method == "POST" or KEY in str(each.headers)]
+
+
+async def test_a_call_again_takes_the_link_of_the_call_before(
+    browsers: Browsers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asking_for_keys(browsers, tmp_path, monkeypatch) as at:
+        await open_link(at, uses=2)
+        await at.button("Start call").click()
+        await expect(at.state).to_have_text("Live")
+        await at.page.evaluate("location.hash = 'session=another'")
+        await at.hang_up()
+        await at.button("Call again").click()
+        await expect(at.state).to_have_text("Live")
 
 
 async def test_without_a_link_a_server_with_keys_tells_how_to_get_one(

@@ -44,7 +44,9 @@ def about(target: str) -> str:
 
 async def test_a_server_without_agents_says_how_to_start_one(browsers: Browsers) -> None:
     async with shown(browsers, agent=None) as at:
-        await expect(at.page.get_by_text("No agent offers a session here yet.")).to_be_visible()
+        first = at.page.get_by_role("region", name="No agent offers a session here yet")
+        await expect(first).to_contain_text("examples/orders_agent.py")
+        await expect(first).to_contain_text("examples/voice_agent.py")
         async with shop.serving():
             await expect(at.page.get_by_role("radio", name="shop.led", exact=True)).to_be_visible()
 

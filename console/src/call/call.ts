@@ -44,7 +44,7 @@ export class Call {
 
   constructor(
     target: string,
-    private readonly startToken: string,
+    readonly startToken: string,
   ) {
     this.state = new Store<CallState>({
       phase: "microphone",
@@ -108,12 +108,14 @@ export class Call {
     if (this.server && sessionId && view.state !== "ended") {
       void this.server.end(sessionId, true).catch(() => undefined);
     }
-    this.silence();
+    // The browser closes the connection with the page: closed before, it may be told of first.
+    this.hush();
   }
 
   /** Follow the call no longer. */
   close(): void {
     this.leave();
+    this.silence();
     this.leaving.abort();
     this.workflow.value?.close();
   }
@@ -151,17 +153,17 @@ export class Call {
 
   private follow(server: Server, sessionId: string, workflow: Workflow): Promise<void> {
     const watcher = {
-      event: (event: LogEvent) => this.took(event, workflow),
+      events: (events: readonly LogEvent[]) => this.took(events, workflow),
       connected: (watched: boolean) => this.change({ watched }),
       over: (trouble?: Trouble) => this.over(trouble),
     };
     return watch(server, sessionId, watcher, this.leaving.signal);
   }
 
-  private took(event: LogEvent, workflow: Workflow): void {
-    const view = after(this.state.value.view, event);
+  private took(events: readonly LogEvent[], workflow: Workflow): void {
+    const view = events.reduce(after, this.state.value.view);
     this.change({ view });
-    workflow.took(event, view.state === "ended");
+    workflow.took(events, view.state === "ended");
     if (view.state === "ended") this.silence();
   }
 

@@ -30,9 +30,11 @@ export interface Turns {
   /** What each item follows, whatever it is; in the order in which they were told of. */
   readonly links: ReadonlyMap<string, string>;
   readonly turns: ReadonlyMap<string, Turn>;
+  /** The item that was told of last. Empty: there is none. */
+  readonly newest: string;
 }
 
-export const NO_TURNS: Turns = { links: new Map(), turns: new Map() };
+export const NO_TURNS: Turns = { links: new Map(), turns: new Map(), newest: "" };
 
 const TELLS_OF_AN_ITEM = /^(item\.added|turn\.|agent\.|tool\.(called|refused))/;
 
@@ -45,18 +47,15 @@ export function turnsAfter(before: Turns, { type, data, at }: LogEvent): Turns {
   const changed = changedBy(known, type, data);
   if (!changed && type.startsWith("turn.")) return before;
   const links = linked(before.links, itemId, word(data, "previous_item_id"));
-  return changed
-    ? { links, turns: new Map(before.turns).set(itemId, changed) }
-    : { ...before, links };
+  const newest = before.links.has(itemId) ? before.newest : itemId;
+  const turns = changed ? new Map(before.turns).set(itemId, changed) : before.turns;
+  return { links, turns, newest };
 }
 
 /** Return the ids of all items in the order of the conversation. */
 export function inOrder(links: Turns["links"]): string[] {
-  const following = new Map<string, string[]>();
-  for (const [itemId, previous] of links) {
-    const known = links.has(previous) ? previous : "";
-    following.set(known, [...(following.get(known) ?? []), itemId]);
-  }
+  const after = (itemId: string) => links.get(itemId) ?? "";
+  const following = grouped(links.keys(), (itemId) => (links.has(after(itemId)) ? after(itemId) : ""));
   // Of two that follow the same one, the later was put between it and the earlier.
   const todo = [...[...links.keys()].reverse(), ...(following.get("") ?? []).reverse()];
   const seen = new Set<string>();
@@ -66,6 +65,17 @@ export function inOrder(links: Turns["links"]): string[] {
     todo.push(...(following.get(itemId) ?? []));
   }
   return [...seen];
+}
+
+/** Return what shares a name under it, in its order. */
+export function grouped<T>(all: Iterable<T>, name: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(name(one));
+    if (group) group.push(one);
+    else groups.set(name(one), [one]);
+  }
+  return groups;
 }
 
 /** Return whether a turn turned out to hold no words, and was not to hold any. */

@@ -6,7 +6,7 @@
 import { holds, word, type Facts, type LogEvent } from "./events";
 import { noteOf, type Note } from "./notes";
 import { toolsAfter, type ToolCall, type Tools } from "./tools";
-import { inOrder, isNoise, NO_TURNS, turnsAfter, type Turn, type Turns } from "./turns";
+import { grouped, inOrder, isNoise, NO_TURNS, turnsAfter, type Turn, type Turns } from "./turns";
 
 export type State = "unknown" | "pending" | "connecting" | "live" | "ended";
 export type Handler = "none" | "awaited" | "running" | "returned" | "failed" | "lost";
@@ -61,8 +61,7 @@ export function after(view: View, event: LogEvent): View {
   const logged = event.sequence > 0;
   if (logged && event.sequence <= view.last) return view;
   const turns = turnsAfter(view.turns, event);
-  const newest = [...turns.links.keys()].at(-1) ?? "";
-  const note = noteOf(event, newest);
+  const note = noteOf(event, turns.newest);
   return {
     ...view,
     ...changes(view, event),
@@ -129,33 +128,34 @@ function started(data: Facts, at: number): Partial<View> {
 }
 
 export type Entry =
-  | { readonly kind: "turn"; readonly key: string; readonly turn: Turn }
-  | { readonly kind: "tool"; readonly key: string; readonly call: ToolCall }
-  | { readonly kind: "note"; readonly key: string; readonly note: Note };
+  | { readonly kind: "turn"; readonly key: string; readonly what: Turn }
+  | { readonly kind: "tool"; readonly key: string; readonly what: ToolCall }
+  | { readonly kind: "note"; readonly key: string; readonly what: Note };
 
 /** Return what happened, in the order of the conversation; noise is left out. */
 export function timeline(view: View): Entry[] {
   const toolOf = new Map([...view.tools.values()].map((call) => [call.itemId, call]));
   const order = inOrder(view.turns.links);
-  const entries = [...notesAfter(view, "")];
+  const notes = grouped(view.notes, (note) => note.after);
+  const entries = [...notesAfter(notes, "")];
   for (const itemId of order) {
     const turn = view.turns.turns.get(itemId);
-    if (turn && !isNoise(turn)) entries.push({ kind: "turn", key: itemId, turn });
+    if (turn && !isNoise(turn)) entries.push({ kind: "turn", key: itemId, what: turn });
     const call = toolOf.get(itemId);
-    if (call) entries.push({ kind: "tool", key: `tool ${call.key}`, call });
-    entries.push(...notesAfter(view, itemId));
+    if (call) entries.push({ kind: "tool", key: `tool ${call.key}`, what: call });
+    entries.push(...notesAfter(notes, itemId));
   }
   const placed = new Set(order);
   for (const call of view.tools.values()) {
-    if (!placed.has(call.itemId)) entries.push({ kind: "tool", key: `tool ${call.key}`, call });
+    if (placed.has(call.itemId)) continue;
+    entries.push({ kind: "tool", key: `tool ${call.key}`, what: call });
   }
   return entries;
 }
 
-function notesAfter(view: View, itemId: string): Entry[] {
-  return view.notes
-    .filter((note) => note.after === itemId)
-    .map((note) => ({ kind: "note", key: `note ${note.sequence}`, note }));
+function notesAfter(notes: ReadonlyMap<string, readonly Note[]>, itemId: string): Entry[] {
+  const found = notes.get(itemId) ?? [];
+  return found.map((note) => ({ kind: "note", key: `note ${note.sequence}`, what: note }));
 }
 
 /** Return who speaks, as the log tells it: the agent from its first word until it was heard. */

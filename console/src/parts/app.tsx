@@ -1,7 +1,7 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Call } from "../call/call";
-import type { Trouble } from "../server/failures";
-import { takeWish, type Wish } from "../server/link";
+import { NOT_VALID, type Trouble } from "../server/failures";
+import { isStartToken, takeWish, type Wish } from "../server/link";
 import { CallPage } from "./callpage";
 import { Choose, Invitation } from "./choose";
 import { Reader } from "./reader";
@@ -13,13 +13,21 @@ export function App({ first }: { first: Wish }) {
   useFocusOnChange(wish, call);
   const [trouble, tell] = useState<Trouble | undefined>();
   const startToken = wish.kind === "talk" ? wish.startToken : "";
-  const talk = (target: string) => {
+  const talk = (target: string, token: string) => {
     call?.close();
+    take(undefined);
+    if (token && !isStartToken(token)) return tell({ ...NOT_VALID });
     tell(undefined);
-    const placed = new Call(target, startToken);
+    const placed = new Call(target, token);
     take(placed);
     void placed.begin();
   };
+  useEffect(() => {
+    // A call that goes on is not left for another address; one that is over is.
+    if (!call || (call.goesOn && call.state.value.view.state !== "ended")) return;
+    call.close();
+    take(undefined);
+  }, [wish]);
   useEffect(() => {
     if (!call) return;
     const leave = () => call.leave();
@@ -41,12 +49,14 @@ export function App({ first }: { first: Wish }) {
       take(undefined);
     };
     const { target } = call.state.value;
-    return <CallPage key={call} call={call} again={() => talk(target)} close={close} />;
+    const again = () => talk(target, call.startToken);
+    return <CallPage key={call} call={call} again={again} close={close} />;
   }
   if (wish.kind === "read") return <Reader key={wish.sessionId} sessionId={wish.sessionId} />;
   const target = wish.kind === "talk" ? wish.target : "";
   const Chooser = startToken ? Invitation : Choose;
-  return <Chooser key={target} target={target} trouble={trouble} talk={talk} />;
+  const start = (chosen: string) => talk(chosen, startToken);
+  return <Chooser key={target} target={target} trouble={trouble} talk={start} />;
 }
 
 /** Begin at the top of each new screen, but for what went wrong, which has the focus then. */
@@ -62,10 +72,18 @@ function useFocusOnChange(...screen: readonly unknown[]): void {
 
 function useWish(first: Wish): Wish {
   const [wish, change] = useState(first);
-  useEffect(() => {
+  // At once: an address that comes before the first paint would keep its token else.
+  useLayoutEffect(() => {
     const read = () => change(takeWish());
+    const home = document.querySelector("header a");
+    // Where the address says nothing already, the link changes nothing of it.
+    const begin = () => location.hash || change((old) => (old.kind === "choose" ? { ...old } : old));
     addEventListener("hashchange", read);
-    return () => removeEventListener("hashchange", read);
+    home?.addEventListener("click", begin);
+    return () => {
+      removeEventListener("hashchange", read);
+      home?.removeEventListener("click", begin);
+    };
   }, []);
   return wish;
 }

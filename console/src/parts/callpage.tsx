@@ -64,7 +64,7 @@ export function CallPage({ call, again, close }: Props) {
       )}
       <Announcer view={view} own />
       <div class="columns">
-        <Conversation view={view} own follows={!over} empty="When you are connected, just speak." />
+        <Conversation view={view} own follows={!over} />
         {workflow && <WorkflowPart workflow={workflow} />}
       </div>
     </div>

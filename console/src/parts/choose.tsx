@@ -6,6 +6,9 @@ import { PastSessions } from "./past";
 import { TroublePart } from "./trouble";
 
 const EVERY_MS = 5000;
+const EXAMPLES = ["orders", "voice"]
+  .map((name) => `.venv/bin/python examples/${name}_agent.py`)
+  .join("\n");
 const OPEN_SERVER = new Server("");
 
 interface Props {
@@ -31,6 +34,9 @@ export function Choose({ target, trouble, talk }: Props) {
   return (
     <div class="choose">
       <h1 tabIndex={-1}>Talk to an agent</h1>
+      {found && found.length > 0 && (
+        <p>Choose a session, start the call and speak. Your browser will ask for the microphone.</p>
+      )}
       {trouble && <TroublePart trouble={trouble} />}
       {problem && !found && !trouble && <TroublePart trouble={problem} />}
       {problem && found && !trouble && (
@@ -119,10 +125,17 @@ function ChoicePart({ choice, checked, choose }: ChoiceProps) {
 
 function NoAgents() {
   return (
-    <p>
-      No agent offers a session here yet. Start one, for instance{" "}
-      <code>python examples/voice_agent.py</code>; it appears by itself.
-    </p>
+    <section class="panel first" aria-labelledby="first">
+      <h2 id="first">No agent offers a session here yet</h2>
+      <p>
+        An agent is a program of yours that tells this server what it offers. These two of the
+        repository belong together, the second asks the first; start each in a terminal of its own:
+      </p>
+      <pre>
+        <code>{EXAMPLES}</code>
+      </pre>
+      <p class="quiet">What they offer appears here by itself.</p>
+    </section>
   );
 }
 

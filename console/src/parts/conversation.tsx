@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Note } from "../log/notes";
 import type { Turn } from "../log/turns";
 import { timeline, type Entry, type View } from "../log/view";
@@ -10,17 +10,16 @@ interface Props {
   readonly own?: boolean;
   /** Whether new entries are scrolled into sight, if those before them were. */
   readonly follows: boolean;
-  readonly empty: string;
 }
 
 /** Everything that was said and called, in the order of the conversation. */
-export function Conversation({ view, own = false, follows, empty }: Props) {
+export function Conversation({ view, own = false, follows }: Props) {
   const entries = timeline(view);
   const end = useEndInSight(follows, view);
   return (
     <section class="panel conversation" aria-labelledby="conversation">
       <h2 id="conversation">Conversation</h2>
-      {entries.length === 0 && <p class="quiet">{empty}</p>}
+      {entries.length === 0 && <p class="quiet">{nothing(view, own)}</p>}
       <ol class="timeline">
         {entries.map((entry) => (
           <EntryPart key={entry.key} entry={entry} own={own} over={view.state === "ended"} />
@@ -31,14 +30,26 @@ export function Conversation({ view, own = false, follows, empty }: Props) {
   );
 }
 
-function EntryPart({ entry, own, over }: { entry: Entry; own: boolean; over: boolean }) {
+interface EntryProps {
+  readonly entry: Entry;
+  readonly own: boolean;
+  readonly over: boolean;
+}
+
+/** An entry, drawn anew only when it has changed: of a long conversation, one or two of thousands. */
+function EntryPart({ entry, own, over }: EntryProps) {
+  const { kind, what } = entry;
+  return useMemo(() => drawn({ entry, own, over }), [kind, what, own, over]);
+}
+
+function drawn({ entry, own, over }: EntryProps) {
   switch (entry.kind) {
     case "turn":
-      return <TurnPart turn={entry.turn} user={own ? "You" : "Caller"} over={over} />;
+      return <TurnPart turn={entry.what} user={own ? "You" : "Caller"} over={over} />;
     case "tool":
-      return <ToolPart call={entry.call} />;
+      return <ToolPart call={entry.what} />;
     case "note":
-      return <NotePart note={entry.note} />;
+      return <NotePart note={entry.what} />;
   }
 }
 
@@ -50,14 +61,20 @@ function TurnPart({ turn, user, over }: { turn: Turn; user: string; over: boolea
   return (
     <li class={`turn ${turn.role}`} data-open={open}>
       <p class="who">{turn.role === "user" ? user : "Agent"}</p>
-      {words ? <p class="words">{words}</p> : <p class="words quiet">{nothingYet(turn, over)}</p>}
+      {words ? (
+        <p class="words" dir="auto">
+          {words}
+        </p>
+      ) : (
+        <p class="words quiet">{nothingYet(turn, over)}</p>
+      )}
       {turn.interrupted && (
         <p class="aside">
           {interruption(turn)}
           {unheard && (
             <>
               {" "}
-              Not heard: <s>{unheard}</s>
+              Not heard: <s dir="auto">{unheard}</s>
             </>
           )}
         </p>
@@ -69,9 +86,16 @@ function TurnPart({ turn, user, over }: { turn: Turn; user: string; over: boolea
 function NotePart({ note }: { note: Note }) {
   return (
     <li class={`note ${note.kind}`}>
-      <p>{note.text}</p>
+      <p dir="auto">{note.text}</p>
     </li>
   );
+}
+
+function nothing({ state }: View, own: boolean): string {
+  if (state === "ended") return "Nothing was said.";
+  if (state === "unknown" && !own) return "";
+  if (!own) return "Nothing was said yet.";
+  return state === "live" ? "You are connected. Just speak." : "Once you are connected, just speak.";
 }
 
 function interruption({ text, estimated }: Turn): string {

@@ -8,13 +8,13 @@ const TIME = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "sh
 
 /** The sessions there were, the newest first, each to be opened. */
 export function PastSessions({ server }: { server: Server }) {
-  const [found, show] = useState<readonly Session[]>([]);
+  const [found, show] = useState<readonly Session[] | undefined>();
   const [next, goOn] = useState("");
   const [problem, tell] = useState("");
   const more = async (page: string) => {
     try {
       const { sessions = [], next_page_token: token = "" } = await server.sessions(page);
-      show((old) => [...old, ...sessions]);
+      show((old = []) => [...old, ...sessions]);
       goOn(token);
       tell("");
     } catch (error) {
@@ -25,9 +25,9 @@ export function PastSessions({ server }: { server: Server }) {
   return (
     <section class="past" aria-labelledby="past">
       <h2 id="past">Past sessions</h2>
-      {found.length === 0 && !problem && <p class="quiet">There were none yet.</p>}
+      {found?.length === 0 && !problem && <p class="quiet">There were none yet.</p>}
       <ul>
-        {found.map((session) => (
+        {found?.map((session) => (
           <li key={session.session_id}>
             <a href={addressOf(session.session_id ?? "")}>
               <span class="target">{session.target}</span>

@@ -33,13 +33,17 @@ export function Reader({ sessionId }: { sessionId: string }) {
         </>
       ) : (
         <>
-          <Stage view={view} target={session?.target ?? "Session"} />
+          <Stage
+            view={view}
+            target={session?.target ?? "Session"}
+            {...(view.state === "unknown" ? { doing: "Reading …" } : {})}
+          />
           {view.state === "ended" ? <End view={view} /> : <Announcer view={view} />}
           {session?.deleted_at && (
             <p class="banner">Its words, inputs and results have been removed.</p>
           )}
           <div class="columns">
-            <Conversation view={view} follows={false} empty="Nothing was said." />
+            <Conversation view={view} follows={false} />
             {workflow && <WorkflowPart workflow={workflow} />}
           </div>
         </>
@@ -58,10 +62,10 @@ function useSession(server: Server, sessionId: string) {
     let picture: Workflow | undefined;
     let current = NOTHING;
     const watcher = {
-      event: (event: LogEvent) => {
-        current = after(current, event);
+      events: (events: readonly LogEvent[]) => {
+        current = events.reduce(after, current);
         show(current);
-        picture?.took(event, current.state === "ended");
+        picture?.took(events, current.state === "ended");
       },
       connected: () => undefined,
       over: (problem?: Trouble) => problem && tell(problem),

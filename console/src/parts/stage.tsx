@@ -31,7 +31,7 @@ export function Stage({ view, target, doing, own = false, meters, muted = false,
         </p>
         {!over && <Handler view={view} />}
       </div>
-      {!over && <Voices view={view} own={own} meters={meters} muted={muted} />}
+      {!over && (own || view.state !== "unknown") && <Voices view={view} own={own} meters={meters} muted={muted} />}
       <div class="controls">
         <Elapsed view={view} />
         {children}

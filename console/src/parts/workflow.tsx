@@ -82,14 +82,14 @@ function Node({ spot }: { spot: Spot }) {
   const [x, y] = place(spot);
   return (
     <>
-      <rect class="ground" x={x - 14} y={y - 22} width="100%" height={44} rx={8} />
+      <rect class="ground" y={y - 22} height={44} rx={8} />
       <Mark status={spot.status} x={x} y={y} />
-      <text class="name" x={x + 20} y={y - 3}>
-        {spot.target}
-      </text>{" "}
-      <text class="told" x={x + 20} y={y + 14}>
-        {told(spot)}
-      </text>
+      <foreignObject x={x + 20} y={y - 18} width="100%" height={40}>
+        <div class="label name" style={{ maxWidth: `calc(100% - ${x + 24}px)` }}>
+          {spot.target}
+        </div>{" "}
+        <div class="label told">{told(spot)}</div>
+      </foreignObject>
     </>
   );
 }

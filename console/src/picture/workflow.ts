@@ -25,9 +25,9 @@ export class Workflow {
     this.in(SOON_MS);
   }
 
-  /** Take in an event of the session, which may have changed it; `ended`: it was the last. */
-  took({ type }: LogEvent, ended: boolean): void {
-    if (!/^(session|handler|tool)\./.test(type)) return;
+  /** Take in events of the session, which may have changed it; `ended`: the last is among them. */
+  took(events: readonly LogEvent[], ended: boolean): void {
+    if (!events.some(({ type }) => /^(session|handler|tool)\./.test(type))) return;
     if (ended && this.until === Infinity) this.until = Date.now() + AFTER_END_MS;
     if (this.asking) this.again = true;
     else this.in(SOON_MS);

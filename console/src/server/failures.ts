@@ -31,13 +31,15 @@ type Words = readonly [title: string, advice: string];
 const LINK = "Ask whoever sent you the link for a new one.";
 const AGAIN = "Wait a moment, then try again.";
 
+const VOID = `It is incomplete, long expired, or was taken back. ${LINK}`;
+
+/** What to tell of a link that holds no start token at all. */
+export const NOT_VALID: Trouble = { title: "The link is not valid", advice: VOID };
+
 const BY_REASON: Partial<Record<ErrorReason, Words>> & Readonly<Record<string, Words>> = {
   START_TOKEN_EXPIRED: ["The link has expired", LINK],
   START_TOKEN_USED_UP: ["The link is used up", `It was good for so many calls. ${LINK}`],
-  UNAUTHENTICATED: [
-    "The link is not valid",
-    `It is incomplete, long expired, or was taken back. ${LINK}`,
-  ],
+  UNAUTHENTICATED: [NOT_VALID.title, VOID],
   PERMISSION_DENIED: ["The link does not allow this", `It is for another session. ${LINK}`],
   NODE_NOT_FOUND: [
     "There is no such agent",

@@ -16,6 +16,14 @@ export function wishOf(fragment: string): Wish {
   return sessionId ? { kind: "read", sessionId } : { kind: "choose" };
 }
 
+/**
+ * Return whether this looks like a start token. What does not is shown to no server: it may be a
+ * key, which no page is to hold, and a server without keys would take no notice of it.
+ */
+export function isStartToken(text: string): boolean {
+  return text.startsWith("afs_");
+}
+
 /** Read the address once, and take a token out of it and of the history at once. */
 export function takeWish(): Wish {
   const fragment = location.hash;

@@ -33,18 +33,21 @@ export class Parser {
   }
 }
 
-/** Yield the messages of an answer until it ends; tell of each sign of life, messages or not. */
+/**
+ * Yield the messages of an answer, those that come together together, until it ends; tell of each
+ * sign of life, messages or not.
+ */
 export async function* messagesOf(
   response: Response,
   alive: () => void,
-): AsyncGenerator<Message> {
+): AsyncGenerator<Message[]> {
   const parser = new Parser();
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   if (!reader) return;
   try {
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
       alive();
-      yield* parser.feed(piece.value);
+      yield parser.feed(piece.value);
     }
   } finally {
     await reader.cancel().catch(() => undefined);

@@ -10,7 +10,8 @@ const SILENCE_MS = 60_000;
 const PAUSES_MS = [250, 500, 1000, 2000, 4000];
 
 export interface Watcher {
-  event(event: LogEvent): void;
+  /** What has happened: of a long log, much at once. */
+  events(events: readonly LogEvent[]): void;
   /** The connection is there, or is to be made again. */
   connected(so: boolean): void;
   /** It is over: the log is at its end, or cannot be had. */
@@ -26,10 +27,10 @@ export async function watch(
 ): Promise<void> {
   let last = 0;
   let failures = 0;
-  const took = (event: LogEvent) => {
+  const took = (events: readonly LogEvent[]) => {
     failures = 0;
-    last = Math.max(last, event.sequence);
-    watcher.event(event);
+    last = events.reduce((newest, { sequence }) => Math.max(newest, sequence), last);
+    watcher.events(events);
   };
   while (!signal.aborted) {
     try {
@@ -49,7 +50,7 @@ async function once(
   server: Server,
   sessionId: string,
   last: number,
-  took: (event: LogEvent) => void,
+  took: (events: readonly LogEvent[]) => void,
   watcher: Watcher,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -65,11 +66,13 @@ async function once(
     const response = await server.events(sessionId, last, either);
     if (response.status === 204) return true;
     watcher.connected(true);
-    for await (const message of messagesOf(response, alive)) {
-      if (message.event === "error") return false;
-      const event = readEvent(message.data);
-      took(event);
-      if (event.type === "session.ended") return true;
+    for await (const messages of messagesOf(response, alive)) {
+      const failed = messages.findIndex(({ event }) => event === "error");
+      const whole = failed < 0 ? messages : messages.slice(0, failed);
+      const events = whole.map(({ data }) => readEvent(data));
+      if (events.length) took(events);
+      if (events.at(-1)?.type === "session.ended") return true;
+      if (failed >= 0) return false;
     }
     return false;
   } finally {
