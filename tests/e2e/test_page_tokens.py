@@ -149,7 +149,11 @@ async def test_a_link_that_is_not_good_says_so(
 async def test_what_is_no_start_token_is_shown_to_no_server(browsers: Browsers) -> None:
     async with shown(browsers) as at:
         asked: list[Request] = []
-        at.page.on("request", asked.append)
+
+        def asks(request: Request) -> None:
+            asked.append(request)
+
+        at.page.on("request", asks)
         await at.page.goto(f"{at.origin}/#target=shop.model&start_token={KEY}")
         await at.button("Start call").click()
         await expect(at.trouble()).to_contain_text("The link is not valid")
