@@ -18,18 +18,26 @@ from contextlib import contextmanager
 @contextmanager
 def terminal() -> Iterator[None]:
     """Have Ctrl-C reach this program alone: make, which may have started it, would call it an error."""
-    stdin = sys.stdin
-    if not stdin or not stdin.isatty() or (before := os.tcgetpgrp(0)) != os.getpgrp():
-        yield  # there is no terminal, or it is somebody else's
+    if not _has_terminal():
+        yield
         return
+    before = os.getpgrp()
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or giving it back would stop us
-    if os.getpgrp() != os.getpid():
+    if before != os.getpid():
         os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpgrp())
     try:
         yield
     finally:
         os.tcsetpgrp(0, before)
+
+
+def _has_terminal() -> bool:
+    """Say whether there is a terminal whose Ctrl-C comes to us."""
+    try:
+        return sys.stdin is not None and sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:  # there is one, but it controls nothing of ours
+        return False
 
 
 def call_and_tell(*, go_on: bool) -> None:

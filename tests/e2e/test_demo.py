@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import wave
 from collections.abc import AsyncIterator, Sequence
@@ -202,6 +203,18 @@ async def test_a_part_that_has_ended_before_it_was_told_to_is_named(tmp_path: Pa
     with pytest.raises(RuntimeError, match="the kettle exited with 3"):
         async with program("kettle", "-c", "raise SystemExit(3)", folder=tmp_path) as kettle:
             await kettle.process.wait()
+
+
+def test_a_terminal_that_controls_something_else_is_left_alone() -> None:
+    ours, its = os.openpty()
+    asked = "from demo import terminal\nwith terminal(): print('in')"
+    command = [sys.executable, "-c", asked]
+    answer = subprocess.run(
+        command, cwd=EXAMPLES, stdin=its, capture_output=True, start_new_session=True, check=False
+    )
+    os.close(ours)
+    os.close(its)
+    assert (answer.stdout, answer.stderr) == (b"in\n", b"")
 
 
 async def test_whoever_stops_reading_the_demo_stops_it(tmp_path: Path) -> None:
